@@ -123,7 +123,7 @@ fn dry_run(here: &RepoContext, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> 
     let context = context(&here.repo, &state, settings, here.clock)?;
     let (order, conflicts) = predict(&context, &state)?;
     let policy = policy(&context);
-    ui.answer(&render(&state, &order, &conflicts, &policy));
+    ui.answer_text(&render(&state, &order, &conflicts, &policy));
     Ok(ExitStatus::Ok)
 }
 

@@ -177,11 +177,11 @@ fn made(
     }
     let store = Store::open(&here.repo).map_err(EngineError::from)?;
     let (task, worktree) = (session.task, &session.worktree);
-    let tip = keep_remains(&context, &store, task, attempt.number, base, worktree)?;
+    let kept = keep_remains(&context, &store, task, attempt.number, base, worktree)?;
     let left = attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
     let left = left.or(state.task(task).candidate()).unwrap_or(base);
     let tree = |commit| store.tree_of(commit).map_err(EngineError::from);
-    match tip {
+    match kept.commit {
         Some(tip) if tree(tip)? != tree(left)? => Ok(Some(tip)),
         _ => Ok(None),
     }

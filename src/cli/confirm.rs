@@ -1,5 +1,7 @@
 //! Asks before something happens; `--yes` answers in advance.
 
+use std::io;
+
 use clap::Args;
 
 use crate::base::text::error_chain;
@@ -48,19 +50,37 @@ impl ConfirmArgs {
         words: &[&'a str],
     ) -> Result<&'a str, CommandError> {
         let Some(first) = words.first().filter(|_| self.yes) else {
-            return ask(ui, question, words);
+            need_terminal(ui, question)?;
+            return answer(ui.ask(question, words));
         };
         Ok(first)
     }
 }
 
-fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, CommandError> {
-    if !ui.is_interactive() {
-        let error = CommandError::usage("cannot ask for confirmation: not a terminal");
-        return Err(error.hint(format!("add `--yes` to answer \"{question}\" with yes")));
+/// Asks a question whose answer may have an argument, such as `s 2`.
+///
+/// # Errors
+/// Exit code 1 at the end of the input, 2 without a terminal.
+pub(crate) fn ask_with_argument<'a>(
+    ui: &Ui,
+    question: &str,
+    words: &[&'a str],
+) -> Result<(&'a str, String), CommandError> {
+    need_terminal(ui, question)?;
+    answer(ui.ask_with_argument(question, words))
+}
+
+fn need_terminal(ui: &Ui, question: &str) -> Result<(), CommandError> {
+    if ui.is_interactive() {
+        return Ok(());
     }
-    match ui.ask(question, words) {
-        Ok(Some(word)) => Ok(word),
+    let error = CommandError::usage("cannot ask for confirmation: not a terminal");
+    Err(error.hint(format!("add `--yes` to answer \"{question}\" with yes")))
+}
+
+fn answer<T>(answer: io::Result<Option<T>>) -> Result<T, CommandError> {
+    match answer {
+        Ok(Some(answer)) => Ok(answer),
         Ok(None) => Err(aborted()),
         Err(error) => Err(CommandError::failed(format!(
             "could not read the answer: {}",

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use signal_hook::consts::{SIGHUP, SIGTERM};
+
 use crate::base::text::{error_chain, terminal_safe};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
@@ -37,8 +39,12 @@ pub enum ExitStatus {
     NeedsAttention = 4,
     /// Another process holds the run.
     Held = 5,
-    /// The user interrupted it.
+    /// The terminal is gone (SIGHUP).
+    HungUp = 129,
+    /// The user interrupted it (SIGINT).
     Interrupted = 130,
+    /// It was told to end (SIGTERM).
+    Terminated = 143,
 }
 
 impl ExitStatus {
@@ -113,7 +119,9 @@ impl From<StartError> for CommandError {
 impl From<PlannerError> for CommandError {
     fn from(error: PlannerError) -> CommandError {
         let exit = match error {
-            PlannerError::Interrupted => ExitStatus::Interrupted,
+            PlannerError::Interrupted(SIGHUP) => ExitStatus::HungUp,
+            PlannerError::Interrupted(SIGTERM) => ExitStatus::Terminated,
+            PlannerError::Interrupted(_) => ExitStatus::Interrupted,
             _ => ExitStatus::Failed,
         };
         let hint = error.hint();
@@ -273,6 +281,8 @@ impl From<ResolveError> for CommandError {
             ResolveError::MergeAborted(_) => {
                 failed().hint("`--abort` discards it; then start again")
             }
+            ResolveError::Stopped => CommandError::new(ExitStatus::Interrupted, message.clone())
+                .hint("`dispatch resolve RUN TASK` starts it again"),
             ResolveError::Engine(_) => failed(),
         }
     }
@@ -361,6 +371,9 @@ impl From<LandError> for CommandError {
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),
+            LandError::NotSetUp { .. } => attention().hint(
+                "nothing has moved; repair `[worktree] setup`, or land without hooks: `--no-verify`",
+            ),
             LandError::Hook { .. } => {
                 attention().hint("nothing has moved; `--no-verify` lands without hooks")
             }

@@ -48,6 +48,8 @@ pub enum Fact {
     UnfinishedMerge,
     /// The worktree contains a new repository at this path, which git would record without content.
     EmbeddedRepository(String),
+    /// A commit of a submodule could not be kept, with the reason.
+    SubmoduleNotKept(String),
     /// A check of the task failed.
     CheckFailed {
         /// The command.

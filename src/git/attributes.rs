@@ -1,12 +1,13 @@
 //! Git attributes of one commit, independent of the checkout.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::git::store::{Store, StoreError};
+use crate::git::tree::entries;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
@@ -14,6 +15,29 @@ use crate::merge::oid::Oid;
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);
 
 impl Store {
+    /// Returns `true` if a tree holds no `.gitattributes` anywhere. Reads only trees that `known` lacks,
+    /// and adds those without one to it.
+    ///
+    /// # Errors
+    /// When a tree cannot be read.
+    pub(super) fn is_plain(&self, tree: Oid, known: &mut HashSet<Oid>) -> Result<bool, StoreError> {
+        if known.contains(&tree) {
+            return Ok(true);
+        }
+        let bytes = self.read_tree(tree)?;
+        for entry in entries(&bytes, self.format()) {
+            let is_plain = match entry.is_directory() {
+                true => self.is_plain(entry.oid, known)?,
+                false => entry.name != b".gitattributes",
+            };
+            if !is_plain {
+                return Ok(false);
+            }
+        }
+        known.insert(tree);
+        Ok(true)
+    }
+
     /// Lists every `.gitattributes` file of a tree.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::merge::oid::Oid;
 /// The most paths on one command line.
 const PATHS_AT_ONCE: usize = 500;
 
-/// The reason for which a checkout cannot move.
+/// The reason why a checkout cannot move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Obstacle {
     /// This lock on its index is held, or stale.

@@ -31,6 +31,7 @@ pub mod merge_engine;
 pub mod merge_environment;
 pub mod merge_error;
 mod merge_tree_parser;
+pub mod module_store;
 pub mod object_hash;
 mod program;
 pub mod quarantine;
@@ -47,6 +48,7 @@ mod store_error;
 mod store_pool;
 #[cfg(test)]
 mod store_tests;
+pub mod submodules;
 mod temp_dir;
 mod tree;
 pub mod tree_diff;

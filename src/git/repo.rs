@@ -1,5 +1,6 @@
 //! The folders of a repository, and the version of its git.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use crate::git::identity::User;
 use crate::git::program::Program;
 use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
-use crate::merge::oid::ObjectFormat;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Repo {
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
+    /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
+    pub(super) plain_trees: Arc<Mutex<HashSet<Oid>>>,
     /// The author and committer of the commits in the user's name.
     pub(super) user: User,
 }
@@ -48,6 +51,7 @@ impl Repo {
             sessions: Arc::default(),
             stores: Arc::default(),
             heads: Arc::default(),
+            plain_trees: Arc::default(),
         }
     }
 

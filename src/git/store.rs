@@ -286,20 +286,14 @@ impl Store {
     /// Writes a tree with files added, replaced or (`None`) removed.
     ///
     /// # Errors
-    /// When the store cannot be read or written, a new blob is missing, a file and a directory want
-    /// one name, or a file to remove does not exist.
+    /// When the store cannot be read or written, a file and a directory want one name, or a file to
+    /// remove does not exist.
     pub fn tree_overlaid(
         &self,
         tree: Oid,
         entries: &[(RepoPath, Option<Entry>)],
     ) -> Result<Oid, StoreError> {
         full("tree")?;
-        let new = entries.iter().filter_map(|(_, entry)| *entry);
-        let blobs: Vec<Oid> = new
-            .filter(|entry| !entry.is_submodule())
-            .map(|entry| entry.oid)
-            .collect();
-        self.sizes(&blobs)?;
         let edited = edit_tree(&mut WrittenTrees(self), tree, entries)?;
         edited.ok_or(StoreError::Overlay(tree))
     }

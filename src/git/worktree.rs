@@ -40,6 +40,9 @@ pub enum WorktreeError {
     /// A file or folder could not be written.
     #[error("could not write {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
+    /// Commits in its submodules could not be kept, so it stays.
+    #[error("{} stays: commits in its submodules would be lost", .0.display())]
+    Submodules(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The `git` program failed.
     #[error(transparent)]
     Git(#[from] GitError),

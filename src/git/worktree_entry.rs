@@ -9,16 +9,21 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
-use crate::git::command::Git;
+use crate::git::command::{Git, GitError};
+use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
 use crate::merge::oid::Oid;
+
+/// References of a module store that keep commits of removed worktrees.
+const REMOVED: &str = "refs/dispatch/removed";
 
 impl Repo {
     /// Creates a worktree at `path` with `head` checked out, locked against `git worktree prune`
@@ -47,10 +52,7 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            // By its tree, git need not look up the branch among all references.
-            let tree = self.tree_at(head).map(|tree| tree.to_string());
-            let tree = tree.unwrap_or_else(|| "HEAD".to_owned());
-            Git::at(path).run(&["read-tree", "--reset", "-u", &tree])?;
+            self.check_out(path, head)?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
@@ -62,6 +64,30 @@ impl Repo {
         }
         fault::point("worktree", "filled");
         Ok(worktree)
+    }
+
+    /// Fills a new worktree with the files of its HEAD.
+    fn check_out(&self, path: &Path, head: &Head) -> Result<(), GitError> {
+        let tree = self.tree_at(head);
+        // git looks for attributes in every folder that it fills; in a tree without any they can be
+        // read from the empty tree. git before 2.41 ignores that.
+        let git = match tree.and_then(|tree| self.without_attributes(tree)) {
+            Some(empty) => Git::at(path).env("GIT_ATTR_SOURCE", empty.to_string()),
+            None => Git::at(path),
+        };
+        // By its tree, git need not look up the branch among all references.
+        let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
+        git.run(&["read-tree", "--reset", "-u", &tree]).map(drop)
+    }
+
+    /// Returns the empty tree if `tree` holds no attributes anywhere.
+    fn without_attributes(&self, tree: Oid) -> Option<Oid> {
+        let known = self.plain_trees.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let is_plain = self.with_store(|store| store.is_plain(tree, &mut known));
+        is_plain
+            .unwrap_or(false)
+            .then(|| hash_tree(self.formats.objects, b""))
     }
 
     /// Returns the tree of a HEAD; `None` where libgit2 cannot read it.
@@ -211,13 +237,15 @@ impl Repo {
         at(&path, FileLock::wait(&path))
     }
 
-    /// Removes a worktree, folder and entry. The caller has made sure that nothing in it can be
-    /// lost.
+    /// Removes a worktree, folder and entry. The caller has made sure that nothing in its files can
+    /// be lost; the commits of its submodules are kept here.
     ///
     /// # Errors
-    /// When files cannot be removed.
+    /// When files cannot be removed, or a commit of a submodule cannot be kept.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
         fault::point("worktree", "before it goes");
+        let kept = self.carry_all(worktree, REMOVED);
+        kept.map_err(|error| WorktreeError::Submodules(worktree.path.clone(), Box::new(error)))?;
         // The entry goes first, in one step; the slow removal comes after the lock is released.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;

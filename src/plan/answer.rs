@@ -18,8 +18,13 @@ const REASON_LINES: usize = 12;
 /// The content of an answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// A plan, as text.
-    Plan(Source),
+    /// A plan.
+    Plan {
+        /// Its text.
+        source: Source,
+        /// The number of other plans before it.
+        earlier: usize,
+    },
     /// The goal has no parts that can be worked on at the same time, for this reason.
     Sequential(String),
     /// Neither.
@@ -29,17 +34,21 @@ pub enum Answer {
 /// Finds the plan in an answer, or the reason why there is none.
 ///
 /// A block counts only if its fences are at the start of a line, because prompts of tasks, which are
-/// indented, may hold blocks of their own. A block without an end goes on to the end of the text.
+/// indented, may hold blocks of their own. A block without an end continues to the end of the text.
 pub fn read_answer(text: &str) -> Answer {
     let blocks = blocks(text);
-    let plan = blocks.iter().rev().find_map(Block::plan);
-    if let Some(plan) = plan {
-        return Answer::Plan(plan);
+    let mut plans = blocks.iter().filter(|block| block.plan().is_some());
+    if let Some(source) = plans.next_back().and_then(Block::plan) {
+        let earlier = plans.filter(|block| block.has_tasks()).count();
+        return Answer::Plan { source, earlier };
     }
     if let Some(reason) = reason(text) {
         return Answer::Sequential(reason);
     }
-    bare(text).map_or(Answer::Neither, Answer::Plan)
+    match bare(text) {
+        Some(source) => Answer::Plan { source, earlier: 0 },
+        None => Answer::Neither,
+    }
 }
 
 /// A fenced block at the start of a line.
@@ -60,6 +69,17 @@ impl Block<'_> {
             _ => None,
         };
         format.map(|format| source(format, &self.text))
+    }
+
+    /// Returns `true` if the text has tasks, as a plan and no other text of the same format.
+    fn has_tasks(&self) -> bool {
+        let mut lines = self.text.lines();
+        match format_of(&self.text) {
+            Some(Format::Json) => self.text.contains("\"task\""),
+            Some(Format::Markdown) => lines.any(|line| line.starts_with("1. ")),
+            Some(Format::Toml) => true,
+            None => false,
+        }
     }
 }
 
@@ -207,7 +227,15 @@ mod tests {
 
     fn read(text: &str) -> String {
         match read_answer(text) {
-            Answer::Plan(source) => format!("{:?}: {}", source.format, source.text.escape_debug()),
+            Answer::Plan { source, earlier } => {
+                let more = if earlier > 0 {
+                    format!(" (after {earlier})")
+                } else {
+                    String::new()
+                };
+                let text = source.text.escape_debug();
+                format!("{:?}{more}: {text}", source.format)
+            }
             Answer::Sequential(reason) => format!("sequential: {reason}"),
             Answer::Neither => "neither".to_owned(),
         }
@@ -222,6 +250,8 @@ mod tests {
             "~~~\n[[task]]\ntitle = \"a\"\n~~~\n",
             "```sh\nls\n```\n```md\n# First\n```\n```md\n# Second\n```",
             "```json\n{\"task\": [{\"title\": \"a\"",
+            "```md\n# One\n1. a\n```\nor better:\n```json\n{\"task\": []}\n```\n",
+            "```json\n{\"name\": \"shop\"}\n```\n```md\n# P\n1. a\n```\n",
         ]
         .map(read);
         insta::assert_snapshot!(said.join("\n"), @r#"
@@ -231,6 +261,8 @@ mod tests {
         Toml: [[task]]\ntitle = \"a\"\n
         Markdown: # Second\n
         Json: {\"task\": [{\"title\": \"a\"\n
+        Json (after 1): {\"task\": []}\n
+        Markdown: # P\n1. a\n
         "#);
     }
 

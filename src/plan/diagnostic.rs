@@ -5,6 +5,7 @@ use std::ops::Range;
 pub use crate::base::excerpt::Severity;
 use crate::base::excerpt::{self, Excerpt};
 use crate::base::text::plural;
+use crate::model::ids::TaskNumber;
 use crate::plan::Source;
 use crate::plan::span::line_bounds;
 
@@ -93,6 +94,11 @@ codes! {
     Incomplete => "incomplete",
 }
 
+/// Renders the beginning of the warning that two tasks declare the same files.
+pub(super) fn overlap_words(first: u64, second: u64) -> String {
+    format!("tasks #{first} and #{second} may run at the same time and ")
+}
+
 /// A diagnostic about a plan's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
@@ -116,6 +122,15 @@ impl Diagnostic {
     /// Returns `true` if it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+
+    /// Returns `true` if it warns that these tasks declare the same files.
+    pub fn is_overlap_of(&self, first: TaskNumber, second: TaskNumber) -> bool {
+        let is_overlap = self.code == Code::OverlappingFiles;
+        is_overlap
+            && self
+                .message
+                .starts_with(&overlap_words(first.0.into(), second.0.into()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::worker::Worker;
+use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::PERMISSION_MODE;
 
 /// The read-only mode of a program.
@@ -49,6 +49,21 @@ const PROGRAMS: &[ReadOnly] = &[
         arguments: &["--agent", "plan"],
         removed: &["--auto"],
     },
+    // Denials count more than `--allow-all-tools`, without which it asks for every tool.
+    ReadOnly {
+        program: "copilot",
+        mode: None,
+        options: &[],
+        arguments: &["--deny-tool=write", "--deny-tool=shell"],
+        removed: &["--allow-all", "--yolo", "--allow-all-paths"],
+    },
+    ReadOnly {
+        program: "agy",
+        mode: Some("plan"),
+        options: &["--mode"],
+        arguments: &[],
+        removed: &["--dangerously-skip-permissions"],
+    },
     ReadOnly {
         program: "aider",
         mode: None,
@@ -58,8 +73,12 @@ const PROGRAMS: &[ReadOnly] = &[
     },
 ];
 
-/// Returns the worker in the read-only mode of its program; unchanged if that has none.
+/// Returns the worker in the read-only mode of its program; unchanged if that has none. An agent that
+/// speaks ACP gets its answers from dispatch's own client, which is told to allow reading alone.
 pub fn read_only(worker: &Worker) -> Worker {
+    if worker.dialect == Dialect::Acp {
+        return worker.clone();
+    }
     let program = worker.command.first().map(Path::new);
     let name = program.and_then(Path::file_name).unwrap_or_default();
     let Some(known) = PROGRAMS.iter().find(|known| *known.program == *name) else {
@@ -128,6 +147,8 @@ mod tests {
             "gemini -p {prompt} --approval-mode yolo",
             "opencode run --format json --auto {prompt}",
             "aider --message-file {prompt_file}",
+            "copilot --output-format json --allow-all-tools --no-ask-user",
+            "agy -p {prompt} --mode {permission_mode} --dangerously-skip-permissions",
             "./planner -s x",
         ]
         .map(limited);
@@ -139,6 +160,8 @@ mod tests {
         gemini -p {prompt} --approval-mode plan (plan)
         opencode run --agent plan --format json {prompt} (everything)
         aider --chat-mode ask --message-file {prompt_file} (everything)
+        copilot --deny-tool=write --deny-tool=shell --output-format json --allow-all-tools --no-ask-user (everything)
+        agy -p {prompt} --mode {permission_mode} (plan)
         ./planner -s x (everything)
         ");
     }

@@ -127,7 +127,10 @@ fn the_sample_goes_from_a_goal_to_its_reports() {
     let path = std::env::var("PATH").unwrap();
     let bin = scene.root.join("bin");
     scene.set_env("PATH", &format!("{}:{path}", bin.display()));
-    plan_new(&scene, &["--run", "--output", "../checkout.md"]).expect(3);
+    let goal = "Build auth, API, tests and docs";
+    let args = ["plan", "new", goal, "--run", "--output", "../checkout.md"];
+    let ended = typed(&scene, &args, "y\n").expect(3);
+    assert_eq!(ended.out.matches("[AUTH]").count(), 1, "{}", ended.out);
     let (run, base) = (scene.run_name(), scene.rev("HEAD"));
     let normal = |text: &str| {
         let text = text.replace(&run, "<run>").replace(&base[..7], "<base>");
@@ -189,7 +192,10 @@ fn a_planner_learns_from_the_problems_of_its_answer() {
 fn the_changes_of_a_planner_are_thrown_away() {
     let scene = scene(&["edits"]);
     let before = scene.fingerprint();
-    plan_new(&scene, &["--output", "../sample.md"]).expect(0);
+    let ended = plan_new(&scene, &["--output", "../sample.md"]).expect(0);
+    let said = "warning: planner changed files although it only plans; the changes are thrown away: \
+                README.md, new.txt\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
     before.assert_same(&scene.fingerprint());
     assert_gone(&scene, &[]);
 }
@@ -246,6 +252,8 @@ fn shared_files_and_files_that_change_together_are_warned_about() {
     ] {
         assert!(ended.err.contains(warning), "{warning}\n{}", ended.err);
     }
+    // The globs overlap as well, which is the same warning.
+    assert_eq!(ended.err.matches("#1 and #2").count(), 2, "{}", ended.err);
 }
 
 #[test]
@@ -266,6 +274,50 @@ fn shell_commands_of_the_planner_are_shown() {
     let ended = plan_new(&scene, &[]).expect(0);
     let said = "warning: #1 runs a shell command of the plan: make a\n";
     assert!(ended.err.contains(said), "{}", ended.err);
+}
+
+#[test]
+fn shell_commands_of_the_planner_are_run_only_after_a_confirmation() {
+    let refused = [
+        ("shell", "#1 `make a`"),
+        ("good", "#1 `npm test -- auth`"),
+        ("checked", "#1 `true`, #2 `true`"),
+    ];
+    for (answer, commands) in refused {
+        let scene = scene(&[answer]);
+        let ended = plan_new(&scene, &["--run"]).expect(1);
+        let said = format!(
+            "error: saved plan.md, but did not run it: it has shell commands of the planner that you \
+             have not confirmed: {commands}\nhint: read plan.md; `dispatch run plan.md` runs it\n"
+        );
+        assert!(ended.err.ends_with(&said), "{}", ended.err);
+        assert!(scene.run_names().is_empty());
+        assert_gone(&scene, &["?? plan.md"]);
+    }
+    // A check that the configuration names is not the planner's.
+    let mut scene = scene(&["checked"]);
+    scene.set_env("DISPATCH_ASSEMBLE_CHECK", "true");
+    let ended = plan_new(&scene, &["--run", "--detach"]).expect(0);
+    assert!(ended.err.contains("run checked-"), "{}", ended.err);
+    scene.dispatch(&["cancel", "--all"]);
+    scene.dispatch(&["wait"]);
+}
+
+#[test]
+fn of_two_plans_the_last_is_taken_and_that_is_said() {
+    let scene = scene(&["twice"]);
+    let ended = plan_new(&scene, &[]).expect(0);
+    let said = "warning: the answer has 2 plans; the last one is taken\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    assert_eq!(scene.read("plan.md"), SAMPLE);
+}
+
+#[test]
+fn on_a_terminal_the_planner_is_shown_at_work() {
+    let scene = scene(&["good"]);
+    let ended = typed(&scene, &["plan", "new", "Build it"], "y\n").expect(0);
+    assert!(ended.err.contains("planner PLANNING"), "{}", ended.err);
+    assert!(ended.err.contains("planner: 1 call, "), "{}", ended.err);
 }
 
 #[test]
@@ -480,6 +532,18 @@ fn ctrl_c_stops_the_planner_and_leaves_nothing() {
 }
 
 #[test]
+fn a_signal_that_stops_the_planner_is_the_exit_code() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let scene = Scene::new();
+        let (mut dispatch, pids) = hanging(&scene);
+        dispatch.signal_group(signal);
+        assert_eq!(dispatch.wait(), code, "{}", dispatch.said());
+        assert!(pids.iter().all(|pid| !is_alive(*pid)));
+        assert_gone(&scene, &[]);
+    }
+}
+
+#[test]
 fn a_killed_dispatch_leaves_a_planner_that_doctor_removes() {
     let scene = Scene::new();
     let (dispatch, pids) = hanging(&scene);
@@ -550,7 +614,7 @@ fn a_task_is_split_on_request_and_the_parts_are_rewired() {
 fn a_plan_is_reordered_and_edited_on_request() {
     let mut scene = scene(&["good"]);
     scene.set_env("GIT_EDITOR", "sed -i s/Checkout/Cashier/");
-    let lines = "p\n3 1\ns 9\nx\ne\ny\n";
+    let lines = "p\n\np 3 1\ns 9\nx\ne\ny\n";
     let ended = typed(&scene, &["plan", "new", "Build it"], lines).expect(0);
     assert!(
         ended

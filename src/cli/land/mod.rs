@@ -126,6 +126,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         state,
         options: &options,
         lock: &opened.lock,
+        cancel: &opened.cancel,
         target: &target,
         now: opened.now,
     };
@@ -166,7 +167,7 @@ fn note_contained(
         opened.record(Event::Landed { landing })?;
     }
     let (target, run) = (&target.branch, &opened.run);
-    ui.answer(&format!("{target} already contains {run}; nothing moved\n"));
+    ui.answer_text(&format!("{target} already contains {run}; nothing moved\n"));
     Ok(ExitStatus::Ok)
 }
 
@@ -187,7 +188,7 @@ fn say_moved(context: &Context, target: &LandTarget, options: &LandOptions, ui: 
 }
 
 fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
-    ui.answer(&format!(
+    ui.answer_text(&format!(
         "{} is now {} (was {})\n",
         landing.target,
         landing.to.short(),

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use signal_hook::consts::SIGINT;
+
 use crate::base::text::{error_chain, plural, terminal_safe};
-use crate::cli::confirm::{ConfirmArgs, aborted};
+use crate::cli::confirm::{ConfirmArgs, aborted, ask_with_argument};
 use crate::cli::editor::edit;
 use crate::cli::error::CommandError;
 use crate::cli::plan_new::output::Output;
+use crate::cli::plan_new::progress;
 use crate::cli::plan_source::load_plan;
 use crate::cli::repo_context::{RepoContext, find_task};
 use crate::cli::run::{ask_order, counts};
@@ -58,7 +61,7 @@ impl Dialogue<'_, '_> {
                 "yes" => return Ok(plan),
                 "no" => return Err(aborted()),
                 "edit" => self.edit(&plan),
-                "priorities" => Ok(ask_order(&plan, self.ui)?
+                "priorities" => Ok(ask_order(&plan, &argument, self.ui)?
                     .map(|order| priority::with_order(plan.clone(), &order))),
                 _ => self.split(&plan, &argument),
             };
@@ -84,14 +87,7 @@ impl Dialogue<'_, '_> {
             true => format!("Save {tasks} to {output} and run them?"),
             false => format!("Save {tasks} to {output}?"),
         };
-        match self.ui.ask_with_argument(&question, &CHOICES) {
-            Ok(Some(chosen)) => Ok(chosen),
-            Ok(None) => Err(aborted()),
-            Err(error) => Err(CommandError::failed(format!(
-                "could not read the answer: {}",
-                error_chain(&error)
-            ))),
-        }
+        ask_with_argument(self.ui, &question, &CHOICES)
     }
 
     /// Prints the plan as `dispatch run` does, then every warning about it.
@@ -107,12 +103,18 @@ impl Dialogue<'_, '_> {
             format: self.output.format,
             text: render(plan, self.output.format),
         };
-        let parsed = parse(&source, None, &|_| Err(String::new()));
-        if !parsed.diagnostics.is_empty() {
-            let shown = render_diagnostics(&source, &parsed.diagnostics);
+        let mut diagnostics = parse(&source, None, &|_| Err(String::new())).diagnostics;
+        let found = warnings(&self.here.repo, plan)?;
+        // What exists is named below, so that a pair is warned about once.
+        diagnostics.retain(|diagnostic| {
+            let mut sharing = found.sharing.iter();
+            !sharing.any(|(one, other)| diagnostic.is_overlap_of(*one, *other))
+        });
+        if !diagnostics.is_empty() {
+            let shown = render_diagnostics(&source, &diagnostics);
             self.ui.status(shown.trim_end());
         }
-        for warning in warnings(&self.here.repo, plan)? {
+        for warning in found.sentences {
             self.ui.warning(&terminal_safe(&warning));
         }
         for task in tasks {
@@ -166,11 +168,8 @@ impl Dialogue<'_, '_> {
             split: Some((plan.clone(), task.number)),
         };
         let ui = self.ui;
-        let worker = self.planner.worker().to_owned();
-        ui.status(&format!("asking {worker} to split {}", task.number));
-        let answered = self.planner.ask(&request, &mut |said| ui.warning(said));
-        ui.status(&format!("{worker}: {} so far", self.planner.spent));
-        match answered {
+        let what = format!("to split {}", task.number);
+        match progress::ask(self.planner, &request, &what, ui) {
             Ok(Answered::Plan(plan)) => {
                 let free = self.settings.run.keep_terminal_free;
                 Ok(Some(with_strategies(plan, free)))
@@ -180,7 +179,7 @@ impl Dialogue<'_, '_> {
                 ui.warning(&format!("{} was not split: {reason}", task.number));
                 Ok(None)
             }
-            Err(PlannerError::Interrupted) => {
+            Err(PlannerError::Interrupted(SIGINT)) => {
                 ui.warning("interrupted; the plan is as it was");
                 Ok(None)
             }

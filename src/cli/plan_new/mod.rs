@@ -3,6 +3,7 @@
 mod dialogue;
 mod goal;
 mod output;
+mod progress;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ use crate::worker::planner::TestCommand;
 const AFTER_HELP: &str = "\
 The planner is a worker in its read-only mode, in a worktree of its own at HEAD that is removed
 afterwards. `dispatch help planning` describes its prompt and the checks of its answer.";
+
+/// The most commands that an error names.
+const UNREAD: usize = 5;
 
 /// Let an agent make a plan from a goal
 #[derive(Args, Debug, Clone)]
@@ -115,13 +119,9 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     }
     let executor = LocalExecutor::this_program()
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
-    let mut planner = Planner::new(&here.repo, &settings, name, Arc::new(executor), checks)?;
-    ui.status(&format!("asking {} for a plan", planner.worker()));
-    let answered = planner.ask(&request, &mut |said| ui.warning(said));
-    if planner.spent.calls > 0 {
-        ui.status(&format!("{}: {}", planner.worker(), planner.spent));
-    }
-    let plan = match answered? {
+    let executor = Arc::new(executor);
+    let mut planner = Planner::new(&here.repo, &settings, name, executor, checks.clone())?;
+    let plan = match progress::ask(&mut planner, &request, "for a plan", ui)? {
         Answered::Sequential(reason) => return Err(sequential(&reason)),
         Answered::Plan(plan) if is_chain(&plan) => {
             let tasks = plural(plan.tasks().len(), "task");
@@ -147,12 +147,41 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     output
         .write(&plan, ui, args.consent)
         .map_err(|error| with_kept(error, &planner, &plan))?;
+    if args.run && args.consent.yes {
+        refuse_unread(&plan, &checks, &output)?;
+    }
     if args.run {
         return run_in(&here, run_args(&args), ui);
     }
     ui.status(&format!("saved {}", output.shown()));
     ui.hint(&format!("`dispatch run {}` runs it", output.word()));
     Ok(ExitStatus::Ok)
+}
+
+/// Refuses to run shell commands that a planner wrote and no one has read. A check that the
+/// configuration or `dispatch init` names is not the planner's.
+fn refuse_unread(plan: &Plan, known: &[TestCommand], output: &Output) -> Result<(), CommandError> {
+    let is_known = |check: &String| known.iter().any(|one| one.command == *check);
+    let unread = plan.tasks().iter().flat_map(|task| {
+        let checks = task.fields.check.iter().filter(|check| !is_known(check));
+        let commands = task.fields.run.iter().chain(checks);
+        commands.map(|command| format!("{} `{}`", task.number, terminal_safe(command)))
+    });
+    let unread: Vec<String> = unread.collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let (output, word) = (output.shown(), output.word());
+    let named = unread[..unread.len().min(UNREAD)].join(", ");
+    let more = match unread.len().saturating_sub(UNREAD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Err(CommandError::failed(format!(
+        "saved {output}, but did not run it: it has shell commands of the planner that you have not \
+         confirmed: {named}{more}"
+    ))
+    .hint(format!("read {output}; `dispatch run {word}` runs it")))
 }
 
 /// Keeps a plan that was agreed to but not saved, and says where.
@@ -203,6 +232,7 @@ fn run_args(args: &NewArgs) -> RunArgs {
         config: args.config.clone(),
         // The plan has been confirmed.
         consent: ConfirmArgs { yes: true },
+        is_shown: true,
         ..RunArgs::default()
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::confirm::{ConfirmArgs, aborted};
+use crate::cli::confirm::{ConfirmArgs, aborted, ask_with_argument};
 use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -67,6 +67,9 @@ pub(crate) struct RunArgs {
     /// The answer given in advance.
     #[command(flatten)]
     pub(crate) consent: ConfirmArgs,
+    /// `true` if the user has seen the plan and its warnings.
+    #[arg(skip)]
+    pub(crate) is_shown: bool,
 }
 
 /// Runs the subcommand.
@@ -85,7 +88,9 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
     let settings = settings(here, &args)?;
     let workers: BTreeSet<String> = settings.workers.keys().cloned().collect();
     let loaded = load_plan(&args.plan, Some(&workers))?;
-    show_warnings(ui, &loaded);
+    if !args.is_shown {
+        show_warnings(ui, &loaded);
+    }
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&here.repo, &loaded.plan, &settings, only)?;
     for remark in remarks(&here.repo, &loaded.plan, &settings, &prepared)? {
@@ -171,15 +176,15 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
 
 /// Prints the plan, then one line about the planned run.
 fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
-    let text = format!(
-        "{}\n{}\n",
-        terminal_safe(&render_preview(plan)),
-        facts(plan, settings, prepared)
-    );
+    let facts = facts(plan, settings, prepared);
+    if args.is_shown {
+        return ui.status(&facts);
+    }
+    let text = format!("{}\n{facts}\n", terminal_safe(&render_preview(plan)));
     if args.json {
         ui.status(text.trim_end())
     } else {
-        ui.answer(&text)
+        ui.answer_text(&text)
     }
 }
 
@@ -253,7 +258,11 @@ fn agree(
             // The file is not a valid plan; its earlier content is not what the user wants.
             false => ("Edit the plan again?".to_owned(), &["edit", "no"]),
         };
-        match args.consent.choose(ui, &question, words)? {
+        let (word, argument) = match args.consent.yes {
+            true => (words[0], String::new()),
+            false => ask_with_argument(ui, &question, words)?,
+        };
+        match word {
             "yes" => return Ok(plan),
             "edit" => match edited(args, workers, settings, here, ui) {
                 Ok(edited) => {
@@ -267,7 +276,7 @@ fn agree(
                 }
             },
             "priorities" => {
-                order = ask_order(&plan, ui)?.unwrap_or(order);
+                order = ask_order(&plan, &argument, ui)?.unwrap_or(order);
                 plan = priority::with_order(plan, &order);
             }
             _ => return Err(aborted()),
@@ -297,15 +306,23 @@ fn edited(
     Ok(loaded.plan)
 }
 
-/// Reads the tasks that go first, such as `3 1`; `None` keeps the order.
+/// Reads the tasks that go first, such as `3 1`, which may have been `given` with the answer; `None` keeps
+/// the order.
 ///
 /// # Errors
 /// When the terminal cannot be read.
-pub(crate) fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandError> {
-    let line = ui
-        .ask_line("Which tasks go first, such as 3 1? ")
-        .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
-    let names = line.unwrap_or_default();
+pub(crate) fn ask_order(
+    plan: &Plan,
+    given: &str,
+    ui: &Ui,
+) -> Result<Option<Vec<TaskNumber>>, CommandError> {
+    let names = match given {
+        "" => ui
+            .ask_line("Which tasks go first, such as 3 1? ")
+            .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?
+            .unwrap_or_default(),
+        given => given.to_owned(),
+    };
     let order: Result<Vec<TaskNumber>, CommandError> = names
         .split([' ', ','])
         .filter(|name| !name.is_empty())

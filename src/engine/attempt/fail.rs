@@ -10,7 +10,7 @@ use crate::engine::attempt::content::remains;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::time_limits;
-use crate::engine::worktree::remains::keep_remains;
+use crate::engine::worktree::remains::{Remains, keep_remains};
 use crate::exec::Exit;
 use crate::failure::classify::classify_with;
 use crate::failure::evidence::{Evidence, Fact};
@@ -36,7 +36,10 @@ pub(super) async fn fail(
 ) -> Result<Outcome, EngineError> {
     let mut remarks = Vec::new();
     let kept = match keep(&case).await {
-        Ok(kept) => kept,
+        Ok(kept) => {
+            remarks.extend(kept.remarks);
+            kept.commit
+        }
         // The cause is temporary, so the attempt is judged again.
         Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
         Err(error) => {
@@ -55,7 +58,7 @@ pub(super) async fn fail(
     })
 }
 
-async fn keep(case: &Case) -> Result<Option<Oid>, EngineError> {
+async fn keep(case: &Case) -> Result<Remains, EngineError> {
     let case = case.clone();
     blocking(move || {
         let (context, spec) = (&case.execution.context, &case.execution.spec);

@@ -37,7 +37,9 @@ pub(super) async fn keep_unfinished(
     let keep = move |execution: &Execution| {
         let (context, spec) = (&execution.context, &execution.spec);
         let store = Store::open(&context.repo)?;
-        remains::keep_remains(context, &store, spec.task, spec.attempt, base, &worktree)
+        let of = (spec.task, spec.attempt);
+        let remains = remains::keep_remains(context, &store, of.0, of.1, base, &worktree)?;
+        Ok(remains.commit)
     };
     execution.blocking(keep).await
 }

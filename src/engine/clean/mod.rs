@@ -124,10 +124,13 @@ fn reason_to_keep(
         )));
     }
     let is_untouched_conflict = || {
-        found.task.is_some_and(|task| {
-            found.worktree.path == context.resolve_worktree(task)
-                && is_untouched(context, task, &found.worktree)
-        })
+        let submodules = context.repo.submodules_in(&found.worktree);
+        let has_none = submodules.is_ok_and(|found| found.is_empty());
+        has_none
+            && found.task.is_some_and(|task| {
+                found.worktree.path == context.resolve_worktree(task)
+                    && is_untouched(context, task, &found.worktree)
+            })
     };
     if !found.was_used || is_untouched_conflict() {
         return Ok(None);

@@ -7,6 +7,7 @@ use crate::conflicts::DetectError;
 use crate::exec::ExecError;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;
+use crate::git::module_store::CarryError;
 use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
@@ -29,6 +30,9 @@ pub enum EngineError {
     /// A worktree could not be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// Work in a submodule could not be kept.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// A merge failed as a whole.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -104,6 +108,10 @@ impl EngineError {
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
             ) => error,
+            EngineError::Carry(error) => match error.git_error() {
+                Some(error) => error,
+                None => return false,
+            },
             _ => return false,
         };
         git.was_killed()

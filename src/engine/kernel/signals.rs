@@ -40,10 +40,18 @@ impl Signals {
 
     /// Waits for the next request.
     pub async fn next(&mut self) -> SignalRequest {
+        match self.next_number().await {
+            SIGHUP => SignalRequest::Detach,
+            _ => SignalRequest::Stop,
+        }
+    }
+
+    /// Waits for the next signal and returns its number.
+    pub async fn next_number(&mut self) -> i32 {
         tokio::select! {
-            _ = self.interrupt.recv() => SignalRequest::Stop,
-            _ = self.terminate.recv() => SignalRequest::Stop,
-            _ = self.hangup.recv() => SignalRequest::Detach,
+            _ = self.interrupt.recv() => SIGINT,
+            _ = self.terminate.recv() => SIGTERM,
+            _ = self.hangup.recv() => SIGHUP,
         }
     }
 }

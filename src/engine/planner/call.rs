@@ -18,8 +18,9 @@ use crate::engine::kernel::signals::Signals;
 use crate::engine::planner::error::PlannerError;
 use crate::engine::planner::folder::PlannerFolder;
 use crate::engine::planner::request::Spent;
+use crate::engine::planner::watcher::Watcher;
 use crate::engine::spec::PROMPT_FILE;
-use crate::engine::spec::agent_client::{through_client, through_feeder};
+use crate::engine::spec::agent_client::through_reader;
 use crate::engine::spec::environment::depth;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal};
@@ -28,10 +29,9 @@ use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::exit_status;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
-use crate::model::permissions::Permissions;
 use crate::model::plan::{Task, TaskFields};
 use crate::model::transcript::Transcript;
-use crate::model::worker::{Dialect, PromptBy, Worker};
+use crate::model::worker::Worker;
 use crate::worker::command::{Vars, command_line};
 use crate::worker::dialect::Reading;
 use crate::worker::environment::{OwnVars, worker_environment};
@@ -87,19 +87,27 @@ fn call_folder(folder: &Path, number: u32) -> PathBuf {
 impl Call<'_> {
     /// Runs the agent until it ends; returns what that took, and its answer. Ctrl-C stops it with
     /// everything it started.
-    pub(super) async fn run(&self, prompt: &str) -> (Spent, Result<Reply, PlannerError>) {
+    pub(super) async fn run(
+        &self,
+        prompt: &str,
+        watcher: &mut dyn Watcher,
+    ) -> (Spent, Result<Reply, PlannerError>) {
         let ended = match self.start(prompt) {
-            Ok(running) => self.wait(running).await,
+            Ok(running) => self.wait(running, watcher).await,
             Err(error) => Err(error),
         };
-        let end = match ended {
-            Ok(end) => end,
+        let (end, signal) = match ended {
+            Ok(ended) => ended,
             Err(error) => return (Spent::default(), Err(error.into())),
         };
         let transcript = self.transcript(&end);
         let time = Duration::from_millis(end.millis);
         let spent = Spent::call(time, transcript.usage, transcript.cost);
-        (spent, self.reply(&end, transcript))
+        let reply = match signal {
+            Some(signal) => Err(PlannerError::Interrupted(signal)),
+            None => self.reply(&end, transcript),
+        };
+        (spent, reply)
     }
 
     fn start(&self, prompt: &str) -> Result<Running, EngineError> {
@@ -133,12 +141,7 @@ impl Call<'_> {
         };
         let mut line = command_line(self.worker, &task, &vars)?;
         let failed = |error| EngineError::File(prompt_path.to_string(), error);
-        if self.worker.prompt == PromptBy::Stream {
-            line.argv = through_feeder(line.argv, None).map_err(failed)?;
-        }
-        if self.worker.dialect == Dialect::Acp {
-            line.argv = through_client(line.argv, Permissions::Read, None, None).map_err(failed)?;
-        }
+        line.argv = through_reader(self.worker, line.argv).map_err(failed)?;
         let name = self.folder.path.file_name().unwrap_or_default();
         Ok(Job {
             argv: line.argv,
@@ -180,8 +183,13 @@ impl Call<'_> {
         own.unwrap_or(self.settings.run.stall_timeout)
     }
 
-    /// Waits for the end of the agent. The first Ctrl-C asks it to stop, the second kills it.
-    async fn wait(&self, running: Running) -> Result<JobEnd, EngineError> {
+    /// Waits for the end of the agent; returns the signal that stopped it as well. The first Ctrl-C
+    /// asks it to stop, the second kills it.
+    async fn wait(
+        &self,
+        running: Running,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(JobEnd, Option<i32>), EngineError> {
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("the signals of this process".to_owned(), error))?;
         self.cancel.attach(running.stopper());
@@ -189,6 +197,7 @@ impl Call<'_> {
         let mut follower = Follower::new(&self.worker_folder());
         let mut reading = self.reading();
         let mut over: Option<Instant> = None;
+        let mut stopped_by = None;
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let waiting = running.wait();
@@ -196,16 +205,20 @@ impl Call<'_> {
         loop {
             tokio::select! {
                 status = &mut waiting => return match status? {
-                    JobStatus::Ended(end) => Ok(end),
+                    JobStatus::Ended(end) => Ok((end, stopped_by)),
                     _ => Err(EngineError::Broken("the supervisor of the planner".to_owned())),
                 },
-                _ = signals.next() => {
-                    let again = self.cancel.is_cancelled();
+                signal = signals.next_number() => {
+                    let again = stopped_by.is_some();
+                    stopped_by = stopped_by.or(Some(signal));
                     self.cancel.cancel(if again { StopSignal::Kill } else { StopSignal::Terminate });
                 }
                 _ = ticks.tick() => {
                     let new = follower.read().unwrap_or_default();
                     reading.feed(&new);
+                    if let Some(step) = reading.current_step().filter(|_| !new.is_empty()) {
+                        watcher.step(step);
+                    }
                     if !new.is_empty() || !reading.is_over() {
                         over = reading.is_over().then(Instant::now);
                     }
@@ -239,9 +252,6 @@ impl Call<'_> {
 
     /// Returns the last message of an agent that ended well, or its failure.
     fn reply(&self, end: &JobEnd, transcript: Transcript) -> Result<Reply, PlannerError> {
-        if self.cancel.is_cancelled() {
-            return Err(PlannerError::Interrupted);
-        }
         let has_answer = transcript.last_words().is_some() && transcript.error.is_none();
         let ended_well = end.exit == Exit::Code(0) && transcript.error.is_none();
         let is_marked_failed = transcript

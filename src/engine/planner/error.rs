@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::start::StartError;
 use crate::model::failure::Failure;
 
-/// The reason for which there is no plan.
+/// The reason why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlannerError {
     /// The same obstacles as for a run.
@@ -40,9 +40,9 @@ pub enum PlannerError {
         /// The changed items.
         names: String,
     },
-    /// The user interrupted it.
+    /// This signal interrupted it.
     #[error("interrupted; no plan was made")]
-    Interrupted,
+    Interrupted(i32),
     /// No answer could be used.
     #[error(
         "{worker} made no usable plan in {answers} answers; the last one has these problems:\n\n{problems}"
@@ -87,9 +87,9 @@ impl PlannerError {
                 "no plan was saved; `outside_writes` under `[run]` in .dispatch.toml decides"
                     .to_owned(),
             ),
-            PlannerError::Engine(_) | PlannerError::Interrupted | PlannerError::Unusable { .. } => {
-                None
-            }
+            PlannerError::Engine(_)
+            | PlannerError::Interrupted(_)
+            | PlannerError::Unusable { .. } => None,
         }
     }
 }

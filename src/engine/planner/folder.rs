@@ -3,6 +3,7 @@
 //! A lock beside the folder is held until the end, so that a later process recognises the folder of
 //! one that was killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::config::Settings;
 use crate::engine::EngineError;
+use crate::engine::kernel::sweep::sweep;
 use crate::git::Repo;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
@@ -37,6 +39,8 @@ pub(super) struct PlannerFolder {
     pub(super) path: PathBuf,
     /// The worktree, detached at the base.
     pub(super) worktree: Worktree,
+    /// The files that differ right after the checkout, by filters or line endings.
+    differing: BTreeSet<String>,
     _lock: FileLock,
 }
 
@@ -72,12 +76,32 @@ impl PlannerFolder {
             }
         };
         fault::point("planner", "with its worktree");
+        let differing = changed_files(&worktree, base)?;
         Ok(PlannerFolder {
             repo: repo.clone(),
             path: folder.keep(),
             worktree,
+            differing,
             _lock: lock,
         })
+    }
+
+    /// Checks the base out again, and returns the files that were changed, in order. Files that git
+    /// ignores do not count.
+    ///
+    /// # Errors
+    /// When git cannot read or write the worktree.
+    pub(super) fn restore(&self, base: Oid) -> Result<Vec<String>, EngineError> {
+        let changed = changed_files(&self.worktree, base)?;
+        let changed: Vec<String> = changed.difference(&self.differing).cloned().collect();
+        let head = Head::Detached(base);
+        if !changed.is_empty() || self.worktree.head().as_ref() != Some(&head) {
+            let git = self.worktree.git();
+            git.run(&["read-tree", "--reset", "-u", &base.to_string()])?;
+            sweep(&git)?;
+            self.worktree.set_head(&head)?;
+        }
+        Ok(changed)
     }
 
     /// Removes the worktree with whatever is in it, then the folder.
@@ -87,6 +111,20 @@ impl PlannerFolder {
     pub(super) fn remove(self) -> Result<(), EngineError> {
         remove(&self.repo, &self.path)
     }
+}
+
+/// Lists the files of a worktree that differ from a commit, and those that it does not have.
+fn changed_files(worktree: &Worktree, base: Oid) -> Result<BTreeSet<String>, EngineError> {
+    let git = worktree.git();
+    let base = base.to_string();
+    let modified = git.run(&["diff", "--name-only", "--no-renames", "-z", &base])?;
+    let new = git.run(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+    let names = [modified, new].concat();
+    let names = names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(names.collect())
 }
 
 /// Removes the folder of a planner whose processes have ended, and its worktree.

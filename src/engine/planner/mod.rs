@@ -12,6 +12,7 @@ mod map;
 pub mod prompt;
 pub mod request;
 pub mod review;
+pub mod watcher;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use crate::engine::planner::error::PlannerError;
 use crate::engine::planner::folder::PlannerFolder;
 use crate::engine::planner::prompt::Prompts;
 use crate::engine::planner::request::{Request, Spent};
+use crate::engine::planner::watcher::Watcher;
 use crate::engine::start::{refuse_depth, refuse_places};
 use crate::exec::Executor;
 use crate::git::Repo;
@@ -53,6 +55,9 @@ pub const LONGEST_GOAL: usize = 64 * 1024;
 
 /// The most bytes of problems, and of an earlier answer, in a prompt.
 const FED_BACK: usize = 16 * 1024;
+
+/// The number of changed files that a warning names.
+const NAMED: usize = 5;
 
 /// The length from which an answer is cut by the reader of an agent's output, in bytes.
 const CUT_ANSWER: usize = 64 * 1024;
@@ -129,15 +134,14 @@ impl<'a> Planner<'a> {
         &self.worker.name
     }
 
-    /// Asks until there is a valid plan, and removes everything that the calls made. `say` is told
-    /// what happens.
+    /// Asks until there is a valid plan, and removes everything that the calls made.
     ///
     /// # Errors
     /// When the agent fails, is stopped, or no answer can be used.
     pub fn ask(
         &mut self,
         request: &Request,
-        say: &mut dyn FnMut(&str),
+        watcher: &mut dyn Watcher,
     ) -> Result<Answered, PlannerError> {
         leftovers::sweep(self.repo, self.executor.as_ref());
         let input = self.prompts.input(request)?;
@@ -145,9 +149,9 @@ impl<'a> Planner<'a> {
         let folder = PlannerFolder::create(self.repo, self.settings, self.prompts.base)?;
         let mut shared = SharedStateReader::new(self.repo, &self.settings.run.branch_prefix);
         let before = shared.read().state;
-        let answered = self.converse(&folder, request, input, say);
+        let answered = self.converse(&folder, request, input, watcher);
         let removed = folder.remove();
-        self.report_outside(&changes(&before, &shared.read().state), say)?;
+        self.report_outside(&changes(&before, &shared.read().state), watcher)?;
         let answered = answered?;
         removed?;
         Ok(answered)
@@ -158,14 +162,16 @@ impl<'a> Planner<'a> {
     fn report_outside(
         &self,
         changed: &[OutsideChange],
-        say: &mut dyn FnMut(&str),
+        watcher: &mut dyn Watcher,
     ) -> Result<(), PlannerError> {
         let names: Vec<&str> = changed.iter().map(|change| change.name.as_str()).collect();
         let (worker, names) = (self.worker.name.clone(), names.join(", "));
         match self.settings.run.outside_writes {
             _ if names.is_empty() => {}
             Reaction::Ignore => {}
-            Reaction::Warn => say(&format!("while {worker} planned, this changed: {names}")),
+            Reaction::Warn => {
+                watcher.warning(&format!("while {worker} planned, this changed: {names}"));
+            }
             Reaction::Fail => return Err(PlannerError::ChangedOutside { worker, names }),
         }
         Ok(())
@@ -176,12 +182,14 @@ impl<'a> Planner<'a> {
         folder: &PlannerFolder,
         request: &Request,
         mut input: PlannerInput,
-        say: &mut dyn FnMut(&str),
+        watcher: &mut dyn Watcher,
     ) -> Result<Answered, PlannerError> {
-        for tries in 0.. {
+        let mut tries = 0;
+        loop {
             let prompt = self.prompts.render(&input)?;
-            let reply = self.call(folder, tries + 1, &prompt)?;
-            let problems = match self.judge(request, &reply.text) {
+            let reply = self.call(folder, tries + 1, &prompt, watcher)?;
+            self.undo_changes(folder, watcher)?;
+            let problems = match self.judge(request, &reply.text, watcher) {
                 Ok(answered) => return Ok(answered),
                 Err(problems) => problems,
             };
@@ -193,15 +201,38 @@ impl<'a> Planner<'a> {
                     problems,
                 });
             }
-            say(&format!(
+            watcher.warning(&format!(
                 "the answer cannot be used; asking {} again ({} of {CORRECTIONS})",
                 self.worker.name,
                 tries + 1
             ));
             input.answer = Some(clip(&reply.text, FED_BACK));
             input.problems = Some(clip(&problems, FED_BACK));
+            tries += 1;
         }
-        Err(PlannerError::Interrupted)
+    }
+
+    /// Holds the agent to reading: restores its worktree, and names the files that it changed.
+    fn undo_changes(
+        &self,
+        folder: &PlannerFolder,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), PlannerError> {
+        let changed = folder.restore(self.prompts.base)?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let named = &changed[..changed.len().min(NAMED)];
+        let more = match changed.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        watcher.warning(&format!(
+            "{} changed files although it only plans; the changes are thrown away: {}{more}",
+            self.worker.name,
+            named.join(", ")
+        ));
+        Ok(())
     }
 
     fn call(
@@ -209,6 +240,7 @@ impl<'a> Planner<'a> {
         folder: &PlannerFolder,
         number: u32,
         prompt: &str,
+        watcher: &mut dyn Watcher,
     ) -> Result<Reply, PlannerError> {
         let call = Call {
             folder,
@@ -223,15 +255,25 @@ impl<'a> Planner<'a> {
             .enable_all()
             .build()
             .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
-        let (spent, reply) = runtime.block_on(call.run(prompt));
+        let (spent, reply) = runtime.block_on(call.run(prompt, watcher));
         self.spent.add(&spent);
         reply
     }
 
     /// Returns the plan of an answer, or its problems.
-    fn judge(&self, request: &Request, text: &str) -> Result<Answered, String> {
+    fn judge(
+        &self,
+        request: &Request,
+        text: &str,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Answered, String> {
         let source = match read_answer(text) {
-            Answer::Plan(source) => source,
+            Answer::Plan { source, earlier: 0 } => source,
+            Answer::Plan { source, earlier } => {
+                let blocks = plural(earlier + 1, "plan");
+                watcher.warning(&format!("the answer has {blocks}; the last one is taken"));
+                source
+            }
             Answer::Sequential(reason) => return Ok(Answered::Sequential(reason)),
             Answer::Neither if text.trim().is_empty() => {
                 return Err("the answer is empty".to_owned());

@@ -4,6 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::planner::map::paths;
 use crate::engine::start::resolve;
 use crate::git::{Repo, Store};
+use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
 use crate::plan::declared_files::DeclaredFiles;
 use crate::schedule::priority::path_lengths;
@@ -23,12 +24,21 @@ pub fn is_chain(plan: &Plan) -> bool {
     longest.is_some_and(|longest| longest as usize == plan.tasks().len())
 }
 
-/// Returns the warnings about a plan, one sentence each.
+/// The warnings about a plan.
+#[derive(Clone, Default, Debug)]
+pub struct Warnings {
+    /// One sentence each.
+    pub sentences: Vec<String>,
+    /// The tasks that declare the same existing files, which a sentence names.
+    pub sharing: Vec<(TaskNumber, TaskNumber)>,
+}
+
+/// Returns the warnings about a plan.
 ///
 /// # Errors
 /// When the repository or its history cannot be read.
-pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Vec<String>, EngineError> {
-    let mut warnings = Vec::new();
+pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Warnings, EngineError> {
+    let mut warnings = Warnings::default();
     let ready = plan
         .tasks()
         .iter()
@@ -36,7 +46,7 @@ pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Vec<String>, EngineError> {
     let ready = ready.count();
     if ready < FEW {
         let tasks = if ready == 1 { "1 task" } else { "2 tasks" };
-        warnings.push(format!(
+        warnings.sentences.push(format!(
             "only {tasks} can start at once; one agent alone may be as fast"
         ));
     }
@@ -46,9 +56,11 @@ pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Vec<String>, EngineError> {
     };
     let declared = DeclaredFiles::of(plan);
     let shared = declared.shared(&paths(repo, head)?);
-    warnings.extend(shared.iter().map(ToString::to_string));
+    warnings.sharing = shared.iter().map(|found| found.tasks).collect();
     let together = declared.co_changes(&history(repo)?);
-    warnings.extend(together.iter().map(ToString::to_string));
+    let shared = shared.iter().map(ToString::to_string);
+    let together = together.iter().map(ToString::to_string);
+    warnings.sentences.extend(shared.chain(together));
     Ok(warnings)
 }
 

@@ -37,6 +37,10 @@ pub fn accept(
     refuse_any(unmerged_paths(&worktree)?, ResolveError::Unmerged)?;
     refuse_any(changed_paths(&worktree, &[])?, ResolveError::NotAdded)?;
     let store = Store::open(&context.repo)?;
+    let (run, slug) = (&context.run, context.slug(task));
+    let references = format!("refs/dispatch/attempts/{run}/{slug}/by-hand.nested");
+    let carried = context.repo.carry_all(&worktree, &references);
+    carried.map_err(EngineError::from)?;
     let tree = oid(worktree.git().line(&["write-tree"])?)?;
     let committed = committed(&store, &worktree, &resolving.conflict, tree)?;
     refuse_markers(&store, &resolving.conflict, tree)?;

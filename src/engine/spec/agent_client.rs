@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::model::permissions::Permissions;
+use crate::model::worker::{Dialect, PromptBy, Worker};
 
 /// Puts the client before the command of an agent.
 ///
@@ -42,6 +43,19 @@ pub fn through_feeder(agent: Vec<String>, inbox: Option<&Path>) -> io::Result<Ve
     line.push("--".to_owned());
     line.extend(agent);
     Ok(line)
+}
+
+/// Puts the client or the feeder before the command of an agent that needs one, for a call whose answer
+/// counts and not its changes: the client allows reading alone.
+///
+/// # Errors
+/// When the system does not say where dispatch itself is.
+pub fn through_reader(worker: &Worker, agent: Vec<String>) -> io::Result<Vec<String>> {
+    match (worker.dialect, worker.prompt) {
+        (Dialect::Acp, _) => through_client(agent, Permissions::Read, None, None),
+        (_, PromptBy::Stream) => through_feeder(agent, None),
+        _ => Ok(agent),
+    }
 }
 
 fn path(path: &Path) -> String {

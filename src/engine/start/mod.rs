@@ -47,7 +47,7 @@ const JOURNALS: [&str; 3] = [
     "refs/dispatch/attempts",
 ];
 
-/// The reason for which a run cannot start. Nothing has been created.
+/// The reason why a run cannot start. Nothing has been created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// HEAD names no commit yet.
@@ -203,8 +203,13 @@ impl Prepared {
     #[must_use]
     pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
         let path = std::path::absolute(plan).ok();
-        let is_file = path.filter(|path| path.is_file());
-        self.plan_file = is_file.map(|path| repo.portable_path(&path));
+        let path = path.filter(|path| path.is_file()).map(|path| {
+            // Without `..`; a link keeps its own name, so that a new file behind it is found.
+            let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+            let named = folder.zip(path.file_name());
+            named.map_or(path.clone(), |(folder, name)| folder.join(name))
+        });
+        self.plan_file = path.map(|path| repo.portable_path(&path));
         self
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::PROMPT_FILE;
+use crate::engine::spec::agent_client::through_reader;
 use crate::engine::spec::environment::depth;
 use crate::exec::{Exit, Job, JobEnd, JobStatus, log};
 use crate::git::worktree::{Head, Worktree};
@@ -143,7 +144,9 @@ impl Question<'_> {
             max_cost: max_cost.as_deref(),
             session: None,
         };
-        let line = command_line(worker, task, &vars)?;
+        let mut line = command_line(worker, task, &vars)?;
+        let failed = |error| EngineError::File(path.to_string(), error);
+        line.argv = through_reader(worker, line.argv).map_err(failed)?;
         let result_file = self.folder().join("result.json");
         let result_file = result_file.to_string_lossy();
         let own = OwnVars {

@@ -1,12 +1,16 @@
 //! Keeps the work that an attempt left, committed or not.
 
 use crate::base::fault;
+use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
+use crate::engine::kernel::disk_space::is_full;
+use crate::engine::worktree::submodules::{keep_nested, keep_submodules, nested_repositories};
+use crate::engine::worktree::work::{capture, without_set_up};
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
+use crate::merge::change::Change;
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 
@@ -30,8 +34,16 @@ pub fn keep(store: &Store, name: &str, commit: Oid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps everything an attempt left, and moves its worktree to that commit. Returns `None` if it left
-/// nothing.
+/// The work that an attempt left, kept in git.
+#[derive(Default)]
+pub struct Remains {
+    /// The commit with its files; `None` if it changed none.
+    pub commit: Option<Oid>,
+    /// Remarks on work that is elsewhere than in that commit.
+    pub remarks: Vec<String>,
+}
+
+/// Keeps everything an attempt left, and moves its worktree to that commit.
 ///
 /// # Errors
 /// When the worktree cannot be read or the store cannot be written.
@@ -42,27 +54,59 @@ pub fn keep_remains(
     attempt: AttemptNumber,
     base: Oid,
     worktree: &Worktree,
-) -> Result<Option<Oid>, EngineError> {
-    let captured = store.capture(worktree, &links_in(context, &worktree.path))?;
+) -> Result<Remains, EngineError> {
+    let captured = capture(context, store, worktree)?;
+    let tree = without_set_up(store, worktree, captured.tree)?.tree;
     let mut tip = captured.head;
-    if captured.tree != store.tree_of(tip)? {
+    if tree != store.tree_of(tip)? {
         let trailers = context.trailers(task, attempt);
         tip = store.write_commit(&NewCommit {
-            tree: captured.tree,
+            tree,
             parents: &[tip],
             message: &format!("Uncommitted work of attempt {attempt} at {task}\n\n{trailers}"),
             time: context.clock.now(),
             by: By::Dispatch,
         })?;
     }
+    let changes = store.changes(store.tree_of(base)?, tree)?;
+    let remarks = keep_repositories(context, (task, attempt), worktree, &changes)?;
     if tip == base {
         worktree.unlock();
-        return Ok(None);
+        return Ok(Remains {
+            commit: None,
+            remarks,
+        });
     }
     keep(store, &context.attempt_ref(task, attempt), tip)?;
     fault::point("remains", "kept");
     store.settle(worktree, &Head::Detached(tip))?;
     worktree.unlock();
     fault::point("remains", "unlocked");
-    Ok(Some(tip))
+    Ok(Remains {
+        commit: Some(tip),
+        remarks,
+    })
+}
+
+/// Keeps the commits in submodules and nested repositories. One that cannot be kept is a remark: its
+/// worktree then stays, and the rest is kept anyway.
+fn keep_repositories(
+    context: &Context,
+    of: (TaskNumber, AttemptNumber),
+    worktree: &Worktree,
+    changes: &[Change],
+) -> Result<Vec<String>, EngineError> {
+    let nested = nested_repositories(context, worktree, changes)?;
+    let mut remarks = Vec::new();
+    for kept in [
+        keep_submodules(context, of, worktree, &[]),
+        keep_nested(context, of, &nested),
+    ] {
+        match kept.map_err(EngineError::from) {
+            Ok(found) => remarks.extend(found),
+            Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
+            Err(error) => remarks.push(error_chain(&error)),
+        }
+    }
+    Ok(remarks)
 }

@@ -2,8 +2,10 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::submodules::unsaved_in_submodules;
 use crate::engine::worktree::teardown::tear_down;
+use crate::engine::worktree::work::is_uncommitted;
+use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
@@ -17,6 +19,11 @@ use crate::model::run::RunState;
 pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
     tear_down(context, worktree)?;
     Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.
+pub fn tear_down_if_possible(context: &Context, worktree: &Worktree) {
+    let _ = tear_down(context, worktree);
 }
 
 /// Returns `true` if no work would be lost with a worktree of the run.
@@ -50,7 +57,15 @@ pub fn unsaved_work(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
-    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
+    let head = match worktree.head() {
+        Some(Head::Branch(branch)) => store.reference(&branch_ref(&branch))?,
+        Some(Head::Detached(commit)) => Some(commit).filter(|commit| !commit.is_zero()),
+        None => None,
+    };
+    if let Some(found) = unsaved_in_submodules(context, store, worktree, head)? {
+        return Ok(Some(found));
+    }
+    if is_uncommitted(context, store, worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     let Some(Head::Detached(head)) = worktree.head() else {

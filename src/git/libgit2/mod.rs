@@ -26,7 +26,7 @@ impl Libgit2 {
     /// # Errors
     /// When libgit2 does not read the format of the repository.
     pub(super) fn open(git_folder: &Path) -> Result<Libgit2, StoreError> {
-        disable_hash_verification();
+        disable_strict_checks();
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
         let repository = Repository::open_ext(git_folder, flags, nowhere)?;
@@ -227,12 +227,16 @@ fn found<T>(result: Result<T, git2::Error>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading. git
-/// leaves that to `git fsck`, too; both detect truncated or overwritten objects by the checksum of
-/// the compressed data.
-fn disable_hash_verification() {
+/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading, and its
+/// search for each object that a new tree or reference names, which costs a read of the pack folder and
+/// fails in a partial clone. git leaves both to `git fsck`, too; truncated and overwritten objects are
+/// detected by the checksum of the compressed data.
+fn disable_strict_checks() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
+    ONCE.call_once(|| {
+        git2::opts::strict_hash_verification(false);
+        git2::opts::strict_object_creation(false);
+    });
 }
 
 fn durable_config(folder: &Path) -> std::io::Result<PathBuf> {

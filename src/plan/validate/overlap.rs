@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
-use crate::plan::diagnostic::Code;
+use crate::plan::diagnostic::{Code, overlap_words};
 
 use crate::plan::validate::Checked;
 use crate::plan::validate::glob::{literal_prefix, may_overlap};
@@ -102,8 +102,8 @@ fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Collector)
                 quoted(second.pattern)
             ),
         };
-        let message =
-            format!("tasks #{number} and #{second_number} may run at the same time and {both}");
+        let words = overlap_words(number, second_number);
+        let message = format!("{words}{both}");
         let hint = format!("let #{second_number} be `blocked by #{number}`, or narrow the files");
         let span = other.files[second.place].clone();
         findings.add(RawDiagnostic::warning(Code::OverlappingFiles, span, message).hint(hint));

@@ -1,0 +1,249 @@
+//! Keeps the work that an attempt left in submodules and nested repositories of its worktree.
+//!
+//! Their commits are in folders that go with the worktree. A candidate that names one of them must
+//! not outlive it, so the commits are carried into the repository's module store first; those of a
+//! nested repository that is not a submodule go into the repository itself.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::git::module_store::CarryError;
+use crate::git::submodules::{Submodule, declared_submodules};
+use crate::git::worktree::Worktree;
+use crate::git::{GitError, Store};
+use crate::merge::change::{Change, Entry};
+use crate::merge::oid::Oid;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+
+/// The number of changed files of a submodule that a remark names.
+const NAMED: usize = 3;
+
+/// Carries the commits in the submodules of an ended attempt that are nowhere else, and those that
+/// `changes` name. Returns remarks on the work that the result does not contain.
+///
+/// # Errors
+/// When a commit could not be kept, or git cannot read a submodule.
+pub fn keep_submodules(
+    context: &Context,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    worktree: &Worktree,
+    changes: &[Change],
+) -> Result<Vec<String>, CarryError> {
+    let found = context.repo.submodules_in(worktree);
+    let found = found.map_err(|error| CarryError::unread(&worktree.path, error))?;
+    let links: Vec<(&Path, Oid)> = changes.iter().filter_map(new_link).collect();
+    let references = kept_references(context, task, attempt);
+    let mut remarks = Vec::new();
+    for submodule in &found {
+        let unread = |error| CarryError::unread(&submodule.path, error);
+        let own = submodule.own_tips().map_err(unread)?;
+        let named = links.iter().find(|(path, _)| *path == submodule.path);
+        let named = named.map(|(_, commit)| *commit);
+        let mut commits = own.clone();
+        commits.extend(named.filter(|commit| !own.contains(commit)));
+        context.repo.carry(submodule, &commits, &references)?;
+        remarks.extend(unnamed(submodule, &own, &references).map_err(unread)?);
+        remarks.extend(uncommitted(submodule, worktree).map_err(unread)?);
+    }
+    let is_unknown = |path: &Path| !found.iter().any(|submodule| submodule.path == path);
+    for (path, commit) in links.into_iter().filter(|(path, _)| is_unknown(path)) {
+        remarks.extend(unfetched(context, worktree, path, commit));
+    }
+    Ok(remarks)
+}
+
+/// Carries the commits of nested repositories, of which git would keep only an id, into the
+/// repository itself, and returns a remark on each.
+///
+/// # Errors
+/// When a commit could not be kept, or git cannot read a nested repository.
+pub fn keep_nested(
+    context: &Context,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    nested: &[Submodule],
+) -> Result<Vec<String>, CarryError> {
+    let references = kept_references(context, task, attempt);
+    let mut remarks = Vec::new();
+    for repository in nested {
+        let unread = |error| CarryError::unread(&repository.path, error);
+        let own = repository.own_tips().map_err(unread)?;
+        context.repo.carry(repository, &own, &references)?;
+        let shown = repository.shown();
+        remarks.push(match own.first() {
+            Some(commit) => format!(
+                "the nested repository {shown} has commits of its own, kept below {references}: \
+                 `git log {}`",
+                commit.short()
+            ),
+            None => format!("the nested repository {shown} has no commit of its own"),
+        });
+    }
+    Ok(remarks)
+}
+
+/// Returns the repositories in a worktree that a change names without declaring them as submodules.
+///
+/// # Errors
+/// When git cannot read `.gitmodules`.
+pub fn nested_repositories(
+    context: &Context,
+    worktree: &Worktree,
+    changes: &[Change],
+) -> Result<Vec<Submodule>, GitError> {
+    let links: Vec<&Path> = changes
+        .iter()
+        .filter_map(new_link)
+        .map(|(path, _)| path)
+        .collect();
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declared = declared_submodules(&worktree.path)?;
+    let is_declared = |path: &&Path| declared.iter().any(|(_, known)| known == path);
+    let undeclared = links.into_iter().filter(|path| !is_declared(path));
+    let found = undeclared.map(|path| nested_repository(context, worktree, path));
+    Ok(found.filter(|found| found.git_dir.is_dir()).collect())
+}
+
+/// Describes the repository at a path of a worktree.
+pub fn nested_repository(context: &Context, worktree: &Worktree, path: &Path) -> Submodule {
+    let folder = worktree.path.join(path);
+    Submodule {
+        path: path.to_owned(),
+        git_dir: folder.join(".git"),
+        folder: Some(folder),
+        store: context.repo.common.clone(),
+        name: path.display().to_string(),
+    }
+}
+
+/// Describes the work in submodules and nested repositories that would be lost with a worktree.
+///
+/// # Errors
+/// When git or the store cannot read one of them.
+pub fn unsaved_in_submodules(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+    head: Option<Oid>,
+) -> Result<Option<String>, EngineError> {
+    let mut found = context.repo.submodules_in(worktree)?;
+    found.extend(nested_in_head(context, store, worktree, head)?);
+    for submodule in found {
+        let shown = submodule.shown();
+        match unsaved_in(context, &submodule) {
+            Ok(None) => {}
+            Ok(Some(what)) => return Ok(Some(format!("has {what} in the submodule {shown}"))),
+            Err(error) if error.was_killed() => return Err(error.into()),
+            Err(error) => {
+                return Ok(Some(format!(
+                    "its submodule {shown} is unreadable: {error}"
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
+    if !submodule.uncommitted()?.is_empty() {
+        return Ok(Some("uncommitted changes".to_owned()));
+    }
+    let own = submodule.own_tips()?;
+    let left = context.repo.not_in_store(submodule, &own)?;
+    let words = |commit: &Oid| format!("commit {}, which is nowhere else,", commit.short());
+    Ok(left.first().map(words))
+}
+
+/// Returns the nested repositories that the head of a worktree names.
+fn nested_in_head(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+    head: Option<Oid>,
+) -> Result<Vec<Submodule>, EngineError> {
+    let Some(head) = head else {
+        return Ok(Vec::new());
+    };
+    let changes = store.changes(store.tree_of(context.base)?, store.tree_of(head)?)?;
+    Ok(nested_repositories(context, worktree, &changes)?)
+}
+
+/// Returns the folder of references that keep commits of an attempt. The reference of its own work is
+/// a file beside it.
+fn kept_references(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> String {
+    format!("{}.nested", context.attempt_ref(task, attempt))
+}
+
+/// Returns the path and the commit of a submodule that a change adds or moves.
+fn new_link(change: &Change) -> Option<(&Path, Oid)> {
+    let entry = change.new.filter(|entry: &Entry| entry.is_submodule())?;
+    let path = Path::new(OsStr::from_bytes(change.path.as_bytes()));
+    Some((path, entry.oid))
+}
+
+/// Returns a remark on each branch or stash entry of a submodule whose commits its HEAD does not
+/// contain, so that no result names them.
+fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<String>, GitError> {
+    let head = submodule.head()?;
+    let named = submodule.named_commits()?.into_iter();
+    let named = named.filter(|(_, commit)| own.contains(commit) && Some(*commit) != head);
+    let shown = submodule.shown();
+    let store = submodule.store.display();
+    let remark = |(name, commit): (String, Oid)| {
+        let what = match name.strip_prefix("refs/heads/") {
+            Some(branch) => format!("the branch {branch}"),
+            None => "a stash entry".to_owned(),
+        };
+        format!(
+            "the submodule {shown} has {what}, which the result does not name; it is kept below \
+             {references}: `git --git-dir={store} log {}`",
+            commit.short()
+        )
+    };
+    Ok(named.map(remark).collect())
+}
+
+/// Returns a remark on the changes of a submodule that are in no commit.
+fn uncommitted(submodule: &Submodule, worktree: &Worktree) -> Result<Option<String>, GitError> {
+    let paths = submodule.uncommitted()?;
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    if names.len() > NAMED {
+        names.truncate(NAMED);
+        names.push("…".to_owned());
+    }
+    Ok(Some(format!(
+        "the submodule {} has changes that are in no commit and so in no result: {}; they stay in \
+         the worktree: `git -C {} diff HEAD`",
+        submodule.shown(),
+        names.join(", "),
+        worktree.path.join(&submodule.path).display()
+    )))
+}
+
+/// Returns a remark on a commit that a change names and that this repository cannot check out
+/// without a fetch.
+fn unfetched(context: &Context, worktree: &Worktree, path: &Path, commit: Oid) -> Option<String> {
+    let declared = declared_submodules(&worktree.path).ok()?;
+    let (name, path) = declared.into_iter().find(|(_, known)| known == path)?;
+    let submodule = context.repo.submodule_without_files(worktree, &name, &path);
+    let missing = context.repo.not_in_store(&submodule, &[commit]);
+    let is_missing = missing.is_ok_and(|missing| !missing.is_empty());
+    is_missing.then(|| {
+        format!(
+            "the submodule {} is set to {}, which this repository does not have: \
+             `git submodule update` fetches it",
+            path.display(),
+            commit.short()
+        )
+    })
+}

@@ -1,0 +1,341 @@
+//! Finds the submodules that are checked out in a linked worktree, and the work in them.
+//!
+//! git keeps their repositories in the worktree's own admin folder, `worktrees/<id>/modules/<name>`,
+//! where nothing outlives the worktree. Everything a worker commits in a submodule is there only.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use crate::git::command::{Git, GitError};
+use crate::git::repo::Repo;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+
+/// A submodule in a worktree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Submodule {
+    /// Its path below the top of the worktree; its name if it is not checked out.
+    pub path: PathBuf,
+    /// The folder of its files, if it is checked out.
+    pub folder: Option<PathBuf>,
+    /// Its repository, which goes with the worktree.
+    pub git_dir: PathBuf,
+    /// Its repository in the module store, which stays. It may not exist yet.
+    pub store: PathBuf,
+    /// Its name in the configuration of the repository that contains it.
+    pub name: String,
+}
+
+impl Repo {
+    /// Lists the submodules of a worktree that have a repository there, nested ones included. A
+    /// worktree without submodules costs two looks at its folders.
+    ///
+    /// # Errors
+    /// When git cannot read `.gitmodules`.
+    pub fn submodules_in(&self, worktree: &Worktree) -> Result<Vec<Submodule>, GitError> {
+        let mut found = Vec::new();
+        let stores = self.common.join("modules");
+        self.add_absorbed(
+            worktree,
+            &worktree.admin.join("modules"),
+            &stores,
+            &mut found,
+        );
+        self.add_unabsorbed(worktree, &stores, &mut found)?;
+        Ok(found)
+    }
+
+    /// Adds the repositories below a folder of modules. A name may have slashes, and a repository
+    /// has the modules nested in it below its own folder `modules`.
+    fn add_absorbed(
+        &self,
+        worktree: &Worktree,
+        modules: &Path,
+        stores: &Path,
+        found: &mut Vec<Submodule>,
+    ) {
+        let mut folders = vec![PathBuf::new()];
+        while let Some(name) = folders.pop() {
+            for entry in subfolders(&modules.join(&name)) {
+                let name = name.join(entry);
+                let git_dir = modules.join(&name);
+                if !is_repository(&git_dir) {
+                    folders.push(name);
+                    continue;
+                }
+                let submodule = self.absorbed(worktree, git_dir, stores.join(&name), &name);
+                let (git_dir, store) = (submodule.git_dir.clone(), submodule.store.clone());
+                found.push(submodule);
+                let (inner, stores) = (git_dir.join("modules"), store.join("modules"));
+                self.add_absorbed(worktree, &inner, &stores, found);
+            }
+        }
+    }
+
+    fn absorbed(
+        &self,
+        worktree: &Worktree,
+        git_dir: PathBuf,
+        store: PathBuf,
+        name: &Path,
+    ) -> Submodule {
+        let folder = folder_of(&git_dir).filter(|folder| folder.starts_with(&worktree.path));
+        let path = folder
+            .as_ref()
+            .and_then(|folder| folder.strip_prefix(&worktree.path).ok());
+        let path = path.unwrap_or(name).to_owned();
+        Submodule {
+            store: self.existing_store(store, &path),
+            name: name.to_string_lossy().into_owned(),
+            path,
+            folder,
+            git_dir,
+        }
+    }
+
+    /// Adds the submodules whose repository is a `.git` folder in their own folder, as after a
+    /// `git clone`.
+    fn add_unabsorbed(
+        &self,
+        worktree: &Worktree,
+        stores: &Path,
+        found: &mut Vec<Submodule>,
+    ) -> Result<(), GitError> {
+        for (name, path) in declared_submodules(&worktree.path)? {
+            let folder = worktree.path.join(&path);
+            let git_dir = folder.join(".git");
+            if !is_real_folder(&git_dir) || !is_repository(&git_dir) {
+                continue;
+            }
+            let store = self.existing_store(stores.join(&name), &path);
+            let (inner, inner_stores) = (git_dir.join("modules"), store.join("modules"));
+            found.push(Submodule {
+                name: name.to_string_lossy().into_owned(),
+                folder: Some(folder),
+                path,
+                git_dir,
+                store,
+            });
+            self.add_absorbed(worktree, &inner, &inner_stores, found);
+        }
+        Ok(())
+    }
+
+    /// Describes a declared submodule that has no repository in the worktree.
+    pub fn submodule_without_files(
+        &self,
+        worktree: &Worktree,
+        name: &Path,
+        path: &Path,
+    ) -> Submodule {
+        Submodule {
+            path: path.to_owned(),
+            folder: None,
+            git_dir: worktree.admin.join("modules").join(name),
+            store: self.existing_store(self.common.join("modules").join(name), path),
+            name: name.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Returns the store of a submodule: the `.git` folder in the main checkout if git has not
+    /// moved that into the module store.
+    fn existing_store(&self, store: PathBuf, path: &Path) -> PathBuf {
+        let in_checkout = self.home().join(path).join(".git");
+        match !store.exists() && is_real_folder(&in_checkout) {
+            true => in_checkout,
+            false => store,
+        }
+    }
+}
+
+impl Submodule {
+    /// Returns git for its repository in the worktree. Its configuration is the worker's.
+    pub(super) fn git(&self) -> Git {
+        Git::at(&self.git_dir).env("GIT_DIR", self.git_dir.as_os_str())
+    }
+
+    /// Lists the changed and untracked files that are in no commit. Submodules nested in it are
+    /// listed on their own.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn uncommitted(&self) -> Result<Vec<PathBuf>, GitError> {
+        let Some(folder) = self.folder.as_ref().filter(|folder| folder.is_dir()) else {
+            return Ok(Vec::new());
+        };
+        let git = Git::at(folder)
+            .env("GIT_DIR", self.git_dir.as_os_str())
+            .env("GIT_WORK_TREE", folder.as_os_str());
+        let status = [
+            "status",
+            "--porcelain",
+            "-z",
+            "--no-renames",
+            "--untracked-files=normal",
+            "--ignore-submodules=dirty",
+        ];
+        let listed = git.run(&status)?;
+        let entries = listed.split(|byte| *byte == 0);
+        let paths = entries.filter_map(|entry| entry.get(3..));
+        Ok(paths.map(path_of).collect())
+    }
+
+    /// Lists the tips of all commits here that no remote-tracking branch has: those of branches, of
+    /// stash entries, and those that only a log remembers.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn own_tips(&self) -> Result<Vec<Oid>, GitError> {
+        let walk = [
+            "rev-list",
+            "--topo-order",
+            "--parents",
+            "--all",
+            "--reflog",
+            "--not",
+            "--remotes",
+        ];
+        let listed = self.git().run(&walk)?;
+        let listed = String::from_utf8_lossy(&listed);
+        let mut tips = Vec::new();
+        let mut parents = HashSet::new();
+        for line in listed.lines() {
+            let mut ids = line.split(' ').filter_map(|id| id.parse::<Oid>().ok());
+            let Some(commit) = ids.next() else { continue };
+            if !parents.contains(&commit) {
+                tips.push(commit);
+            }
+            parents.extend(ids);
+        }
+        Ok(tips)
+    }
+
+    /// Lists its branches and its stash, each with the commit it names.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn named_commits(&self) -> Result<Vec<(String, Oid)>, GitError> {
+        let format = "--format=%(objectname) %(refname)";
+        let listed = self
+            .git()
+            .run(&["for-each-ref", format, "refs/heads", "refs/stash"])?;
+        let listed = String::from_utf8_lossy(&listed);
+        let named = listed.lines().filter_map(|line| {
+            let (commit, name) = line.split_once(' ')?;
+            Some((name.to_owned(), commit.parse().ok()?))
+        });
+        Ok(named.collect())
+    }
+
+    /// Returns the commit that is checked out; `None` before the first one.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn head(&self) -> Result<Option<Oid>, GitError> {
+        let found = self
+            .git()
+            .finish(["rev-parse", "--verify", "--quiet", "HEAD"])?;
+        Ok(String::from_utf8_lossy(&found.stdout)
+            .trim_end()
+            .parse()
+            .ok())
+    }
+
+    /// Returns its path for a message.
+    pub fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// Returns those of some commits that a repository has.
+///
+/// # Errors
+/// When git cannot read it.
+pub(super) fn known_commits(git: &Git, commits: &[Oid]) -> Result<HashSet<Oid>, GitError> {
+    let args = ["cat-file", "--batch-check=%(objectname) %(objecttype)"];
+    let asked: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
+    let finished = git.program().args(args).stdin(asked).output()?;
+    if !finished.status.success() {
+        return Err(git.failed(&args, &finished));
+    }
+    let listed = String::from_utf8_lossy(&finished.stdout);
+    let commits = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(" commit"));
+    Ok(commits.filter_map(|commit| commit.parse().ok()).collect())
+}
+
+/// Lists the submodules that the file `.gitmodules` in a folder declares, each with its name and its
+/// path. Names and paths that lead elsewhere are left out, as git leaves them out.
+///
+/// # Errors
+/// When git cannot read the file.
+pub fn declared_submodules(top: &Path) -> Result<Vec<(PathBuf, PathBuf)>, GitError> {
+    let file = top.join(".gitmodules");
+    if !file.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+        return Ok(Vec::new());
+    }
+    let mut args: Vec<OsString> = ["config", "-z", "--file"].map(OsString::from).to_vec();
+    args.push(file.into_os_string());
+    args.extend(["--get-regexp", r"^submodule\..*\.path$"].map(OsString::from));
+    let git = Git::at(top);
+    let finished = git.finish(&args)?;
+    match finished.status.code() {
+        Some(0) => Ok(parse_declared(&finished.stdout)),
+        // It declares nothing.
+        Some(1) => Ok(Vec::new()),
+        _ => Err(git.failed(&args, &finished)),
+    }
+}
+
+fn parse_declared(listed: &[u8]) -> Vec<(PathBuf, PathBuf)> {
+    let entries = listed.split(|byte| *byte == 0);
+    let parse = |entry: &[u8]| {
+        let end = entry.iter().position(|byte| *byte == b'\n')?;
+        let (key, path) = (&entry[..end], &entry[end + 1..]);
+        let name = key.strip_prefix(b"submodule.")?.strip_suffix(b".path")?;
+        let (name, path) = (path_of(name), path_of(path));
+        (stays_below(&name) && stays_below(&path)).then_some((name, path))
+    };
+    entries.filter_map(parse).collect()
+}
+
+/// Returns `true` for a relative path without `..` in it.
+fn stays_below(path: &Path) -> bool {
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes.to_vec()))
+}
+
+/// Reads the folder of a repository's files from its configuration.
+fn folder_of(git_dir: &Path) -> Option<PathBuf> {
+    let mut args: Vec<OsString> = ["config", "--file"].map(OsString::from).to_vec();
+    args.push(git_dir.join("config").into_os_string());
+    args.push("core.worktree".into());
+    let printed = Git::at(git_dir).run(&args).ok()?;
+    let path = printed.strip_suffix(b"\n").unwrap_or(&printed);
+    fs::canonicalize(git_dir.join(std::ffi::OsStr::from_bytes(path))).ok()
+}
+
+/// Lists the names of the folders in a folder, sorted; links are left out.
+fn subfolders(folder: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut names: Vec<OsString> = folders.map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+fn is_real_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
+}
+
+fn is_repository(folder: &Path) -> bool {
+    folder.join("HEAD").symlink_metadata().is_ok() && folder.join("objects").is_dir()
+}

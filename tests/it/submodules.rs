@@ -1,0 +1,265 @@
+//! Work in submodules and nested repositories: carried into the module store, refused or reported,
+//! never lost with a worktree.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::harness::{Ended, Scene};
+
+/// A worker that initialises the submodule `sub` and commits in it.
+const COMMITS: &str = "# Parts
+
+1. [A] Commit in the submodule
+   - run: git submodule update --init -q && cd sub && echo w > w.txt && git add -A && git commit -qm inner
+";
+
+/// Creates a repository with a submodule `sub`, which has a submodule `deep/part` itself.
+pub(crate) fn scene() -> Scene {
+    let mut scene = Scene::new();
+    let global = scene.root.join("global.gitconfig");
+    let text =
+        "[protocol \"file\"]\n\tallow = always\n[user]\n\tname = Ada\n\temail = ada@example.com\n";
+    fs::write(&global, text).unwrap();
+    scene.set_env("GIT_CONFIG_GLOBAL", global.to_str().unwrap());
+    let make = |name: &str, file: &str| {
+        let path = scene.root.join(name).display().to_string();
+        scene.git(&["init", "-q", "--initial-branch=main", &path]);
+        fs::write(scene.root.join(name).join(file), "1\n").unwrap();
+        scene.git(&["-C", &path, "add", "-A"]);
+        scene.git(&["-C", &path, "commit", "-qm", "first"]);
+        path
+    };
+    let (part, sub) = (make("part.origin", "p.txt"), make("sub.origin", "a.txt"));
+    scene.git(&[
+        "-C",
+        &sub,
+        "submodule",
+        "--quiet",
+        "add",
+        &part,
+        "deep/part",
+    ]);
+    scene.git(&["-C", &sub, "commit", "-qm", "second"]);
+    scene.git(&["submodule", "--quiet", "add", &sub, "sub"]);
+    scene.commit("A submodule");
+    scene
+}
+
+/// Takes the repositories away that the submodules were cloned from.
+fn go_offline(scene: &Scene) {
+    for name in ["part.origin", "sub.origin"] {
+        fs::remove_dir_all(scene.root.join(name)).unwrap();
+    }
+}
+
+fn worktrees(scene: &Scene) -> usize {
+    scene.git(&["worktree", "list"]).lines().count() - 1
+}
+
+/// Lands and cleans the only run.
+fn land_and_clean(scene: &Scene) -> Ended {
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0)
+}
+
+fn text(scene: &Scene, path: &str) -> Option<String> {
+    fs::read_to_string(scene.repo.join(path)).ok()
+}
+
+#[test]
+fn a_commit_in_a_submodule_outlives_its_worktree() {
+    let scene = scene();
+    scene.run(COMMITS, &[]).expect(0);
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+    go_offline(&scene);
+    scene.git(&["submodule", "update", "--quiet"]);
+    assert_eq!(text(&scene, "sub/w.txt").as_deref(), Some("w\n"));
+    let kept = [
+        "-C",
+        "sub",
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/dispatch",
+    ];
+    let kept = scene.git(&kept);
+    let expected = format!("refs/dispatch/attempts/{}/a/1.nested/", scene.run_name());
+    assert!(kept.starts_with(&expected), "{kept}");
+}
+
+#[test]
+fn a_commit_in_a_nested_submodule_is_carried_into_a_clone_that_has_none() {
+    let mut scene = scene();
+    let clone = scene.root.join("clone");
+    scene.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+    scene.repo = clone;
+    scene.git(&["config", "user.name", "Ada"]);
+    let plan = "# Parts
+
+1. [A] Commit in a submodule of a submodule
+   - run: git submodule update --init --recursive -q && cd sub/deep/part && echo w > w.txt && git add -A && git commit -qm inner && cd ../.. && git commit -qam outer
+";
+    scene.run(plan, &[]).expect(0);
+    land_and_clean(&scene);
+    go_offline(&scene);
+    scene.git(&["submodule", "update", "--init", "--recursive", "--quiet"]);
+    assert_eq!(text(&scene, "sub/deep/part/w.txt").as_deref(), Some("w\n"));
+}
+
+#[test]
+fn a_shallow_submodule_is_carried_too() {
+    let mut scene = scene();
+    let clone = scene.root.join("clone");
+    scene.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+    scene.repo = clone;
+    let plan = COMMITS.replace("--init -q", "--init --depth 1 -q");
+    let url = format!("file://{}", scene.root.join("sub.origin").display());
+    scene.git(&["config", "submodule.sub.url", &url]);
+    scene.git(&["config", "submodule.sub.active", "true"]);
+    scene.run(&plan, &[]).expect(0);
+    land_and_clean(&scene);
+    go_offline(&scene);
+    scene.git(&["submodule", "update", "--quiet"]);
+    assert_eq!(text(&scene, "sub/w.txt").as_deref(), Some("w\n"));
+}
+
+#[test]
+fn a_worktree_that_makes_room_for_another_keeps_the_commits_of_its_submodules() {
+    let scene = scene();
+    scene.configure("[run]\nmax_worktrees = 1\n");
+    let plan = format!("{COMMITS}2. [B] Another — blocked by #1\n   - run: echo b > b.txt\n");
+    scene.run(&plan, &[]).expect(0);
+    assert_eq!(worktrees(&scene), 1, "the first one has gone");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    go_offline(&scene);
+    scene.git(&["submodule", "update", "--quiet"]);
+    assert_eq!(text(&scene, "sub/w.txt").as_deref(), Some("w\n"));
+}
+
+#[test]
+fn uncommitted_changes_of_a_submodule_are_reported_and_keep_their_worktree() {
+    let scene = scene();
+    let plan = "# Parts
+
+1. [A] Edit the submodule
+   - run: git submodule update --init -q && echo edit >> sub/a.txt && echo c > c.txt
+2. [B] Edit the nested one and fail
+   - run: git submodule update --init --recursive -q && echo edit >> sub/deep/part/p.txt && exit 1
+";
+    scene.run(plan, &[]).expect(3);
+    for (tag, words) in [
+        (
+            "A",
+            "the submodule sub has changes that are in no commit and so in no result: a.txt",
+        ),
+        (
+            "B",
+            "the submodule sub/deep/part has changes that are in no commit and so in no result: p.txt",
+        ),
+    ] {
+        let shown = scene.dispatch(&["show", tag]).expect(0);
+        assert!(shown.out.contains(words), "{}", shown.out);
+    }
+    let cleaned = land_and_clean(&scene);
+    for words in [
+        "has uncommitted changes in the submodule sub\n",
+        "has uncommitted changes in the submodule sub/deep/part\n",
+    ] {
+        assert!(cleaned.err.contains(words), "{}", cleaned.err);
+    }
+    assert_eq!(worktrees(&scene), 2);
+}
+
+#[test]
+fn branches_and_stashes_of_a_submodule_are_kept_and_named() {
+    let scene = scene();
+    let plan = "# Parts
+
+1. [A] Leave work in the submodule
+   - run: echo c > c.txt && git submodule update --init -q && cd sub && git checkout -qb idea && echo i > i.txt && git add -A && git commit -qm idea && git checkout -q --detach HEAD~1 && echo s >> a.txt && git stash -q
+";
+    scene.run(plan, &[]).expect(0);
+    let shown = scene.dispatch(&["show", "A"]).expect(0).out;
+    for words in ["sub has the branch idea", "sub has a stash entry"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0, "everything is kept");
+    let store = ["-C", "sub"];
+    let subjects = [&store[..], &["log", "--all", "--format=%s"]].concat();
+    let subjects = scene.git(&subjects);
+    assert!(
+        subjects.contains("idea\n") && subjects.contains("WIP on"),
+        "{subjects}"
+    );
+}
+
+#[test]
+fn a_commit_made_later_in_a_submodule_keeps_its_worktree() {
+    let scene = scene();
+    scene.run(COMMITS, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let inner = scene.worktree("a").join("sub").display().to_string();
+    let later = ["-C", &inner, "commit", "-q", "--allow-empty", "-m", "later"];
+    scene.git(&later);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    let commit = scene.git(&["-C", &inner, "rev-parse", "--short=7", "HEAD"]);
+    let words = format!("has commit {commit}, which is nowhere else, in the submodule sub");
+    assert!(cleaned.err.contains(&words), "{}", cleaned.err);
+    assert_eq!(worktrees(&scene), 1);
+}
+
+#[test]
+fn a_candidate_is_refused_if_a_commit_of_its_submodule_cannot_be_kept() {
+    let scene = scene();
+    let plan = COMMITS.replace(
+        "-qm inner",
+        "-qm inner && tree=$(git rev-parse HEAD^{tree}) && rm -f $(git rev-parse --git-path objects)/$(echo $tree | cut -c1-2)/$(echo $tree | cut -c3-)",
+    );
+    let ended = scene.run(&plan, &[]).expect(3);
+    let commit = scene.git(&["rev-parse", "--short=7", &format!("{}:sub", kept(&scene))]);
+    let words = format!("could not keep commit {commit} of the submodule sub");
+    assert!(ended.out.contains(&words), "{}", ended.out);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(worktrees(&scene), 1, "what cannot be kept stays");
+}
+
+/// Returns the commit that keeps what the failed task left.
+fn kept(scene: &Scene) -> String {
+    scene.rev(&format!("refs/dispatch/attempts/{}/a/1", scene.run_name()))
+}
+
+#[test]
+fn the_commits_of_a_nested_repository_outlive_its_worktree() {
+    let scene = Scene::new();
+    let plan = "# Nested
+
+1. [A] Make a repository inside
+   - run: git init -q vendor && cd vendor && git config user.name A && git config user.email a@b && echo v > v.txt && git add -A && git commit -qm nested
+";
+    let ended = scene.run(plan, &[]).expect(3);
+    assert!(
+        ended.out.contains("vendor is a nested repository"),
+        "{}",
+        ended.out
+    );
+    let shown = scene.dispatch(&["show", "A"]).expect(0).out;
+    assert!(
+        shown.contains("the nested repository vendor has commits of its own"),
+        "{shown}"
+    );
+    let vendor: PathBuf = scene.worktree("a").join("vendor");
+    let commit = scene.git(&["-C", vendor.to_str().unwrap(), "rev-parse", "HEAD"]);
+    fs::write(vendor.join("later.txt"), "later\n").unwrap();
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(worktrees(&scene), 1, "a file in it is in no commit");
+    fs::remove_file(vendor.join("later.txt")).unwrap();
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(worktrees(&scene), 0);
+    assert_eq!(scene.git(&["show", &format!("{commit}:v.txt")]), "v");
+    let reference = format!(
+        "refs/dispatch/attempts/{}/a/1.nested/{commit}",
+        scene.run_name()
+    );
+    assert_eq!(scene.rev(&reference), commit);
+}
