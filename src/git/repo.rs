@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
+use crate::git::formats::Formats;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
+use crate::git::program::Program;
+use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub struct Repo {
     pub version: (u32, u32),
     /// The folder of the main checkout.
     home: PathBuf,
+    /// The formats of objects and references, and the backend that reads them.
+    pub(super) formats: Formats,
+    /// Processes of `git` that answer questions.
+    pub(super) sessions: Arc<Sessions>,
     /// Opened stores, reused by [`Repo::with_store`].
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
@@ -44,6 +51,8 @@ impl Repo {
             common,
             git_dir,
             version,
+            formats: Formats::default(),
+            sessions: Arc::default(),
             stores: Arc::default(),
             heads: Arc::default(),
             plain_trees: Arc::default(),
@@ -53,6 +62,11 @@ impl Repo {
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)
+    }
+
+    /// Returns the backend that runs `git` at the folder shared by all worktrees.
+    pub(super) fn program(&self, format: ObjectFormat) -> Program {
+        Program::new(&self.common, format, &self.sessions)
     }
 
     /// The folder for everything but history: locks, attempt folders, caches.
