@@ -19,7 +19,7 @@ pub fn wrap_words(line: &str, columns: usize, indent: usize) -> String {
     let mut used = start;
     let mut is_first = true;
     for word in words(&line[start..]) {
-        let width = word.width();
+        let width = shown_width(word);
         if !is_first && used + 1 + width > columns {
             wrapped.push('\n');
             wrapped.push_str(&" ".repeat(indent));
@@ -33,6 +33,28 @@ pub fn wrap_words(line: &str, columns: usize, indent: usize) -> String {
         is_first = false;
     }
     wrapped
+}
+
+/// Wraps every line that is wider than `columns` as [`wrap_words`] does, two spaces further in than its
+/// start.
+pub fn wrap_lines(text: &str, columns: usize) -> String {
+    let wrapped = text.split_inclusive('\n').map(|whole| {
+        let line = whole.strip_suffix('\n').unwrap_or(whole);
+        if shown_width(line) <= columns {
+            return whole.to_owned();
+        }
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        wrap_words(line, columns, indent + 2) + &whole[line.len()..]
+    });
+    wrapped.collect()
+}
+
+/// Returns the columns that text takes on a terminal; colour takes none.
+fn shown_width(text: &str) -> usize {
+    match text.contains('\u{1b}') {
+        true => anstream::adapter::strip_str(text).to_string().width(),
+        false => text.width(),
+    }
 }
 
 /// Splits a line at spaces outside of backticks.
@@ -161,5 +183,15 @@ mod tests {
         ");
         assert_eq!(wrap_words(line, usize::MAX, 4), line);
         assert_eq!(wrap_words("", 10, 2), "");
+        let text = "short\n  one \u{1b}[1mbold\u{1b}[0m and `two words`\n\nlast one is long";
+        insta::assert_snapshot!(anstream::adapter::strip_str(&wrap_lines(text, 14)), @r"
+        short
+          one bold and
+            `two words`
+
+        last one is
+          long
+        ");
+        assert_eq!(wrap_lines(text, 80), text);
     }
 }

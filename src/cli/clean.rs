@@ -72,7 +72,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
         .append(vec![cleaned], here.clock.now())
         .map_err(EngineError::from)?;
     plan.apply(&context)?;
-    ui.answer(&format!(
+    ui.answer_text(&format!(
         "removed {} and {}; the journal of {run} stays\n",
         plural(plan.worktrees.len(), "worktree"),
         if plan.branches.len() == 1 {
@@ -87,7 +87,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
 /// Prints the removals: as the answer of a dry run, otherwise as progress.
 fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
-        true => ui.answer(&format!("{text}\n")),
+        true => ui.answer_text(&format!("{text}\n")),
         false => ui.status(text),
     };
     let verb = if dry_run { "would remove" } else { "removing" };

@@ -4,7 +4,7 @@
 use clap::Args;
 
 use crate::cli::error::{CommandResult, ExitStatus};
-use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::control::Request;
 use crate::engine::run::control::request;
 use crate::report::suggest;
@@ -13,7 +13,7 @@ use crate::ui::Ui;
 /// Cancel a task, or all unfinished tasks of a run
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CancelArgs {
-    /// The run
+    /// The run, or a task of the latest unfinished one
     run: String,
     /// The task, by number or tag [default: all unfinished tasks]
     task: Option<String>,
@@ -32,14 +32,8 @@ pub(crate) struct PauseArgs {
 /// When the task has ended already, or the run cannot be reached.
 pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
-    let run = here.find_run(Some(&args.run), DefaultRun::Unfinished)?;
-    let plan = here.read_state(&run)?.plan;
-    let task = args
-        .task
-        .as_deref()
-        .map(|name| find_task(&plan, name))
-        .transpose()?;
-    let task = task.map(|task| task.number);
+    let names = (Some(args.run.as_str()), args.task.as_deref());
+    let (run, task) = here.find_run_or_task(names, DefaultRun::Unfinished)?;
     request(
         &here.repo,
         &here.store,

@@ -196,14 +196,14 @@ fn show(facts: &[String], findings: &[ExaminedProblem], runs: usize, fix: bool, 
             (None, Fix::Manual(advice)) => advice.clone(),
             (None, _) => format!("with --fix: {}", repair.words()),
         };
-        ui.answer(&format!("{whose}{what}\n  {why}\n  {done}\n"));
+        ui.answer_text(&format!("{whose}{what}\n  {why}\n  {done}\n"));
     }
     let open = findings.iter().filter(|finding| finding.is_open());
     let repairable = open
         .clone()
         .any(|finding| finding.problem.fix.is_automatic());
     match open.count() {
-        0 => ui.answer(&format!("no problems found in {}\n", plural(runs, "run"))),
+        0 => ui.answer_text(&format!("no problems found in {}\n", plural(runs, "run"))),
         open if repairable && !fix => {
             ui.hint(&format!(
                 "{} found; `dispatch doctor --fix` repairs what it can",

@@ -59,7 +59,6 @@ use crate::ui::{Ui, trace};
 #[command(
     name = "dispatch",
     version,
-    max_term_width = 100,
     disable_help_subcommand = true,
     after_help = AFTER_HELP
 )]
@@ -178,15 +177,21 @@ fn answer_completion() -> clap::error::Result<bool> {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let program = command();
+    let program = command_within(help::width(&Ui::new()));
     let matches = program.clone().try_get_matches_from(args);
     let matches = matches.map_err(|error| mistyped::with_suggestion(error, &program, args))?;
     Cli::from_arg_matches(&matches)
 }
 
-/// Builds the command line of the program, with its whole help.
+/// Builds the command line of the program, with its whole help as it is outside of a terminal.
 pub fn command() -> clap::Command {
-    help::groups::with_groups(help::examples::with_examples(bare_command()))
+    command_within(help::PLAIN_WIDTH)
+}
+
+/// Builds the command line of the program, with help that is `columns` wide.
+fn command_within(columns: usize) -> clap::Command {
+    let program = help::examples::with_examples(bare_command(), columns);
+    help::groups::with_groups(program, columns).term_width(columns)
 }
 
 /// Builds the command line without groups and examples in its help.
@@ -242,7 +247,7 @@ impl Command {
             Command::History(args) => status::history(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
-            Command::Help(args) => help::run(&args, command(), ui),
+            Command::Help(args) => help::run(&args, command_within(help::width(ui)), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),
             Command::Init(args) => init::run(args, ui),

@@ -124,7 +124,7 @@ fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
 
 fn check(file: &Path, ui: &Ui) -> CommandResult {
     let loaded = load(file, ui)?;
-    ui.answer(&format!("{}\n", render_summary(&loaded)));
+    ui.answer_text(&format!("{}\n", render_summary(&loaded)));
     Ok(ExitStatus::Ok)
 }
 

@@ -14,7 +14,7 @@ use crate::engine::runs::read::read_state;
 use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::plan::{Plan, Task};
 use crate::model::run::RunState;
 use crate::ui::Ui;
@@ -88,6 +88,33 @@ impl RepoContext {
         default: DefaultRun,
     ) -> Result<RunId, CommandError> {
         Ok(find_run(&self.repo, &self.store, name, default)?)
+    }
+
+    /// Finds a run and the task that is named in it, if any. A single name that no run has is that of a
+    /// task of the default run.
+    ///
+    /// # Errors
+    /// When there is no such run or task, or a prefix fits several runs.
+    pub(crate) fn find_run_or_task(
+        &self,
+        (first, second): (Option<&str>, Option<&str>),
+        default: DefaultRun,
+    ) -> Result<(RunId, Option<TaskNumber>), CommandError> {
+        let run = match (self.find_run(first, default), first, second) {
+            (Err(error), Some(name), None) => {
+                let of_default = self.find_run(None, default).ok().and_then(|run| {
+                    let plan = self.read_state(&run).ok()?.plan;
+                    Some((run, Some(plan.find(name)?.number)))
+                });
+                return of_default.ok_or(error);
+            }
+            (run, _, _) => run?,
+        };
+        let Some(name) = second else {
+            return Ok((run, None));
+        };
+        let task = find_task(&self.read_state(&run)?.plan, name)?.number;
+        Ok((run, Some(task)))
     }
 
     /// Finds a run, and prints its name if it was not given.

@@ -48,7 +48,7 @@ pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
     let task = find_task(&state.plan, &args.name.task)?;
     match args.json {
         true => ui.answer(&pretty(&value(&state, task))),
-        false => ui.answer(&terminal_safe(&render(&state, task))),
+        false => ui.answer_text(&terminal_safe(&render(&state, task))),
     }
     Ok(ExitStatus::Ok)
 }

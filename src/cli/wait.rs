@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::runs::poll::{Poll, ended};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
@@ -20,7 +20,7 @@ use crate::ui::Ui;
 /// The exit code is that of the run; for a task 0 if it passed and 3 if not.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct WaitArgs {
-    /// The run [default: the latest unfinished one]
+    /// The run, or a task of the latest unfinished one [default: that run]
     run: Option<String>,
     /// The task, by number or tag
     task: Option<String>,
@@ -35,11 +35,8 @@ pub(crate) struct WaitArgs {
 /// When the time is up, or no process drives the run any more.
 pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
-    let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
-    let plan = here.read_state(&run)?.plan;
-    let task = args.task.as_deref();
-    let task = task.map(|name| find_task(&plan, name)).transpose()?;
-    let task = task.map(|task| task.number);
+    let names = (args.run.as_deref(), args.task.as_deref());
+    let (run, task) = here.find_run_or_task(names, DefaultRun::Unfinished)?;
     let started = Instant::now();
     let mut poll = Poll::new(&here.repo, &here.store, &run);
     let mut was_paused = false;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
 use crate::base::process::{Program, find_program};
-use crate::base::table::table;
+use crate::base::table::wrapped_table;
 use crate::base::text::one_line;
 use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
@@ -323,7 +323,7 @@ fn render(rows: &[Row<'_>], columns: usize) -> String {
     ];
     let mut all = vec![header.map(str::to_owned)];
     all.extend(rows.iter().map(Row::cells));
-    table(&all, columns)
+    wrapped_table(&all, columns)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Stores the output of a worker as bytes, in bounded space.
 //!
 //! The first half of the room is `output.log`, written straight through. When that is full, the
-//! newest output goes on in segments of a quarter each, `output.tail.<offset>`; when a segment is
+//! newest output continues in segments of a quarter each, `output.tail.<offset>`; when a segment is
 //! full a new one begins, and the one before the last is deleted. The offset in the name is the
 //! place of its first byte in the whole output, so a reader sees what is missing in between.
 

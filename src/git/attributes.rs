@@ -1,44 +1,55 @@
 //! Git attributes of one commit, independent of the checkout.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use git2::ObjectType;
-
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::merge::change::{Entry, RepoPath};
+use crate::git::store::{Store, StoreError};
+use crate::git::tree::entries;
+use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
 /// The first git that reads attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);
 
 impl Store {
+    /// Returns `true` if a tree holds no `.gitattributes` anywhere. Reads only trees that `known` lacks,
+    /// and adds those without one to it.
+    ///
+    /// # Errors
+    /// When a tree cannot be read.
+    pub(super) fn is_plain(&self, tree: Oid, known: &mut HashSet<Oid>) -> Result<bool, StoreError> {
+        if known.contains(&tree) {
+            return Ok(true);
+        }
+        let bytes = self.read_tree(tree)?;
+        for entry in entries(&bytes, self.format()) {
+            let is_plain = match entry.is_directory() {
+                true => self.is_plain(entry.oid, known)?,
+                false => entry.name != b".gitattributes",
+            };
+            if !is_plain {
+                return Ok(false);
+            }
+        }
+        known.insert(tree);
+        Ok(true)
+    }
+
     /// Lists every `.gitattributes` file of a tree.
     ///
     /// # Errors
     /// When the tree cannot be read.
     pub fn attribute_files(&self, tree: Oid) -> Result<Vec<(RepoPath, Oid)>, StoreError> {
-        // libgit2's own walk gives up at the first folder whose name is not UTF-8.
         let mut found = Vec::new();
-        let mut open = vec![(Vec::new(), to_git2(tree))];
-        while let Some((folder, tree)) = open.pop() {
-            for entry in &self.inner.find_tree(tree)? {
-                let path = [&folder, entry.name_bytes()].concat();
-                match entry.kind() {
-                    Some(ObjectType::Tree) => open.push(([&path, &b"/"[..]].concat(), entry.id())),
-                    Some(ObjectType::Blob)
-                        if entry.name_bytes() == b".gitattributes"
-                            && entry.filemode() != 0o120_000 =>
-                    {
-                        found.push((RepoPath::new(path), from_git2(entry.id())));
-                    }
-                    _ => {}
-                }
+        self.walk(tree, &mut |path, entry| {
+            let is_link = entry.entry().is_some_and(|entry| entry.mode == 0o120_000);
+            if entry.name == b".gitattributes" && entry.is_blob() && !is_link {
+                found.push((RepoPath::new(path), entry.oid));
             }
-        }
+        })?;
         Ok(found)
     }
 
@@ -56,24 +67,6 @@ impl Store {
                 .map_err(|error| StoreError::Folder(folder.display().to_string(), error))?;
         }
         Ok(())
-    }
-
-    /// Reads a tree's entry at a path; `None` for nothing or a directory.
-    ///
-    /// # Errors
-    /// When the tree cannot be read.
-    pub fn entry_at(&self, tree: Oid, path: &RepoPath) -> Result<Option<Entry>, StoreError> {
-        let tree = self.inner.find_tree(to_git2(tree))?;
-        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
-        match tree.get_path(path) {
-            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Ok(None),
-            Ok(entry) => Ok(Some(Entry {
-                mode: entry.filemode() as u32,
-                oid: from_git2(entry.id()),
-            })),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

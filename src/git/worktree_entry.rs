@@ -3,16 +3,18 @@
 //! `git worktree add` fills its admin folder in place, and any git command that runs meanwhile in the
 //! repository can fail on the incomplete entry (git's `get_common_dir_noenv`). So the admin folder,
 //! whose layout gitrepository-layout(5) documents, is built elsewhere and renamed into `worktrees/`.
-//! With per-worktree configuration (sparse checkouts), which that layout does not cover, `git
-//! worktree add` itself is used, under the same lock.
+//! With per-worktree configuration (sparse checkouts) or reftable, which that layout does not cover,
+//! `git worktree add` itself is used, under the same lock.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
-use crate::git::command::Git;
+use crate::git::command::{Git, GitError};
+use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
@@ -42,7 +44,7 @@ impl Repo {
         if let Some(parent) = path.parent() {
             at(parent, fs::create_dir_all(parent))?;
         }
-        let worktree = if self.has_worktree_config() {
+        let worktree = if self.formats.has_reftable || self.has_worktree_config() {
             self.add_by_git(path, head, reason)?
         } else {
             self.add_by_rename(path, head, reason)?
@@ -50,10 +52,7 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            // By its tree, git need not look up the branch among all references.
-            let tree = self.tree_at(head).map(|tree| tree.to_string());
-            let tree = tree.unwrap_or_else(|| "HEAD".to_owned());
-            Git::at(path).run(&["read-tree", "--reset", "-u", &tree])?;
+            self.check_out(path, head)?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
@@ -65,6 +64,30 @@ impl Repo {
         }
         fault::point("worktree", "filled");
         Ok(worktree)
+    }
+
+    /// Fills a new worktree with the files of its HEAD.
+    fn check_out(&self, path: &Path, head: &Head) -> Result<(), GitError> {
+        let tree = self.tree_at(head);
+        // git looks for attributes in every folder that it fills; in a tree without any they can be
+        // read from the empty tree. git before 2.41 ignores that.
+        let git = match tree.and_then(|tree| self.without_attributes(tree)) {
+            Some(empty) => Git::at(path).env("GIT_ATTR_SOURCE", empty.to_string()),
+            None => Git::at(path),
+        };
+        // By its tree, git need not look up the branch among all references.
+        let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
+        git.run(&["read-tree", "--reset", "-u", &tree]).map(drop)
+    }
+
+    /// Returns the empty tree if `tree` holds no attributes anywhere.
+    fn without_attributes(&self, tree: Oid) -> Option<Oid> {
+        let known = self.plain_trees.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let is_plain = self.with_store(|store| store.is_plain(tree, &mut known));
+        is_plain
+            .unwrap_or(false)
+            .then(|| hash_tree(self.formats.objects, b""))
     }
 
     /// Returns the tree of a HEAD; `None` where libgit2 cannot read it.

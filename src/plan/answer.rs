@@ -34,7 +34,7 @@ pub enum Answer {
 /// Finds the plan in an answer, or the reason why there is none.
 ///
 /// A block counts only if its fences are at the start of a line, because prompts of tasks, which are
-/// indented, may hold blocks of their own. A block without an end goes on to the end of the text.
+/// indented, may hold blocks of their own. A block without an end continues to the end of the text.
 pub fn read_answer(text: &str) -> Answer {
     let blocks = blocks(text);
     let mut plans = blocks.iter().filter(|block| block.plan().is_some());

@@ -1,7 +1,10 @@
 //! Builds every command that boards, reports and hints suggest, so one test can run them all.
 
 use crate::base::text::shell_word;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
+use crate::model::plan::Task;
+use crate::model::run::RunState;
 
 macro_rules! on_a_run {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -72,10 +75,29 @@ pub fn resume_with(run: &RunId, max_cost: f64) -> String {
     format!("{} --max-cost {max_cost:.digits$}", resume(run))
 }
 
+/// Takes the commits on the branch of a passed task as its result.
+pub fn take(run: &RunId, task: TaskNumber) -> String {
+    format!("{} --take {}", assemble(run), task.0)
+}
+
 /// Resumes a run with the edited plan in this file.
 pub fn resume_with_plan(run: &RunId, file: Option<&str>) -> String {
     let file = file.map_or_else(|| "PLAN".to_owned(), shell_word);
     format!("{} --plan {file}", resume(run))
+}
+
+/// Runs a failed task again, once its cause is removed.
+pub fn again(state: &RunState, task: &Task, failure: &Failure) -> String {
+    match needs_plan_edit(task, failure) {
+        true => resume_with_plan(&state.run, state.plan_file.as_deref()),
+        false => retry(&state.run, task.number),
+    }
+}
+
+/// Returns `true` if a retry would run the same shell command, which would fail again.
+pub fn needs_plan_edit(task: &Task, failure: &Failure) -> bool {
+    let is_final = matches!(failure.class, FailureClass::Logic | FailureClass::Input);
+    task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
 /// Builds all of them for this run and task.
@@ -83,6 +105,7 @@ pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
     let mut all = all_on_a_run(run);
     all.push(resume_with(run, 10.0));
     all.push(resume_with_plan(run, None));
+    all.push(take(run, task));
     all.extend(all_on_a_task(run, task));
     all
 }

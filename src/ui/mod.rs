@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::base::text::wrap_words;
+use crate::base::text::{wrap_lines, wrap_words};
 use crate::ui::markdown::{CodeMarks, render_markdown};
 
 mod bars;
@@ -97,6 +97,11 @@ impl Ui {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// Prints sentences as an answer: on a terminal, lines are wrapped between words.
+    pub fn answer_text(&self, text: &str) {
+        self.answer(&wrap_lines(text, self.columns()));
+    }
+
     /// Prints Markdown as text: words are wrapped at the width of a terminal, and never broken.
     pub fn answer_markdown(&self, markdown: &str) {
         let marks = match self.has_color() {
@@ -154,12 +159,12 @@ impl Ui {
 
     fn note(&self, text: &str) {
         let mut err = anstream::stderr().lock();
-        let _ = writeln!(err, "{text}");
+        let _ = writeln!(err, "{}", wrap_lines(text, error_columns()));
     }
 }
 
 /// Returns the width of standard error; `usize::MAX` without a terminal.
-fn error_columns() -> usize {
+pub(super) fn error_columns() -> usize {
     match console::Term::stderr().size_checked() {
         Some((_, columns)) if io::stderr().is_terminal() => usize::from(columns),
         _ => usize::MAX,

@@ -5,7 +5,8 @@
 use std::io::{self, BufRead, Write};
 
 use crate::base::interrupt::Asking;
-use crate::ui::Ui;
+use crate::base::text::wrap_lines;
+use crate::ui::{Ui, error_columns};
 
 impl Ui {
     /// Asks until the user chooses a word, by its first letters or in full; the empty line is the
@@ -55,7 +56,7 @@ impl Ui {
         }
         let _asking = Asking::begin();
         let mut err = anstream::stderr().lock();
-        write!(err, "{text}")?;
+        write!(err, "{}", wrap_lines(text, error_columns()))?;
         err.flush()?;
         let line = read_line(&mut io::stdin().lock());
         if matches!(line, Ok(None)) {

@@ -61,9 +61,7 @@ fn a_task_is_cancelled_while_its_worker_runs_and_the_others_go_on() {
     let run = scene.start(&["run", &plan, "--yes"]);
     stuck.wait_until_reached();
     other.wait_until_reached();
-    scene
-        .dispatch(&["cancel", &scene.run_name(), "STUCK"])
-        .expect(0);
+    scene.dispatch(&["cancel", "STUCK"]).expect(0);
     let again = scene
         .dispatch(&["cancel", &scene.run_name(), "9"])
         .expect(1);
@@ -88,9 +86,7 @@ fn a_paused_run_starts_nothing_until_it_is_resumed() {
     let twice = scene.dispatch(&["pause"]).expect(1);
     assert!(twice.err.contains("not running"), "{}", twice.err);
     gate.open();
-    scene
-        .dispatch(&["wait", &scene.run_name(), "FIRST"])
-        .expect(0);
+    scene.dispatch(&["wait", "FIRST"]).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     assert_eq!(scene.json()["state"], "paused");
     let mut waiting = scene.start(&["wait"]);

@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 
 /// The time of the frozen clock of every dispatch.
 pub(crate) const NOW: &str = "2026-11-22T09:14:00Z";
@@ -26,6 +27,19 @@ const COMMITTED: &str = "2026-11-22T09:00:00Z";
 
 /// Retries without delay, so that no test waits.
 pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
+
+/// Opens a terminal: its side for this process, and its side for a program.
+fn open_terminal() -> (File, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let slave = ptsname(&master, Vec::new()).unwrap();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    let slave = options.open(slave.to_str().unwrap()).unwrap();
+    (File::from(master), slave)
+}
 
 /// Creates a folder for the repositories of one test.
 ///
@@ -40,6 +54,18 @@ pub(crate) fn temp_folder() -> tempfile::TempDir {
         _ => None,
     };
     in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
+/// The variables that choose the backend of dispatch, and the formats of new repositories, for all
+/// tests: `DISPATCH_STORE=git`, `DISPATCH_TEST_HASH=sha256`, `DISPATCH_TEST_REFS=reftable`.
+fn formats() -> Vec<(&'static str, String)> {
+    let chosen = [
+        ("DISPATCH_STORE", "DISPATCH_STORE"),
+        ("DISPATCH_TEST_HASH", "GIT_DEFAULT_HASH"),
+        ("DISPATCH_TEST_REFS", "GIT_DEFAULT_REF_FORMAT"),
+    ];
+    let value = |(ours, gits)| Some((gits, std::env::var(ours).ok()?));
+    chosen.into_iter().filter_map(value).collect()
 }
 
 /// A temporary folder with a repository `shop` in it.
@@ -145,6 +171,7 @@ impl Scene {
             .env("GIT_COMMITTER_DATE", COMMITTED)
             .env("DISPATCH_CLOCK", NOW)
             .env("DISPATCH_SEED", "7")
+            .envs(formats())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
@@ -241,14 +268,7 @@ impl Scene {
 
     /// Runs dispatch with a terminal of its own as standard error; returns the bytes sent to that.
     pub(crate) fn dispatch_on_terminal(&self, args: &[&str]) -> Vec<u8> {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ptsname(&master, Vec::new()).unwrap();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
-        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let (master, slave) = open_terminal();
         let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
         command
             .args(args)
@@ -259,21 +279,33 @@ impl Scene {
         drop(command);
         let mut sent = Vec::new();
         // Linux reports that as an error, other systems as an end of file.
-        let _ = File::from(master).read_to_end(&mut sent);
+        let _ = { master }.read_to_end(&mut sent);
         assert!(child.wait().unwrap().code().is_some());
         sent
     }
 
+    /// Runs dispatch with all its output on a plain terminal of this width; returns what it printed.
+    pub(crate) fn dispatch_within(&self, columns: u16, args: &[&str]) -> String {
+        let (mut master, slave) = open_terminal();
+        let mut size = tcgetwinsize(&slave).unwrap();
+        (size.ws_row, size.ws_col) = (24, columns);
+        tcsetwinsize(&slave, size).unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
+        command.args(args).env("TERM", "dumb").env("PAGER", "cat");
+        command.stdout(slave.try_clone().unwrap()).stderr(slave);
+        let mut child = command.spawn().unwrap();
+        // The copies of this process are closed, so that the terminal ends with the other process.
+        drop(command);
+        let mut sent = Vec::new();
+        let _ = master.read_to_end(&mut sent);
+        assert!(child.wait().unwrap().code().is_some());
+        let text = anstream::adapter::strip_bytes(&sent).into_vec();
+        String::from_utf8_lossy(&text).replace('\r', "")
+    }
+
     /// Runs dispatch with a terminal as standard input and standard error; returns what it printed there.
     pub(crate) fn dispatch_at_keyboard(&self, args: &[&str]) -> String {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ptsname(&master, Vec::new()).unwrap();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
-        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let (master, slave) = open_terminal();
         let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
         command
             .args(args)
@@ -284,7 +316,7 @@ impl Scene {
         // The copies of this process are closed, so that the terminal ends with the other process.
         drop(command);
         let mut sent = Vec::new();
-        let _ = File::from(master).read_to_end(&mut sent);
+        let _ = { master }.read_to_end(&mut sent);
         assert!(child.wait().unwrap().code().is_some());
         String::from_utf8_lossy(&sent).into_owned()
     }
@@ -292,14 +324,7 @@ impl Scene {
     /// Runs dispatch as [`Scene::dispatch_at_keyboard`], and interrupts it at this question; returns its
     /// end.
     pub(crate) fn interrupt_at(&self, args: &[&str], question: &str) -> ExitStatus {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ptsname(&master, Vec::new()).unwrap();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
-        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let (master, slave) = open_terminal();
         let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
         command
             .args(args)
@@ -308,7 +333,7 @@ impl Scene {
         command.stdin(slave.try_clone().unwrap()).stderr(slave);
         let mut child = command.spawn().unwrap();
         drop(command);
-        let (mut master, mut sent) = (File::from(master), Vec::new());
+        let (mut master, mut sent) = (master, Vec::new());
         let mut byte = [0];
         while !String::from_utf8_lossy(&sent).contains(question) {
             let read = master.read(&mut byte).unwrap_or(0);

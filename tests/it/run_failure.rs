@@ -306,11 +306,14 @@ fn a_failure_beside_a_conflict_names_the_steps_for_both() {
     let (run, name) = (scene.run_name(), "correct its command in the plan, then");
     let steps = [
         format!("{name} `dispatch resume {run} --plan ../plan.md`"),
-        format!("1. See what conflicts: `dispatch conflicts {run}`"),
-        format!("2. Try #2 again: `dispatch retry {run} 2`"),
-        format!("3. Or resolve the conflict of #2 by hand: `dispatch resolve {run} 2`"),
-        format!("4. Assemble again: `dispatch assemble {run}`"),
-        format!("5. Or land the incomplete result without #2 and #3: `dispatch land {run}`"),
+        format!(
+            "1. Fix what made #3 fail, then run it again: `dispatch resume {run} --plan ../plan.md`"
+        ),
+        format!("2. See what conflicts: `dispatch conflicts {run}`"),
+        format!("3. Try #2 again: `dispatch retry {run} 2`"),
+        format!("4. Or resolve the conflict of #2 by hand: `dispatch resolve {run} 2`"),
+        format!("5. Assemble again: `dispatch assemble {run}`"),
+        format!("6. Or land the incomplete result without #2 and #3: `dispatch land {run}`"),
     ];
     for step in &steps {
         assert!(ended.out.contains(step), "{step}\n{}", ended.out);
@@ -319,7 +322,7 @@ fn a_failure_beside_a_conflict_names_the_steps_for_both() {
     let report: serde_json::Value =
         serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
     let next = report["report"]["next_steps"].as_array().unwrap();
-    assert_eq!(next.len(), 5, "{report}");
+    assert_eq!(next.len(), 6, "{report}");
 
     // The command that is named does what it says.
     scene.plan(&plan.replace("exit 1", "echo c > c.txt"));

@@ -89,3 +89,54 @@ fn words_are_whole_at_every_width() {
         assert_eq!(missing.count(), 0, "{columns}");
     }
 }
+
+/// Returns `true` for a line that cannot be wrapped: one word, or one piece of code, after its mark.
+fn is_whole(line: &str) -> bool {
+    let line = line.trim_start_matches([' ', '*', '•', '-', '│']);
+    let parts: Vec<&str> = line.split('`').collect();
+    let outside = parts.iter().step_by(2).map(|part| part.trim());
+    let outside: Vec<&str> = outside.filter(|part| !part.is_empty()).collect();
+    !line.contains(' ') || (parts.len() > 1 && outside.iter().all(|part| !part.contains(' ')))
+}
+
+#[test]
+fn no_command_writes_past_the_edge_of_a_terminal() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let plan = scene.plan(PLAN);
+    let commands: [&[&str]; 21] = [
+        &["help"],
+        &["help", "land"],
+        &["help", "plans"],
+        &["workers"],
+        &["status"],
+        &["show", "3"],
+        &["board"],
+        &["report"],
+        &["history"],
+        &["conflicts"],
+        &["conflicts", "--matrix"],
+        &["assemble", "--dry-run"],
+        &["resolve"],
+        &["review"],
+        &["wait"],
+        &["doctor"],
+        &["clean", "--dry-run"],
+        &["plan", "check", &plan],
+        &["run", &plan, "--dry-run"],
+        &["land", "--dry-run"],
+        &["retry", "9"],
+    ];
+    let mut wide = Vec::new();
+    for columns in [60, 80] {
+        for command in commands {
+            let text = scene.dispatch_within(columns, command);
+            assert!(!text.trim().is_empty(), "{command:?}");
+            let lines = text
+                .lines()
+                .filter(|line| line.chars().count() > usize::from(columns) && !is_whole(line));
+            wide.extend(lines.map(|line| format!("{columns} {}: {line}", command.join(" "))));
+        }
+    }
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
+}

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anstyle::{AnsiColor, Style};
 
 use crate::base::text::error_chain;
+use crate::base::text::wrap_lines;
 use crate::cli::branches::resolve_revision;
 use crate::cli::conflicts::ConflictsArgs;
 use crate::cli::conflicts::filter::Filter;
@@ -235,7 +236,7 @@ fn render(results: &Results, subject: &Subject, args: &ConflictsArgs, columns: u
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&results.summary());
+    text.push_str(&wrap_lines(&results.summary(), columns));
     text
 }
 
@@ -263,7 +264,7 @@ fn matrix(results: &Results, subject: &Subject, columns: usize) -> String {
     let rows: Vec<MatrixRow> = run.all_tasks().map(row).collect();
     let mut text = render_matrix(&rows, pairs, &style);
     for (number, _) in run.all_tasks().filter(|(_, branch)| branch.is_none()) {
-        text.push_str(&run.why_without_candidate(number));
+        text.push_str(&wrap_lines(&run.why_without_candidate(number), columns));
         text.push('\n');
     }
     text

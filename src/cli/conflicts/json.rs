@@ -85,7 +85,7 @@ struct WirePair<'a> {
     verdict: Verdict,
     /// `true` if it counts as a conflict in the exit code.
     conflict: bool,
-    /// The reason for which it counts although git merges it.
+    /// The reason why it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// The class of the worst unit.

@@ -50,7 +50,7 @@ pub(crate) struct ConflictsArgs {
     /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
-    /// Redraw while a run goes on, with work in progress, until it ends
+    /// Redraw until the run ends, with the work in progress
     #[arg(long, conflicts_with_all = ["json", "explain", "base"])]
     pub(crate) watch: bool,
     /// Print one JSON object

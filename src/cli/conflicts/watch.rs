@@ -1,4 +1,4 @@
-//! Shows the conflicts of a run while it goes on, for `dispatch conflicts RUN --watch`.
+//! Shows the conflicts of a run until it ends, for `dispatch conflicts RUN --watch`.
 
 use std::time::{Duration, Instant};
 

@@ -222,15 +222,15 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
 };
 
-/// Adds its examples to the help of every command, after other notes.
-pub(crate) fn with_examples(program: Command) -> Command {
+/// Adds its examples to the help of every command, after other notes, for a terminal of `columns`.
+pub(crate) fn with_examples(program: Command, columns: usize) -> Command {
     EXAMPLES.iter().fold(program, |program, examples| {
         let words: Vec<&str> = examples.command.split(' ').collect();
         at(program, &words, &|command| {
             let before = command
                 .get_after_help()
                 .map(|notes| format!("{}\n\n", join_prose(&notes.ansi().to_string())));
-            let text = before.unwrap_or_default() + &render(examples.lines);
+            let text = before.unwrap_or_default() + &render(examples.lines, columns);
             command.after_help(StyledStr::from(text))
         })
     })
@@ -265,7 +265,7 @@ fn at(command: Command, words: &[&str], change: &dyn Fn(Command) -> Command) -> 
 }
 
 /// Renders command lines and meanings in two columns, or below each other if too wide.
-fn render(lines: &[(&str, &str)]) -> String {
+fn render(lines: &[(&str, &str)], columns: usize) -> String {
     let left = lines
         .iter()
         .map(|(line, _)| line.width())
@@ -276,7 +276,7 @@ fn render(lines: &[(&str, &str)]) -> String {
         .map(|(_, meaning)| meaning.width())
         .max()
         .unwrap_or(0);
-    let fits = 2 + left + 2 + right <= super::WIDEST;
+    let fits = 2 + left + 2 + right <= columns;
     let row = |(line, meaning): &(&str, &str)| match fits {
         true => format!("  {line:left$}  {meaning}"),
         false => format!("  {line}\n      {meaning}"),

@@ -37,8 +37,8 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Learn more:", &["help", "completions", "man"]),
 ];
 
-/// Gives the program a help text with its commands in groups.
-pub(crate) fn with_groups(program: Command) -> Command {
+/// Gives the program a help text with its commands in groups, `columns` wide.
+pub(crate) fn with_groups(program: Command, columns: usize) -> Command {
     let listed = GROUPS.iter().map(|(heading, names)| {
         let commands = names
             .iter()
@@ -50,7 +50,7 @@ pub(crate) fn with_groups(program: Command) -> Command {
         format!(
             "{}\n{}\n",
             program_header(heading),
-            render_rows(rows, super::WIDEST)
+            render_rows(rows, columns)
         )
     });
     let groups: String = listed.collect();

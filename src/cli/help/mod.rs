@@ -19,7 +19,7 @@ pub mod groups;
 pub(crate) const WIDEST: usize = 100;
 
 /// The width of help that does not go to a terminal.
-const PLAIN_WIDTH: usize = 80;
+pub(crate) const PLAIN_WIDTH: usize = 80;
 
 /// Show the help of a command, or a chapter of the manual
 #[derive(Args, Debug, Clone)]
@@ -34,10 +34,7 @@ pub(crate) struct HelpArgs {
 /// # Errors
 /// Exit code 2 for a name that is neither a command nor a chapter.
 pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
-    let columns = match ui.columns() {
-        usize::MAX => PLAIN_WIDTH,
-        columns => columns.min(WIDEST),
-    };
+    let columns = width(ui);
     let marks = match ui.has_color() {
         true => CodeMarks::Color,
         false => CodeMarks::Quotes,
@@ -45,6 +42,14 @@ pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
     let text = render(&args.names, program, columns, marks)?;
     ui.page(&text, &pager());
     Ok(ExitStatus::Ok)
+}
+
+/// Returns the width of help on this terminal, or outside of one.
+pub(crate) fn width(ui: &Ui) -> usize {
+    match ui.columns() {
+        usize::MAX => PLAIN_WIDTH,
+        columns => columns.min(WIDEST),
+    }
 }
 
 /// Finds the user's pager as git does: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.

@@ -70,7 +70,7 @@ impl<'a> Preview<'a> {
 
     pub(crate) fn say(&self, line: &str) {
         match self.is_answer {
-            true => self.ui.answer(&format!("{line}\n")),
+            true => self.ui.answer_text(&format!("{line}\n")),
             false => self.ui.status(line),
         }
     }

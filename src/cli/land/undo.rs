@@ -76,7 +76,7 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
 
 fn say(landing: &Landing, ui: &Ui) {
     let (target, now, was) = (&landing.target, landing.from.short(), landing.to.short());
-    ui.answer(&format!("{target} is back at {now} (was {was})\n"));
+    ui.answer_text(&format!("{target} is back at {now} (was {was})\n"));
     if let Some(backup) = &landing.backup {
         ui.status(&format!("its old commit is kept as {backup}"));
     }

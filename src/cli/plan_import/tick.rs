@@ -48,18 +48,18 @@ pub(super) fn run(run: Option<&str>, dry_run: bool, ui: &Ui) -> CommandResult {
         let file = terminal_safe(&change.file);
         let marked = terminal_safe(&change.ticked.marked.join(", "));
         match (change.ticked.marked.is_empty(), dry_run) {
-            (true, _) => ui.answer(&format!("{file}: all are marked already\n")),
-            (false, true) => ui.answer(&format!("{file}: would mark {marked}\n")),
+            (true, _) => ui.answer_text(&format!("{file}: all are marked already\n")),
+            (false, true) => ui.answer_text(&format!("{file}: would mark {marked}\n")),
             (false, false) => {
                 write(change)?;
-                ui.answer(&format!("{file}: marked {marked}\n"));
+                ui.answer_text(&format!("{file}: marked {marked}\n"));
             }
         }
     }
     for (repository, ids) in issues {
         let ids: Vec<String> = ids.iter().map(|id| format!("#{id}")).collect();
         let repository = terminal_safe(&repository);
-        ui.answer(&format!(
+        ui.answer_text(&format!(
             "{repository}: finished {}; every issue stays open\n",
             ids.join(", ")
         ));

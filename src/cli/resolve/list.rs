@@ -41,7 +41,7 @@ pub(super) fn list(here: &RepoContext, json: bool, ui: &Ui) -> CommandResult {
         );
     }
     ui.status(&format!("using run {run}"));
-    ui.answer(&render(&state, &found));
+    ui.answer_text(&render(&state, &found));
     let first = suggest::resolve(&run, found[0].task);
     ui.hint(&format!("`{first}` opens a conflict in a worktree"));
     Ok(ExitStatus::Ok)

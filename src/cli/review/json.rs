@@ -48,7 +48,7 @@ struct WireTask<'a> {
     accepted: bool,
     /// `true` if it is on the integration branch.
     merged: bool,
-    /// The reason for which it was left out, if it was: `left out: content conflict with #1 in
+    /// The reason why it was left out, if it was: `left out: content conflict with #1 in
     /// src/app.ts`.
     left_out: Option<String>,
     /// Its changes, by path.

@@ -39,7 +39,7 @@ send back  asks for a message; the task is retried with that in its prompt, and 
            it run again, too
 quit       stops asking and applies the answers so far";
 
-/// Look at every result before it lands: accept it, leave it out or send it back
+/// Review every result before it lands: accept it, leave it out or send it back
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ReviewArgs {
@@ -92,7 +92,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     }
     if !ui.is_interactive() {
         for (at, page) in pages.iter().enumerate() {
-            ui.answer(&terminal_safe(&summary(
+            ui.answer_text(&terminal_safe(&summary(
                 &state,
                 page,
                 at,
@@ -236,7 +236,7 @@ fn walk(
 ) -> Result<Vec<TaskReview>, CommandError> {
     let mut reviews = Vec::new();
     for (at, page) in pages.iter().enumerate() {
-        ui.answer(&terminal_safe(&summary(
+        ui.answer_text(&terminal_safe(&summary(
             state,
             page,
             at,

@@ -184,7 +184,7 @@ fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Pr
     if args.json {
         ui.status(text.trim_end())
     } else {
-        ui.answer(&text)
+        ui.answer_text(&text)
     }
 }
 

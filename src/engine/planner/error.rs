@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::start::StartError;
 use crate::model::failure::Failure;
 
-/// The reason for which there is no plan.
+/// The reason why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlannerError {
     /// The same obstacles as for a run.

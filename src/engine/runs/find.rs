@@ -22,7 +22,7 @@ pub enum DefaultRun {
     Unlanded,
 }
 
-/// The reason for which no run was found.
+/// The reason why no run was found.
 #[derive(Debug, thiserror::Error)]
 pub enum FindRunError {
     /// The repository has no run.

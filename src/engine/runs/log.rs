@@ -20,7 +20,7 @@ pub enum LogPart {
     Teardown,
 }
 
-/// The reason for which there is no log.
+/// The reason why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The attempt has no such log on this machine.

@@ -5,6 +5,7 @@ pub mod plan_file;
 pub mod remarks;
 pub mod reopen;
 pub mod retry;
+pub mod take;
 pub mod unsupported;
 pub mod worker_pool;
 
@@ -47,7 +48,7 @@ const JOURNALS: [&str; 3] = [
     "refs/dispatch/attempts",
 ];
 
-/// The reason for which a run cannot start. Nothing has been created.
+/// The reason why a run cannot start. Nothing has been created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// HEAD names no commit yet.
@@ -203,8 +204,13 @@ impl Prepared {
     #[must_use]
     pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
         let path = std::path::absolute(plan).ok();
-        let is_file = path.filter(|path| path.is_file());
-        self.plan_file = is_file.map(|path| repo.portable_path(&path));
+        let path = path.filter(|path| path.is_file()).map(|path| {
+            // Without `..`; a link keeps its own name, so that a new file behind it is found.
+            let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+            let named = folder.zip(path.file_name());
+            named.map_or(path.clone(), |(folder, name)| folder.join(name))
+        });
+        self.plan_file = path.map(|path| repo.portable_path(&path));
         self
     }
 }
@@ -495,6 +501,8 @@ pub fn create(
         only: prepared.only.clone(),
         assemble,
     };
+    let recorded = repo.record_home();
+    recorded.map_err(|error| EngineError::File("the record of the main checkout".into(), error))?;
     fault::point("run", "with its lock");
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
     fault::point("run", "created");

@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use crate::base::files::open_nonblocking;
 use crate::plan::MAX_BYTES;
 
-/// The reason for which a file could not be read.
+/// The reason why a file could not be read.
 #[derive(Debug)]
 pub enum Problem {
     /// There is no such file.

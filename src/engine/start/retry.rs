@@ -6,7 +6,7 @@ use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// The reason for which a task cannot be retried.
+/// The reason why a task cannot be retried.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
     /// A task that it depends on did not pass.

@@ -107,7 +107,7 @@ pub struct Imported {
     pub notes: Vec<Note>,
 }
 
-/// The reason for which nothing could be imported.
+/// The reason why nothing could be imported.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ImportError {
     /// Invalid JSON.

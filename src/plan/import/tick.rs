@@ -12,7 +12,7 @@ pub struct Ticked {
     pub marked: Vec<String>,
 }
 
-/// The reason for which a text stays as it is.
+/// The reason why a text stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TickError {
     /// Items are missing in the text.

@@ -201,7 +201,7 @@ struct Pair<'a> {
     verdict: Verdict,
     /// `true` if it counts as a conflict.
     conflict: bool,
-    /// The reason for which it counts although git merges it.
+    /// The reason why it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     class: &'static str,

@@ -393,7 +393,29 @@ fn next_steps_follow_from_the_state_of_the_run() {
         checks: vec![check("make", CheckOutcome::TimedOut, "")],
         ..merged(&[1, 2])
     };
+    let beside_a_conflict = Integration {
+        left_out: vec![LeftOut {
+            task: TaskNumber(2),
+            candidate: candidate(2),
+            reason: LeftOutReason::Conflict {
+                class: Class::Content,
+                with: vec![TaskNumber(1)],
+                paths: vec!["a".into()],
+                failed_strategies: Vec::new(),
+            },
+        }],
+        ..merged(&[1])
+    };
     let all = [
+        RunFixture::new("a · b · c")
+            .begin(1, "x")
+            .pass(1, "")
+            .begin(2, "x")
+            .pass(2, "")
+            .begin(3, "x")
+            .fail(3, "broken")
+            .assembled(beside_a_conflict)
+            .ended(3),
         run().without_assembly(),
         run().assembled(by_user),
         run().assembled(timed_out),
@@ -408,6 +430,14 @@ fn next_steps_follow_from_the_state_of_the_run() {
             .event(Event::LandingUndone { landing }),
     ];
     insta::assert_snapshot!(all.map(steps).join("\n"), @r"
+    ### Suggested next steps
+    1. Fix what made #3 fail, then run it again: `dispatch retry checkout-7k3q 3`
+    2. See what conflicts: `dispatch conflicts checkout-7k3q`
+    3. Try #2 again: `dispatch retry checkout-7k3q 2`
+    4. Or resolve the conflict of #2 by hand: `dispatch resolve checkout-7k3q 2`
+    5. Assemble again: `dispatch assemble checkout-7k3q`
+    6. Or land the incomplete result without #2 and #3: `dispatch land checkout-7k3q`
+
     ### Suggested next steps
     1. Assemble: `dispatch assemble checkout-7k3q`
     2. Review: `dispatch review checkout-7k3q`

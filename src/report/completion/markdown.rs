@@ -60,8 +60,28 @@ impl Completion {
     fn write_conflicts(&self, to: &mut String) -> fmt::Result {
         let overlaps = self.overlaps.iter().map(overlap);
         let resolved = self.resolved.iter().map(|resolved| self.resolved(resolved));
-        let left_out = self.left_out.iter().map(left_out);
+        let further = self.left_out.iter().filter(|out| !self.is_told(out));
+        let left_out = further.map(left_out);
         write_list(to, "Conflicts", overlaps.chain(resolved).chain(left_out))
+    }
+
+    /// Returns `true` if the lines of the overlaps tell why this task is left out.
+    fn is_told(&self, out: &LeftOut) -> bool {
+        let LeftOutReason::Conflict {
+            with,
+            failed_strategies,
+            ..
+        } = &out.reason
+        else {
+            return false;
+        };
+        let is_listed = |other: &TaskNumber| {
+            self.overlaps.iter().any(|overlap| {
+                let pair = [overlap.a, overlap.b];
+                overlap.class.is_conflict() && pair.contains(&out.task) && pair.contains(other)
+            })
+        };
+        !with.is_empty() && failed_strategies.is_empty() && with.iter().all(is_listed)
     }
 
     fn write_markdown(&self, to: &mut String) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use crate::base::markdown::markdown_prose;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
+use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_change::Placement;
@@ -123,10 +124,22 @@ fn proposals(state: &RunState) -> Vec<Step> {
     proposals.take(MAX_PROPOSALS).collect()
 }
 
+/// Returns a step for each failed task.
+fn failures(state: &RunState) -> impl Iterator<Item = Step> {
+    state.plan.tasks().iter().filter_map(|task| {
+        let End::Failed(failure) = &state.task(task.number).outcome()?.end else {
+            return None;
+        };
+        let words = format!("Fix what made {} fail, then run it again", task.number);
+        let failed = state.status(task.number) == Status::Failed;
+        failed.then(|| step(words, suggest::again(state, task, failure)))
+    })
+}
+
 /// Returns the steps that complete an assembly with left-out tasks or failed checks.
 fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     let run = &state.run;
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = failures(state).collect();
     let conflicting = integration
         .left_out
         .iter()

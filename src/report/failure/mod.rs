@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber, VariantNumber};
 use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::End;
-use crate::model::plan::{Strategy, Task};
+use crate::model::plan::Strategy;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
@@ -247,11 +247,8 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         retry_end: retry_end(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
-        needs_plan_edit: needs_plan_edit(task, failure),
-        command: match needs_plan_edit(task, failure) {
-            true => suggest::resume_with_plan(&state.run, state.plan_file.as_deref()),
-            false => suggest::retry(&state.run, number),
-        },
+        needs_plan_edit: suggest::needs_plan_edit(task, failure),
+        command: suggest::again(state, task, failure),
     })
 }
 
@@ -259,12 +256,6 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
 fn assembled(state: &RunState) -> Option<Completion> {
     let is_assembled = state.integration.is_some() || state.assembly_refused.is_some();
     is_assembled.then(|| Completion::new(state))
-}
-
-/// Returns `true` if a retry would run the same shell command, which would fail again.
-fn needs_plan_edit(task: &Task, failure: &Failure) -> bool {
-    let is_final = matches!(failure.class, FailureClass::Logic | FailureClass::Input);
-    task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
 /// Numbers the attempts at the task or at each variant; one that does not count is repeated under the same

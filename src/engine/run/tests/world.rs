@@ -238,7 +238,7 @@ impl World {
                 .is_none_or(|(_, rest)| rest.trim() == "|");
             lines.extend((!is_empty).then_some(line));
         }
-        panic!("it goes on forever:\n{}", lines.join("\n"));
+        panic!("it never ends:\n{}", lines.join("\n"));
     }
 
     fn next_time(&self) -> Duration {
