@@ -46,6 +46,15 @@ fn an_agent_works_as_far_as_its_permissions_go_and_its_end_decides() {
         ("peek", &["write=h.txt", "read=/etc/passwd"], ""),
         ("garbage", &["garbage", "write=i.txt"], ""),
         ("auth", &["auth"], ""),
+        (
+            "login",
+            &[
+                "copilot",
+                "say=Info: Retrying...",
+                "say=Error: Authentication failed with provider (HTTP 401). Check your key.",
+            ],
+            "",
+        ),
         ("old", &["old"], ""),
         ("die", &["write=j.txt", "die"], ""),
         ("refusal", &["write=k.txt", "stop=refusal"], ""),
