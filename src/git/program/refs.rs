@@ -7,14 +7,11 @@ use crate::merge::oid::Oid;
 
 impl Program {
     pub(super) fn read_reference(&self, name: &str) -> Result<Option<Oid>, StoreError> {
-        if is_expression(name) {
-            return Err(StoreError::BadName(name.to_owned()));
-        }
         let is_pseudo = name
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-        if !name.starts_with("refs/") && !is_pseudo {
-            return Ok(None);
+        if is_expression(name) || !(name.starts_with("refs/") || is_pseudo) {
+            return Err(StoreError::BadName(name.to_owned()));
         }
         if let Some((oid, _)) = self.look_up(name)? {
             return Ok(Some(oid));
