@@ -16,6 +16,7 @@ use crate::engine::runs::log::LogError;
 use crate::engine::runs::poll::PollError;
 use crate::engine::start::StartError;
 use crate::engine::start::retry::RetryError;
+use crate::engine::start::take::TakeError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
@@ -252,6 +253,17 @@ impl From<ConfigError> for CommandError {
     }
 }
 
+impl From<TakeError> for CommandError {
+    fn from(error: TakeError) -> CommandError {
+        let (message, hint) = (error_chain(&error), error.hint());
+        match error {
+            TakeError::Retry(error) => error.into(),
+            TakeError::Engine(error) => (*error).into(),
+            _ => CommandError::failed(message).hint(hint.unwrap_or_default()),
+        }
+    }
+}
+
 impl From<ResolveError> for CommandError {
     fn from(error: ResolveError) -> CommandError {
         let message = error_chain(&error);
@@ -281,6 +293,8 @@ impl From<ResolveError> for CommandError {
             ResolveError::MergeAborted(_) => {
                 failed().hint("`--abort` discards it; then start again")
             }
+            ResolveError::Stopped => CommandError::new(ExitStatus::Interrupted, message.clone())
+                .hint("`dispatch resolve RUN TASK` starts it again"),
             ResolveError::Engine(_) => failed(),
         }
     }
@@ -369,6 +383,9 @@ impl From<LandError> for CommandError {
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),
+            LandError::NotSetUp { .. } => attention().hint(
+                "nothing has moved; repair `[worktree] setup`, or land without hooks: `--no-verify`",
+            ),
             LandError::Hook { .. } => {
                 attention().hint("nothing has moved; `--no-verify` lands without hooks")
             }

@@ -118,11 +118,12 @@ tables! {
     worktree: WorktreeSettings {
         /// The path of a worktree, outside the repository; {repo}, {run} and {task} are filled in.
         path: String as PathTemplate = "../{repo}.dispatch/{run}/{task}".to_owned(),
-        /// Globs of untracked files, such as ".env", that are copied into a new worktree.
+        /// Globs of ignored files, such as ".env", that are copied into a new worktree.
         copy: Vec<String> as List<Glob> = Vec::new(),
         /// Untracked paths, such as "node_modules", that are linked into a new worktree.
         link: Vec<String> as List<RepoFile> = Vec::new(),
-        /// Shell commands in a new worktree, before the worker: one string or a list.
+        /// Shell commands in a new worktree, before the worker, the checks or the hooks: one string or a
+        /// list. Nothing that they write becomes part of a result.
         setup: Vec<String> as Commands = Vec::new(),
         /// Shell commands in a worktree, before it is removed.
         teardown: Vec<String> as Commands = Vec::new(),

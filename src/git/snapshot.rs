@@ -18,6 +18,7 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::stage_args::stage_everything;
+use crate::git::store::Store;
 use crate::git::worktree::{Worktree, WorktreeError};
 use crate::merge::oid::Oid;
 
@@ -59,17 +60,39 @@ impl Snapshots {
         Arc::clone(&self.quarantine)
     }
 
-    /// Commits everything in the worktree but the paths `left_out` on top of `base`; the same commit
-    /// as long as nothing changes. `None` in the middle of a merge or rebase.
+    /// Commits everything in the worktree but the paths `left_out` on top of `base`, as the tree that
+    /// `work` makes of it; the same commit as long as nothing changes. `None` in the middle of a merge
+    /// or rebase.
     ///
     /// # Errors
-    /// When the worktree changes while git reads it, or cannot be read.
-    pub fn take(
+    /// When the worktree changes while git reads it, or cannot be read, and the errors of `work`.
+    pub fn take<E: From<CaptureError>>(
         &mut self,
         worktree: &Worktree,
         base: Oid,
         left_out: &[String],
-    ) -> Result<Option<Oid>, CaptureError> {
+        work: impl FnOnce(&Store, Oid) -> Result<Oid, E>,
+    ) -> Result<Option<Oid>, E> {
+        let Some((store, tree)) = self.stage(worktree, left_out)? else {
+            return Ok(None);
+        };
+        let tree = work(&store, tree)?;
+        let commit = store.write_commit(&NewCommit {
+            tree,
+            parents: &[base],
+            message: "snapshot\n",
+            time: Timestamp::UNIX_EPOCH,
+            by: By::Dispatch,
+        });
+        Ok(Some(commit.map_err(CaptureError::from)?))
+    }
+
+    /// Writes the tree of the worktree into the quarantine, whose store comes with it.
+    fn stage(
+        &mut self,
+        worktree: &Worktree,
+        left_out: &[String],
+    ) -> Result<Option<(Store, Oid)>, CaptureError> {
         worktree.verify()?;
         if worktree.unfinished().is_some() {
             return Ok(None);
@@ -82,15 +105,7 @@ impl Snapshots {
         git.run(&stage_everything(&NOT_DURABLE, left_out))?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
-        let store = self.quarantine.store()?;
-        let commit = store.write_commit(&NewCommit {
-            tree,
-            parents: &[base],
-            message: "snapshot\n",
-            time: Timestamp::UNIX_EPOCH,
-            by: By::Dispatch,
-        })?;
-        Ok(Some(commit))
+        Ok(Some((self.quarantine.store()?, tree)))
     }
 
     /// Copies the worker's index. While that stays as it was, the last copy is kept, because files

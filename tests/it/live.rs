@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use git_dispatch::base::process::Program;
+use git_dispatch::git::capture::CaptureError;
 use git_dispatch::git::snapshot::Snapshots;
 use git_dispatch::git::worktree::Head;
-use git_dispatch::git::{Git, Repo};
+use git_dispatch::git::{Git, Repo, Store};
+use git_dispatch::merge::oid::Oid;
 
 use crate::forge::{Forge, files, planned};
 use crate::harness::{Gate, Scene, wait};
@@ -132,7 +134,10 @@ fn a_worker_that_commits_in_a_loop_is_never_in_the_way_of_itself() {
         let mut snapshots = Snapshots::new(repo).unwrap();
         let mut taken = 0;
         while !over.load(Ordering::SeqCst) {
-            taken += usize::from(matches!(snapshots.take(&worktree, base, &[]), Ok(Some(_))));
+            taken += usize::from(matches!(
+                snapshots.take(&worktree, base, &[], all),
+                Ok(Some(_))
+            ));
         }
         (worker.join().unwrap(), taken)
     });
@@ -144,6 +149,11 @@ fn a_worker_that_commits_in_a_loop_is_never_in_the_way_of_itself() {
             .unwrap(),
         "121"
     );
+}
+
+/// Takes everything in a worktree for work.
+fn all(_: &Store, tree: Oid) -> Result<Oid, CaptureError> {
+    Ok(tree)
 }
 
 #[test]
@@ -159,7 +169,7 @@ fn a_snapshot_is_what_a_commit_of_everything_would_be() {
     let mut snapshots = Snapshots::new(repo).unwrap();
     let mut take = || {
         snapshots
-            .take(&worktree, base, &["link".to_owned()])
+            .take(&worktree, base, &["link".to_owned()], all)
             .unwrap()
     };
     let first = take();
@@ -186,7 +196,7 @@ fn a_snapshot_is_what_a_commit_of_everything_would_be() {
     assert_eq!(git.line(&["write-tree"]).unwrap(), tree.to_string());
     let mut take = || {
         snapshots
-            .take(&worktree, base, &["link".to_owned()])
+            .take(&worktree, base, &["link".to_owned()], all)
             .unwrap()
     };
     assert_eq!(take(), Some(third), "staged or not makes no difference");

@@ -7,7 +7,7 @@ use crate::base::text::{plural, terminal_safe};
 use crate::cli::drive::reopen::refuse_landed;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{RepoContext, find_task};
-use crate::engine::resolve::conflict_worktree::{create, unmerged_paths};
+use crate::engine::resolve::conflict_worktree::{ConflictWorktree, create, unmerged_paths};
 use crate::engine::resolve::manual::find_conflict;
 use crate::engine::runs::load::free_references;
 use crate::git::worktree::Worktree;
@@ -61,7 +61,13 @@ pub(super) fn open(
         loaded.state = record(here, &loaded, opened, &what)?;
     }
     let state = &loaded.state;
-    let worktree = create(&context, state, number)?;
+    let ConflictWorktree {
+        worktree,
+        not_set_up,
+    } = create(&context, state, number)?;
+    if let Some(failed) = not_set_up {
+        ui.warning(&format!("{failed}; the worktree is as git left it"));
+    }
     let files = unmerged_paths(&worktree)?;
     if output == Output::Json {
         ui.answer(&format!("{}\n", json(state, number, &worktree, &files)));

@@ -22,6 +22,9 @@ use crate::model::worker_report::WorkerReport;
 /// The most output bytes of an `info` task that serve as its report if it wrote none.
 const INFO_BYTES: u64 = 64 * 1024;
 
+/// The subject of the commit on top of those of a worker that committed more than its own work.
+const LEFT_OUT: &str = "Leave out what belongs to dispatch";
+
 /// The most characters of a summary's first line that is the subject of its commit.
 const SUBJECT: usize = 72;
 
@@ -96,7 +99,13 @@ fn commit_candidate(
         candidate = store.write_commit(&NewCommit {
             tree: offer.tree,
             parents: &[offer.head],
-            message: &message(case, report),
+            message: &match offer.is_committed {
+                true => format!(
+                    "{LEFT_OUT}\n\n{}",
+                    context.trailers(spec.task, spec.attempt)
+                ),
+                false => message(case, report),
+            },
             time: context.clock.now(),
             by: By::User,
         })?;

@@ -8,6 +8,7 @@ use crate::engine::attempt::content::{embedded_repository, large_files};
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::submodules::keep_submodules;
+use crate::engine::worktree::work::{self, without_set_up};
 use crate::failure::evidence::Fact;
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::{GitError, Store};
@@ -21,8 +22,10 @@ use crate::model::scope::{undeclared_paths, undeclared_sentence};
 pub(super) struct Offer {
     /// The worker's last commit.
     pub(super) head: Oid,
-    /// The captured tree without a change of the board file.
+    /// The captured tree without what dispatch brought: the board, links, copies, set-up.
     pub(super) tree: Oid,
+    /// The worker left nothing uncommitted.
+    pub(super) is_committed: bool,
     pub(super) changed: bool,
     pub(super) remarks: Vec<String>,
     pub(super) outside: Vec<RepoPath>,
@@ -39,7 +42,10 @@ impl Offer {
             Err(fact) => return Ok(Err(fact)),
         };
         let base_tree = store.tree_of(case.base)?;
-        let (tree, mut remarks) = without_board(case, store, base_tree, capture.tree)?;
+        let work = without_set_up(store, &case.worktree, capture.tree)?;
+        let mut remarks = work.remarks;
+        let (tree, dropped) = without_board(case, store, base_tree, work.tree)?;
+        remarks.extend(dropped);
         let (tree, dropped) = without_links(case, store, base_tree, tree)?;
         remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
@@ -59,6 +65,7 @@ impl Offer {
             remarks.push(undeclared_sentence(&outside));
         }
         Ok(Ok(Offer {
+            is_committed: store.tree_of(capture.head)? == capture.tree,
             head: capture.head,
             tree,
             changed: !changes.is_empty(),
@@ -70,8 +77,7 @@ impl Offer {
 
 /// Captures a worktree that has no unfinished operation and still contains its base.
 fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineError> {
-    let links = links_in(&case.execution.context, &case.worktree.path);
-    let capture = match store.capture(&case.worktree, &links) {
+    let capture = match work::capture(&case.execution.context, store, &case.worktree) {
         Err(CaptureError::Git(GitError::Failed { message, .. }))
             if message.contains("does not have a commit checked out") =>
         {

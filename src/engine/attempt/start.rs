@@ -13,7 +13,8 @@ use crate::engine::attempt::watch::RunningWorker;
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::message::Message;
-use crate::engine::worktree::populate::populate;
+use crate::engine::worktree::populate::Population;
+use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::engine::worktree::{prepare, reuse};
 use crate::exec::JobStatus;
@@ -58,7 +59,14 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
         cancel,
         ..
     } = execution;
-    if let Some(failed) = populate(context, spec, cancel, base, &worktree).await? {
+    let population = Population {
+        context,
+        purpose: Purpose::Attempt(spec, base),
+        worktree: &worktree,
+        tree: context.repo.with_store(|store| store.tree_of(base))?,
+        cancel,
+    };
+    if let Some(failed) = population.populate_for_work().await? {
         return not_set_up(execution, base, worktree, failed).await;
     }
     start_worker(execution, base, worktree).await

@@ -4,9 +4,6 @@
 //! that build caches stay warm. Other files that a check leaves are removed before the next step, and
 //! never get into a commit: trees come from merges alone.
 
-use crate::engine::kernel::sweep::sweep;
-use crate::engine::kernel::worktree_size::WorktreeSize;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +15,17 @@ use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
+use crate::engine::kernel::sweep::sweep;
+use crate::engine::kernel::worktree_size::WorktreeSize;
+use crate::engine::worktree::populate::Population;
+use crate::engine::worktree::purpose::{Purpose, run_environment};
+use crate::engine::worktree::remove::tear_down_if_possible;
+use crate::engine::worktree::setup::SetUpFailure;
 use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
-use crate::model::integration::CheckResult;
-use crate::worker::environment::check_environment;
+use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::plan::INTEGRATION;
 
 /// Runs the checks of a run, each only once on the same tree.
 pub(crate) struct Checker<'a> {
@@ -57,8 +60,9 @@ impl<'a> Checker<'a> {
             return Ok(known);
         }
         self.runs += 1;
-        let results = run_checks(self.context, commit, count, self.cancel).await?;
-        if !self.cancel.is_cancelled() {
+        let (results, is_set_up) = run_checks(self.context, commit, count, self.cancel).await?;
+        // A set-up that failed says little about the tree.
+        if is_set_up && !self.cancel.is_cancelled() {
             self.cache.keep(tree, count, &results);
         }
         Ok(results)
@@ -70,7 +74,8 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Runs the first `count` of `[assemble] check` on a commit, whether they pass or not.
+/// Runs the first `count` of `[assemble] check` on a commit, whether they pass or not. The second
+/// value is `false` if the set-up of the worktree failed, so that none of them ran.
 ///
 /// # Errors
 /// When the worktree cannot be made or a process cannot be started.
@@ -79,15 +84,25 @@ async fn run_checks(
     commit: Oid,
     count: usize,
     cancel: &CancelHandle,
-) -> Result<Vec<CheckResult>, EngineError> {
+) -> Result<(Vec<CheckResult>, bool), EngineError> {
     let worktree = {
         let context = Arc::clone(context);
         blocking(move || checkout(&context, commit)).await?
     };
-    let checks = in_folder(context, &worktree.path, cancel);
-    let commands = &context.settings.assemble.check;
     fault::point("check worktree", "checked out");
-    let results = checks.run_all(&commands[..count]).await;
+    let commands = &context.settings.assemble.check[..count];
+    let failed = population(context, &worktree, commit, cancel)?
+        .populate()
+        .await?;
+    let is_set_up = failed.is_none();
+    let results = match failed {
+        Some(failed) => Ok(not_set_up(commands, &failed)),
+        None => {
+            in_folder(context, &worktree.path, cancel)
+                .run_all(commands)
+                .await
+        }
+    };
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
     {
         // A full disk must not stop the run, which has to remove these files.
@@ -95,7 +110,43 @@ async fn run_checks(
     }
     worktree.unlock();
     fault::point("check worktree", "unlocked");
-    results
+    Ok((results?, is_set_up))
+}
+
+/// Returns the population of the worktree for checks, which shows this commit.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn population<'a>(
+    context: &'a Arc<Context>,
+    worktree: &'a Worktree,
+    commit: Oid,
+    cancel: &'a CancelHandle,
+) -> Result<Population<'a>, EngineError> {
+    Ok(Population {
+        context,
+        purpose: Purpose::Other(INTEGRATION),
+        worktree,
+        tree: context.repo.with_store(|store| store.tree_of(commit))?,
+        cancel,
+    })
+}
+
+/// Returns the results of checks for which the worktree could not be set up: a change may have
+/// broken the set-up as well as a check.
+fn not_set_up(commands: &[String], failed: &SetUpFailure) -> Vec<CheckResult> {
+    let output = failed.output.as_deref().unwrap_or_default();
+    let result = |command: &String| CheckResult {
+        command: command.clone(),
+        result: CheckOutcome::Failed,
+        millis: failed.millis,
+        tail: format!("{output}\n{}\n", failed.message),
+        failed_tests: Vec::new(),
+        fixed_tests: Vec::new(),
+        against_base: None,
+        flaky: false,
+    };
+    commands.iter().map(result).collect()
 }
 
 /// Returns the run conditions of assembly commands in this folder.
@@ -104,16 +155,13 @@ pub fn in_folder<'a>(
     cwd: &'a Path,
     cancel: &'a CancelHandle,
 ) -> CheckRun<'a> {
-    let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
-    env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
-    env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
     let folder = context.repo.run_folder(context.run.as_str());
     CheckRun {
         context,
         folder: folder.join("integration"),
         cwd,
         is_swept: true,
-        env,
+        env: run_environment(context),
         timeout: context.settings.assemble.check_timeout,
         cookie: format!("{}/integration", context.run),
         cancel,
@@ -138,6 +186,7 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
         Ok(()) => Ok(worktree),
         // A killed git or a check has broken the worktree.
         Err(_) => {
+            tear_down_if_possible(context, &worktree);
             context.repo.remove_worktree(&worktree)?;
             make(context, &path, &head)
         }

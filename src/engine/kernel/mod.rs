@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod context;
 pub mod disk_space;
 pub mod error;
+pub mod interruptible;
 pub mod layout;
 pub mod message;
 pub mod signals;

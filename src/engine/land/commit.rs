@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::{resolution_trailers, resolutions_paragraph};
 use crate::engine::candidates::conflicts::verdict_on;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::error::LandError;
 use crate::engine::land::hooks::Hooks;
@@ -76,6 +77,8 @@ pub struct Preparation<'a> {
     pub options: &'a LandOptions,
     /// The lock that the hooks hold while they run.
     pub lock: &'a LandLock,
+    /// The handle that cancels the set-up of their worktree.
+    pub cancel: &'a CancelHandle,
     /// The target.
     pub target: &'a LandTarget,
     /// The time of the commit.
@@ -148,7 +151,7 @@ impl Preparation<'_> {
         let (tree, message) = if hooks.is_empty() {
             (tree, message)
         } else {
-            hooks.run(context, self.lock, tree, target, &message)?
+            hooks.run((context, self.cancel), self.lock, tree, target, &message)?
         };
         commit(context, tree, &parents, message, self.now)
     }

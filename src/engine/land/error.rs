@@ -48,8 +48,8 @@ pub enum LandError {
         /// The culprits, or the end of its output.
         why: String,
     },
-    /// The user interrupted the checks.
-    #[error("interrupted while the checks ran; nothing has moved")]
+    /// The user interrupted the checks, or the set-up of a worktree.
+    #[error("interrupted; nothing has moved")]
     Stopped,
     /// The run has not landed.
     #[error("nothing to undo: the run has not landed")]
@@ -135,6 +135,14 @@ pub enum LandError {
         hook: &'static str,
         /// Its output, or its exit status if it printed nothing.
         output: String,
+    },
+    /// The worktree in which the hooks run could not be set up.
+    #[error("the hooks did not run: {message}{}", output.as_ref().map_or(String::new(), |output| format!("\n{output}")))]
+    NotSetUp {
+        /// The failure, in one line.
+        message: String,
+        /// The last lines of the command's output, if there are any.
+        output: Option<String>,
     },
     /// The checkout cannot move.
     #[error("cannot move {target} in {}: {why}", .place.display())]

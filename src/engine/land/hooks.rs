@@ -3,15 +3,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::process::is_executable;
 use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::land::MergeMethod;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::engine::land::target::LandTarget;
+use crate::engine::worktree::populate::{Population, links_in};
+use crate::engine::worktree::purpose::Purpose;
+use crate::engine::worktree::remove::{remove, tear_down_if_possible};
+use crate::engine::worktree::setup::SetUpFailure;
+use crate::engine::worktree::work::without_set_up;
 use crate::git::Git;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -72,7 +80,7 @@ impl Hooks {
     /// When a hook rejects the commit, or the worktree cannot be made.
     pub(super) fn run(
         &self,
-        context: &Context,
+        (context, cancel): (&Context, &CancelHandle),
         lock: &LandLock,
         tree: Oid,
         target: &LandTarget,
@@ -80,6 +88,7 @@ impl Hooks {
     ) -> Result<(Oid, String), LandError> {
         let path = context.landing_worktree();
         if let Some(left) = context.repo.find_worktree(&path) {
+            tear_down_if_possible(context, &left);
             context
                 .repo
                 .remove_worktree(&left)
@@ -90,16 +99,14 @@ impl Hooks {
             .repo
             .add_worktree(&path, &Head::Detached(target.from), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in(&worktree, lock, (tree, target), message);
-        context
-            .repo
-            .remove_worktree(&worktree)
-            .map_err(EngineError::from)?;
+        let result = self.run_in((context, cancel), &worktree, lock, (tree, target), message);
+        remove(context, &worktree)?;
         result
     }
 
     fn run_in(
         &self,
+        (context, cancel): (&Context, &CancelHandle),
         worktree: &Worktree,
         lock: &LandLock,
         (tree, target): (Oid, &LandTarget),
@@ -114,6 +121,7 @@ impl Hooks {
         // Hooks ask for the branch that moves.
         git.run(&["symbolic-ref", "HEAD", &branch_ref(&target.branch)])?;
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
+        populate((context, cancel), worktree, tree)?;
         let file = worktree.admin.join(match self.method {
             MergeMethod::Squash => "COMMIT_EDITMSG",
             MergeMethod::Merge | MergeMethod::FastForward => "MERGE_MSG",
@@ -124,10 +132,11 @@ impl Hooks {
         for hook in &self.names {
             self.run_one(&git, hook, &file)?;
         }
-        let tree = git.line(&["write-tree"])?;
-        let tree = tree
+        let staged = git.line(&["write-tree"])?;
+        let staged = staged
             .parse()
-            .map_err(|_| LandError::Engine(EngineError::Broken(tree)))?;
+            .map_err(|_| LandError::Engine(EngineError::Broken(staged)))?;
+        let tree = without_brought(context, worktree, tree, staged)?;
         Ok((tree, fs::read_to_string(&file).map_err(failed)?))
     }
 
@@ -159,4 +168,54 @@ impl Hooks {
         };
         Err(LandError::Hook { hook, output })
     }
+}
+
+/// Populates the worktree of a landing, so that hooks find what the project needs.
+fn populate(
+    (context, cancel): (&Context, &CancelHandle),
+    worktree: &Worktree,
+    tree: Oid,
+) -> Result<(), LandError> {
+    let shared = Arc::new(context.on(context.base));
+    let failed = run_interruptible(cancel, async {
+        let population = Population {
+            context: &shared,
+            purpose: Purpose::Other("landing"),
+            worktree,
+            tree,
+            cancel,
+        };
+        match population.populate_for_work().await? {
+            _ if cancel.is_cancelled() => Err(LandError::Stopped),
+            failed => Ok(failed),
+        }
+    })??;
+    match failed {
+        None => Ok(()),
+        Some(SetUpFailure {
+            message, output, ..
+        }) => Err(LandError::NotSetUp { message, output }),
+    }
+}
+
+/// Takes out of the tree that the hooks staged what dispatch had brought into their worktree.
+fn without_brought(
+    context: &Context,
+    worktree: &Worktree,
+    tree: Oid,
+    staged: Oid,
+) -> Result<Oid, EngineError> {
+    if staged == tree {
+        return Ok(tree);
+    }
+    context.repo.with_store(|store| {
+        let mut staged = without_set_up(store, worktree, staged)?.tree;
+        for link in links_in(context, &worktree.path) {
+            let before = store.entry(tree, &link)?;
+            if store.entry(staged, &link)? != before {
+                staged = store.tree_with(staged, &link, before)?;
+            }
+        }
+        Ok(staged)
+    })
 }

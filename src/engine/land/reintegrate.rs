@@ -15,13 +15,12 @@ use crate::engine::checks::worktree::Checker;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::signals::Signals;
+use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::land::commit::{LandContent, merge};
 use crate::engine::land::error::LandError;
 use crate::engine::land::target::LandTarget;
 use crate::engine::land::{LandOptions, MergeMethod};
 use crate::engine::resolve::auto::AutoResolver;
-use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::merge::change::RepoPath;
@@ -52,12 +51,9 @@ pub fn reintegrate(
     if options.no_rebuild {
         return Err(LandError::NotRebuilt(target.branch.clone()));
     }
-    let failed = |error| LandError::Engine(EngineError::File("the event loop".to_owned(), error));
     let there = Arc::new(context.on(target.from));
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(failed)?;
+    run_interruptible(cancel, async {
+        // The resolver runs on the event loop.
         let reintegration = Reintegration {
             resolver: Arc::new(AutoResolver::new(&there, cancel)),
             there: &there,
@@ -65,18 +61,8 @@ pub fn reintegrate(
             target,
             cancel,
         };
-        let mut content = std::pin::pin!(reintegration.content(context, options));
-        let mut signal = StopSignal::Interrupt;
-        loop {
-            tokio::select! {
-                content = &mut content => return content,
-                _ = signals.next() => {
-                    cancel.cancel(signal);
-                    signal = StopSignal::Kill;
-                }
-            }
-        }
-    })
+        reintegration.content(context, options).await
+    })?
 }
 
 struct Reintegration<'a> {

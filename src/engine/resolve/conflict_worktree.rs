@@ -4,12 +4,19 @@
 //! logs says that it is ready. Without that file the user has not worked in it, and it is made again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{fs, io};
 
 use crate::base::{fault, files};
 use crate::engine::EngineError;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::resolve::error::ResolveError;
+use crate::engine::worktree::populate::Population;
+use crate::engine::worktree::purpose::Purpose;
+use crate::engine::worktree::remove::tear_down_if_possible;
+use crate::engine::worktree::work::capture;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -19,6 +26,14 @@ use crate::model::assembly_conflict::OpenResolution;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
+/// The worktree of an open conflict.
+pub struct ConflictWorktree {
+    /// The worktree.
+    pub worktree: Worktree,
+    /// The failure of its set-up, if it was made just now.
+    pub not_set_up: Option<String>,
+}
+
 /// Creates the worktree of a conflict that the journal says is open, unless it exists.
 ///
 /// # Errors
@@ -27,12 +42,17 @@ pub fn create(
     context: &Context,
     state: &RunState,
     task: TaskNumber,
-) -> Result<Worktree, ResolveError> {
+) -> Result<ConflictWorktree, ResolveError> {
     let resolving = open_conflict(state, task)?;
     let path = context.recorded_worktree(&resolving.worktree);
     let is_ready = initial_tree(context, task).is_some();
     match context.repo.find_worktree(&path) {
-        Some(worktree) if is_ready && worktree.exists() => return Ok(worktree),
+        Some(worktree) if is_ready && worktree.exists() => {
+            return Ok(ConflictWorktree {
+                worktree,
+                not_set_up: None,
+            });
+        }
         None if is_ready => return Err(ResolveError::WorktreeMissing(path)),
         Some(worktree) if is_ready => return Err(ResolveError::WorktreeMissing(worktree.path)),
         Some(unfinished) => context.repo.remove_worktree(&unfinished),
@@ -44,11 +64,44 @@ pub fn create(
     let worktree = context.repo.add_worktree(&path, &head, &reason);
     let worktree = worktree.map_err(EngineError::from)?;
     fault::point("resolve", "worktree made");
+    let not_set_up = populate(context, task, &worktree, resolving.conflict.chain_tip)?;
     merge(context, task, &worktree, resolving.conflict.candidate)?;
     fault::point("resolve", "merged");
     mark_ready(context, task, &worktree)?;
     fault::point("resolve", "ready");
-    Ok(worktree)
+    Ok(ConflictWorktree {
+        worktree,
+        not_set_up,
+    })
+}
+
+/// Populates the worktree before the merge, whose conflicts could break a set-up, with ignored files
+/// only, so that the user commits nothing that set-up wrote. Returns what failed; the conflict can
+/// be resolved anyway.
+fn populate(
+    context: &Context,
+    task: TaskNumber,
+    worktree: &Worktree,
+    tip: Oid,
+) -> Result<Option<String>, ResolveError> {
+    let shared = Arc::new(context.on(context.base));
+    let name = format!("resolve.{}", context.slug(task));
+    let tree = context.repo.with_store(|store| store.tree_of(tip))?;
+    let cancel = &CancelHandle::default();
+    let failed = run_interruptible(cancel, async {
+        let population = Population {
+            context: &shared,
+            purpose: Purpose::Other(&name),
+            worktree,
+            tree,
+            cancel,
+        };
+        match population.populate_ignored().await? {
+            _ if cancel.is_cancelled() => Err(ResolveError::Stopped),
+            failed => Ok(failed),
+        }
+    })??;
+    Ok(failed.map(|failed| failed.message))
 }
 
 /// Merges as the user would, without hooks; markers, stages and `MERGE_HEAD` are git's own.
@@ -99,7 +152,7 @@ fn mark_ready(
     worktree: &Worktree,
 ) -> Result<(), ResolveError> {
     let store = Store::open(&context.repo)?;
-    let harvest = store.capture(worktree, &[]).map_err(EngineError::from)?;
+    let harvest = capture(context, &store, worktree).map_err(EngineError::from)?;
     let file = ready_file(context, task);
     let text = format!("{}\n", harvest.tree);
     let written = file.parent().map_or(Ok(()), fs::create_dir_all);
@@ -172,7 +225,7 @@ pub(super) fn changed_paths(
 /// Returns `true` if the worktree of an open conflict is unchanged.
 pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
     let store = Store::open(&context.repo);
-    let harvest = store.map(|store| store.capture(worktree, &[]).ok());
+    let harvest = store.map(|store| capture(context, &store, worktree).ok());
     let harvest = harvest.ok().flatten();
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }
@@ -198,7 +251,10 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
     }
     fault::point("resolve", "no longer ready");
     let removed = match worktree {
-        Some(worktree) => context.repo.remove_worktree(&worktree),
+        Some(worktree) => {
+            tear_down_if_possible(context, &worktree);
+            context.repo.remove_worktree(&worktree)
+        }
         // A folder without its entry may hold work, unless it was never ready.
         None if was_unfinished => context.repo.remove_orphan(&path),
         None => Ok(()),

@@ -11,6 +11,9 @@ use crate::model::task_list::and_list;
 /// A conflict cannot be opened, or its resolution cannot be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
+    /// The user interrupted the set-up of the worktree.
+    #[error("interrupted during the set-up of the worktree")]
+    Stopped,
     /// The task is merged, or has no result.
     #[error("{task} has no conflict to resolve: {why}")]
     NoConflict {

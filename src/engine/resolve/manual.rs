@@ -14,6 +14,7 @@ use crate::engine::resolve::error::ResolveError;
 use crate::engine::resolve::file_conflict::{FileConflict, file_conflicts};
 use crate::engine::resolve::recorded::record;
 use crate::engine::worktree::remains::keep;
+use crate::engine::worktree::work::capture;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;
@@ -92,7 +93,7 @@ pub fn finish(
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
     if let Some(worktree) = worktree.filter(Worktree::exists) {
-        let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
+        let now = capture(context, &store, &worktree).map_err(EngineError::from)?;
         if now.tree != tree {
             worktree.unlock();
             let why = "it has files that are not in the result".to_owned();
@@ -157,7 +158,7 @@ pub fn keep_work(
         return Ok(None);
     };
     let store = Store::open(&context.repo)?;
-    let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
+    let now = capture(context, &store, &worktree).map_err(EngineError::from)?;
     if now.tree == untouched && now.head == resolving.conflict.chain_tip {
         return Ok(None);
     }

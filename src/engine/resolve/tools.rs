@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -16,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::base::fault;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
-use crate::engine::checks::worktree::{checkout, in_folder};
+use crate::engine::checks::worktree::{checkout, in_folder, population};
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::file_conflict::{FileConflict, ToolResult};
@@ -103,6 +104,12 @@ impl Tools<'_> {
         })?;
         let worktree = checkout(self.context, commit)?;
         fault::point("regenerate", "checked out");
+        let shared = Arc::new(self.context.on(self.context.base));
+        let population = population(&shared, &worktree, commit, self.cancel)?;
+        if let Some(failed) = self.runtime.block_on(population.populate_ignored())? {
+            worktree.unlock();
+            return Ok(Err(failed.message));
+        }
         let mut run = in_folder(self.context, &worktree.path, self.cancel);
         run.folder = self.run_folder().join("regenerate");
         let ended = self.runtime.block_on(run.run(commands))?;

@@ -7,6 +7,8 @@ use crate::engine::candidates::conflicts::{options, upstream};
 use crate::engine::candidates::task_conflicts::task_conflicts;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::work::without_set_up;
+use crate::git::Store;
 use crate::git::snapshot::Snapshots;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
@@ -93,7 +95,10 @@ impl LiveWork {
             };
             let mut left_out = links_in(context, &path);
             left_out.push(context.settings.board.file.clone());
-            match self.snapshots.take(&worktree, base, &left_out) {
+            let work = |store: &Store, tree| -> Result<Oid, EngineError> {
+                Ok(without_set_up(store, &worktree, tree)?.tree)
+            };
+            match self.snapshots.take(&worktree, base, &left_out, work) {
                 Ok(Some(commit)) => found.push((task, commit)),
                 // The last readable state is the best one known.
                 Ok(None) | Err(_) => {

@@ -3,9 +3,12 @@
 pub mod command_log;
 pub mod populate;
 pub mod prepare;
+pub mod purpose;
 pub mod remains;
 pub mod remove;
 pub mod reuse;
 pub mod setup;
+pub mod starting_tree;
 pub mod submodules;
 mod teardown;
+pub mod work;

@@ -1,5 +1,6 @@
-//! Populates a new worktree before its worker starts: copies and links of untracked files, then the
-//! set-up commands. A fresh checkout has none of what a project needs but does not commit.
+//! Populates a worktree before its worker, its checks or the user's hooks run in it: copies and links
+//! of untracked files, then the set-up commands. A fresh checkout has none of what a project needs
+//! but does not commit.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,8 +17,11 @@ use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::spec::AttemptSpec;
+use crate::engine::kernel::sweep::sweep;
+use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::setup::{SetUpFailure, set_up};
+use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::Store;
 use crate::git::worktree::Worktree;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
@@ -26,34 +30,116 @@ use crate::merge::oid::Oid;
 /// gitignore(5). Other tools for worktrees read the same file.
 const INCLUDE_FILE: &str = ".worktreeinclude";
 
-/// Copies, links and sets up. Returns what failed, which is not the worker's fault.
-///
-/// # Errors
-/// When a process cannot be started, or the disk is full.
-pub async fn populate(
-    context: &Arc<Context>,
-    spec: &AttemptSpec,
-    cancel: &CancelHandle,
-    base: Oid,
-    worktree: &Worktree,
-) -> Result<Option<SetUpFailure>, EngineError> {
-    let since = Instant::now();
-    let (shared, path) = (Arc::clone(context), worktree.path.clone());
-    match blocking(move || copy_and_link(&shared, &path)).await {
-        // A full disk is temporary, and the attempt starts again.
-        Err(error) if is_full(&error) => return Err(error),
-        Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
-        Ok(()) => {}
-    }
-    set_up(context, spec, cancel, base, worktree, since).await
+/// A worktree to populate.
+pub struct Population<'a> {
+    /// The run.
+    pub context: &'a Arc<Context>,
+    /// The use of the worktree.
+    pub purpose: Purpose<'a>,
+    /// The worktree.
+    pub worktree: &'a Worktree,
+    /// The tree in it.
+    pub tree: Oid,
+    /// The handle that cancels the commands.
+    pub cancel: &'a CancelHandle,
 }
 
-fn copy_and_link(context: &Context, worktree: &Path) -> Result<(), EngineError> {
-    for path in files_to_copy(context)? {
+impl Population<'_> {
+    /// Copies, links and sets up. Returns what failed, which is not the worker's fault.
+    ///
+    /// # Errors
+    /// When a process cannot be started, or the disk is full.
+    pub async fn populate(&self) -> Result<Option<SetUpFailure>, EngineError> {
+        Ok(self.fill().await?.0)
+    }
+
+    /// Populates the worktree, and records its tree as the one from which work starts.
+    ///
+    /// # Errors
+    /// As [`Population::populate`], and when the worktree cannot be read.
+    pub async fn populate_for_work(&self) -> Result<Option<SetUpFailure>, EngineError> {
+        let (failed, brought) = self.fill().await?;
+        if brought != Brought::Links {
+            let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+            let tree = self.tree;
+            blocking(move || {
+                let links = links_in(&context, &worktree.path);
+                let record = |store: &Store| StartingTree::record(store, &worktree, tree, &links);
+                context.repo.with_store(record)
+            })
+            .await?;
+        }
+        Ok(failed)
+    }
+
+    /// Populates the worktree with files that git ignores: what set-up changed besides is taken back.
+    ///
+    /// # Errors
+    /// As [`Population::populate`], and when git fails.
+    pub async fn populate_ignored(&self) -> Result<Option<SetUpFailure>, EngineError> {
+        let (failed, brought) = self.fill().await?;
+        if brought != Brought::Links {
+            let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+            let tree = self.tree.to_string();
+            blocking(move || {
+                let git = worktree.git();
+                git.run(&["read-tree", "--reset", "-u", &tree])?;
+                sweep(&git)?;
+                link(&context, &worktree.path)
+            })
+            .await?;
+        }
+        Ok(failed)
+    }
+
+    async fn fill(&self) -> Result<(Option<SetUpFailure>, Brought), EngineError> {
+        let since = Instant::now();
+        let (context, path) = (Arc::clone(self.context), self.worktree.path.clone());
+        match blocking(move || copy_and_link(&context, &path)).await {
+            // A full disk is temporary, and the attempt starts again.
+            Err(error) if is_full(&error) => Err(error),
+            Err(error) => Ok((Some(self.failure_of_files(&error, since)), Brought::Copies)),
+            Ok(brought) if self.context.settings.worktree.setup.is_empty() => Ok((None, brought)),
+            Ok(_) => {
+                let (context, cancel) = (self.context, self.cancel);
+                let failed = set_up(context, &self.purpose, self.worktree, cancel, since);
+                Ok((failed.await?, Brought::SetUp))
+            }
+        }
+    }
+
+    fn failure_of_files(&self, error: &EngineError, since: Instant) -> SetUpFailure {
+        SetUpFailure::of_files(self.context, &self.purpose, error, since)
+    }
+}
+
+/// The files that a worktree got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    /// Links at most, which are known by their target.
+    Links,
+    /// Copies, too.
+    Copies,
+    /// Anything that a set-up command wrote.
+    SetUp,
+}
+
+fn copy_and_link(context: &Context, worktree: &Path) -> Result<Brought, EngineError> {
+    let files = files_to_copy(context)?;
+    let brought = match files.is_empty() {
+        true => Brought::Links,
+        false => Brought::Copies,
+    };
+    for path in files {
         let path = Path::new(OsStr::from_bytes(path.as_bytes())).to_owned();
         let (from, to) = (context.repo.top.join(&path), worktree.join(&path));
         create("copy", &to, || copy(&from, &to))?;
     }
+    link(context, worktree)?;
+    Ok(brought)
+}
+
+fn link(context: &Context, worktree: &Path) -> Result<(), EngineError> {
     for path in links(context) {
         let (from, to) = (context.repo.top.join(path), worktree.join(path));
         if from.symlink_metadata().is_ok() {

@@ -5,8 +5,8 @@ use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::submodules::{keep_nested, keep_submodules, nested_repositories};
+use crate::engine::worktree::work::{capture, without_set_up};
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
@@ -55,19 +55,20 @@ pub fn keep_remains(
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Remains, EngineError> {
-    let captured = store.capture(worktree, &links_in(context, &worktree.path))?;
+    let captured = capture(context, store, worktree)?;
+    let tree = without_set_up(store, worktree, captured.tree)?.tree;
     let mut tip = captured.head;
-    if captured.tree != store.tree_of(tip)? {
+    if tree != store.tree_of(tip)? {
         let trailers = context.trailers(task, attempt);
         tip = store.write_commit(&NewCommit {
-            tree: captured.tree,
+            tree,
             parents: &[tip],
             message: &format!("Uncommitted work of attempt {attempt} at {task}\n\n{trailers}"),
             time: context.clock.now(),
             by: By::Dispatch,
         })?;
     }
-    let changes = store.changes(store.tree_of(base)?, captured.tree)?;
+    let changes = store.changes(store.tree_of(base)?, tree)?;
     let remarks = keep_repositories(context, (task, attempt), worktree, &changes)?;
     if tip == base {
         worktree.unlock();

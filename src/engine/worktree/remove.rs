@@ -2,9 +2,9 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::submodules::unsaved_in_submodules;
 use crate::engine::worktree::teardown::tear_down;
+use crate::engine::worktree::work::is_uncommitted;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
@@ -19,6 +19,11 @@ use crate::model::run::RunState;
 pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
     tear_down(context, worktree)?;
     Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.
+pub fn tear_down_if_possible(context: &Context, worktree: &Worktree) {
+    let _ = tear_down(context, worktree);
 }
 
 /// Returns `true` if no work would be lost with a worktree of the run.
@@ -52,6 +57,26 @@ pub fn unsaved_work(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
+    if let Some(found) = unsaved_changes(context, store, worktree)? {
+        return Ok(Some(found));
+    }
+    let Some(Head::Detached(head)) = worktree.head() else {
+        return Ok(None);
+    };
+    let is_kept = head.is_zero() || is_kept(store, state, head)?;
+    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+}
+
+/// Describes the changes in a worktree that are in no commit, and the commits in its submodules that
+/// are nowhere else.
+///
+/// # Errors
+/// When the store or the worktree cannot be read.
+pub fn unsaved_changes(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
     let head = match worktree.head() {
         Some(Head::Branch(branch)) => store.reference(&branch_ref(&branch))?,
         Some(Head::Detached(commit)) => Some(commit).filter(|commit| !commit.is_zero()),
@@ -60,14 +85,10 @@ pub fn unsaved_work(
     if let Some(found) = unsaved_in_submodules(context, store, worktree, head)? {
         return Ok(Some(found));
     }
-    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
+    if is_uncommitted(context, store, worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
-    let Some(Head::Detached(head)) = worktree.head() else {
-        return Ok(None);
-    };
-    let is_kept = head.is_zero() || is_kept(store, state, head)?;
-    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+    Ok(None)
 }
 
 /// Returns `true` if the base, or a commit that the journal names, contains a commit.

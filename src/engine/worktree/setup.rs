@@ -2,7 +2,6 @@
 //!
 //! A failure is not the worker's fault: it is reported as a failure of its own kind.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::text::{clip, error_chain, one_line};
@@ -11,10 +10,9 @@ use crate::engine::commands::runner::{self, CheckRun};
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
-use crate::engine::spec::environment::environment;
 use crate::engine::worktree::command_log::{files_folder, log_folders, set_up_folder, write_log};
+use crate::engine::worktree::purpose::Purpose;
 use crate::git::worktree::Worktree;
-use crate::merge::oid::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The longest message, in characters.
@@ -38,12 +36,12 @@ impl SetUpFailure {
     /// Describes a file that could not be copied or linked, and logs it beside the commands.
     pub(super) fn of_files(
         context: &Context,
-        spec: &AttemptSpec,
+        purpose: &Purpose<'_>,
         error: &EngineError,
         since: Instant,
     ) -> SetUpFailure {
         let message = format!("set-up failed: {}", one_line(&error_chain(error)));
-        let folder = set_up_folder(&context.repo, &context.run, spec.task, spec.attempt);
+        let folder = purpose.log_folder(context);
         let line = format!("{}\n", error_chain(error));
         let label = "files to copy and to link";
         write_log(context, &files_folder(&folder), label, line.as_bytes());
@@ -74,25 +72,21 @@ impl SetUpFailure {
 /// # Errors
 /// When a process cannot be started at all.
 pub(super) async fn set_up(
-    context: &Arc<Context>,
-    spec: &AttemptSpec,
-    cancel: &CancelHandle,
-    base: Oid,
+    context: &Context,
+    purpose: &Purpose<'_>,
     worktree: &Worktree,
+    cancel: &CancelHandle,
     since: Instant,
 ) -> Result<Option<SetUpFailure>, EngineError> {
     let commands = &context.settings.worktree.setup;
-    if commands.is_empty() {
-        return Ok(None);
-    }
     let setup = CheckRun {
         context,
-        folder: set_up_folder(&context.repo, &context.run, spec.task, spec.attempt),
+        folder: purpose.log_folder(context),
         cwd: &worktree.path,
         is_swept: false,
-        env: environment(context, spec, base),
+        env: purpose.environment(context),
         timeout: context.settings.run.timeout,
-        cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),
+        cookie: purpose.cookie(context),
         cancel,
     };
     let results = setup.run(commands).await?;

@@ -408,6 +408,7 @@ impl Landable {
             state: &self.session.state,
             options: &self.options,
             lock: &self.session.lock,
+            cancel: &self.session.cancel,
             target: &self.target,
             now: self.session.now,
         };

@@ -1,0 +1,60 @@
+//! The uses of a worktree, each with the environment and the logs of its set-up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::engine::kernel::context::Context;
+use crate::engine::spec::AttemptSpec;
+use crate::engine::spec::environment::environment;
+use crate::engine::worktree::command_log::set_up_folder;
+use crate::merge::oid::Oid;
+use crate::worker::environment::check_environment;
+
+/// The use of a worktree.
+#[derive(Clone, Copy)]
+pub enum Purpose<'a> {
+    /// An attempt, on this base.
+    Attempt(&'a AttemptSpec, Oid),
+    /// Another use, by a name that no other worktree of the run has at the same time.
+    Other(&'a str),
+}
+
+impl Purpose<'_> {
+    /// Returns the environment of commands in the worktree.
+    pub fn environment(&self, context: &Context) -> BTreeMap<String, String> {
+        match self {
+            Purpose::Attempt(spec, base) => environment(context, spec, *base),
+            Purpose::Other(_) => run_environment(context),
+        }
+    }
+
+    /// Returns the folder of the set-up's logs.
+    pub(super) fn log_folder(&self, context: &Context) -> PathBuf {
+        match self {
+            Purpose::Attempt(spec, _) => {
+                set_up_folder(&context.repo, &context.run, spec.task, spec.attempt)
+            }
+            Purpose::Other(name) => {
+                let folder = context.repo.run_folder(context.run.as_str());
+                folder.join("setup").join(name)
+            }
+        }
+    }
+
+    /// Returns the id by which processes of the set-up are found.
+    pub(super) fn cookie(&self, context: &Context) -> String {
+        let run = &context.run;
+        match self {
+            Purpose::Attempt(spec, _) => format!("{run}/{}/{}/setup", spec.task.0, spec.attempt),
+            Purpose::Other(name) => format!("{run}/{name}/setup"),
+        }
+    }
+}
+
+/// Builds the environment of commands that belong to the run and to no attempt.
+pub fn run_environment(context: &Context) -> BTreeMap<String, String> {
+    let mut env = check_environment(std::env::vars_os());
+    env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
+    env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
+    env
+}
