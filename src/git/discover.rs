@@ -73,6 +73,20 @@ impl Repo {
         Ok(limitations)
     }
 
+    /// Returns the checkout of the repository that contains this one as a submodule. In the usual
+    /// layout, with `.git` in the checkout, git is not asked.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn superproject(&self) -> Result<Option<PathBuf>, GitError> {
+        if self.common.parent() == Some(self.home()) {
+            return Ok(None);
+        }
+        let ask = ["rev-parse", "--show-superproject-working-tree"];
+        let printed = Git::at(self.home()).run(&ask)?;
+        Ok(lines(&printed).into_iter().next())
+    }
+
     /// Returns `true` if the user's checkout has uncommitted changes.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ mod head;
 mod head_cache;
 mod identity;
 mod libgit2;
+mod main_checkout;
 mod merge_batch;
 mod merge_config;
 pub mod merge_engine;

@@ -8,6 +8,7 @@ use crate::git::command::{Git, GitError};
 use crate::git::formats::Formats;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
+use crate::git::main_checkout::{self, main_checkout};
 use crate::git::program::Program;
 use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
@@ -24,6 +25,8 @@ pub struct Repo {
     pub git_dir: PathBuf,
     /// The version of the `git` program, as (major, minor).
     pub version: (u32, u32),
+    /// The folder of the main checkout.
+    home: PathBuf,
     /// The formats of objects and references, and the backend that reads them.
     pub(super) formats: Formats,
     /// Processes of `git` that answer questions.
@@ -43,6 +46,7 @@ impl Repo {
     pub fn new(top: PathBuf, common: PathBuf, git_dir: PathBuf, version: (u32, u32)) -> Repo {
         Repo {
             user: User::at(&top),
+            home: main_checkout(&top, &common, &git_dir),
             top,
             common,
             git_dir,
@@ -84,10 +88,15 @@ impl Repo {
 
     /// The folder of the main checkout, or the bare repository itself; worktrees stand beside it.
     pub fn home(&self) -> &Path {
-        match self.common.file_name() {
-            Some(name) if name == ".git" => self.common.parent().unwrap_or(&self.common),
-            _ => &self.common,
-        }
+        &self.home
+    }
+
+    /// Records where the main checkout is, for later commands in other worktrees.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn record_home(&self) -> std::io::Result<()> {
+        main_checkout::record(&self.common, &self.home)
     }
 
     /// Renders a path for the journal, relative to the main checkout if it is beside or below it, so
