@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::base::text::one_line;
+use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
 use crate::git::repo::Repo;
 
@@ -30,6 +31,9 @@ pub enum DiscoverError {
     /// A repository without a checkout.
     #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
     Bare(PathBuf),
+    /// A repository with a checkout that a setting calls bare.
+    #[error("core.bare is true in {}, although the repository has a checkout", .0.file().display())]
+    BareSetting(BareSetting),
     /// References in a form libgit2 cannot read.
     #[error("{} stores its references as reftable, which libgit2 cannot read", .0.display())]
     Reftable(PathBuf),
@@ -59,6 +63,10 @@ impl DiscoverError {
             DiscoverError::Refused(..) | DiscoverError::Git(_) => "`git status` there says more",
             DiscoverError::Bare(_) => {
                 "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
+            }
+            DiscoverError::BareSetting(_) => {
+                "`dispatch doctor --fix` sets it to false, as does `git config --file` that file \
+                 `core.bare false`"
             }
             DiscoverError::Reftable(_) => {
                 "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
@@ -107,7 +115,7 @@ impl Repo {
             }
             _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
-        let top = top.ok_or_else(|| DiscoverError::Bare(common.clone()));
+        let top = top.ok_or_else(|| bare(common));
         let repo = top.map(|top| Repo::new(top.clone(), common.clone(), git_dir.clone(), version));
         let formats = match repo.as_ref().ok().and_then(formats_in_process) {
             Some(formats) => formats,
@@ -146,6 +154,14 @@ impl Repo {
             .git()
             .run(&["status", "--porcelain", "--ignore-submodules=all"])?
             .is_empty())
+    }
+}
+
+/// Returns the error for a repository that git takes for a bare one.
+fn bare(common: &Path) -> DiscoverError {
+    match BareSetting::find(common) {
+        Some(setting) => DiscoverError::BareSetting(setting),
+        None => DiscoverError::Bare(common.to_owned()),
     }
 }
 

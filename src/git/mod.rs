@@ -7,6 +7,7 @@
 
 pub mod ancestry;
 pub mod attributes;
+pub mod bare_setting;
 pub mod blob_merge;
 pub mod capture;
 pub mod checkout_obstacle;
@@ -16,6 +17,7 @@ pub mod command;
 pub mod commit;
 pub mod diff;
 pub mod discover;
+mod filter_failure;
 mod git_program;
 mod head_cache;
 mod identity;
@@ -42,6 +44,7 @@ mod temp_dir;
 pub mod tree_diff;
 pub mod tree_hash;
 pub mod worktree;
+mod worktree_config;
 mod worktree_entry;
 pub mod worktree_include;
 

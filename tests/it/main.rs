@@ -55,6 +55,7 @@ mod pull_request;
 mod real_agents;
 mod real_plugin;
 mod redispatch;
+mod repo_kinds;
 mod resolve;
 mod resume;
 mod retry;
