@@ -14,10 +14,14 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, predict};
+use crate::engine::candidates::newer_commits::newer_commits;
 use crate::engine::checks::cache as check_cache;
+use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::policy;
 use crate::engine::resolve::policy::Policy;
 use crate::engine::runs::load::Loaded;
+use crate::engine::start::take::take;
+use crate::git::Store;
 use crate::merge::change::RepoPath;
 use crate::merge::change::paths_in_short;
 use crate::model::event::Event;
@@ -43,6 +47,15 @@ pub(crate) struct AssembleArgs {
     /// Leave these tasks out, and the tasks built on them
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     leave_out: Vec<String>,
+    /// First take the commits that were made by hand on the branches of these tasks, as their results,
+    /// if their checks pass
+    #[arg(
+        long,
+        value_name = "TASKS",
+        value_delimiter = ',',
+        conflicts_with = "dry_run"
+    )]
+    take: Vec<String>,
     /// Only print the order and the reason for each place in it, the tasks that are left out as far
     /// as pairs and earlier checks tell, and what would include each of them
     #[arg(long, conflicts_with = "json")]
@@ -76,11 +89,44 @@ pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
         if args.recheck {
             forget(&here, &run)?;
         }
-        Ok(vec![Event::AssemblyRequested {
-            order: candidates(state, &args.order)?,
-            leave_out: candidates(state, &args.leave_out)?,
-        }])
+        let order = candidates(state, &args.order)?;
+        let leave_out = candidates(state, &args.leave_out)?;
+        let context = context(&here.repo, state, loaded.settings.clone(), here.clock)?;
+        let mut events = taken(&context, state, &args.take)?;
+        if events.is_empty() {
+            warn_of_newer_commits(&here.store, state, ui)?;
+        }
+        events.push(Event::AssemblyRequested { order, leave_out });
+        Ok(events)
     })
+}
+
+/// Returns the events that take the commits on the branches of these tasks.
+fn taken(
+    context: &Context,
+    state: &RunState,
+    names: &[String],
+) -> Result<Vec<Event>, CommandError> {
+    let mut events = Vec::new();
+    for task in candidates(state, names)? {
+        events.push(take(context, state, task)?);
+    }
+    Ok(events)
+}
+
+/// Warns about commits on the branches of passed tasks that their results do not contain.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn warn_of_newer_commits(
+    store: &Store,
+    state: &RunState,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    for newer in newer_commits(store, state)? {
+        ui.warning(&newer.warning(state));
+    }
+    Ok(())
 }
 
 /// Discards the results of earlier assemblies of the run.
@@ -121,6 +167,7 @@ fn dry_run(here: &RepoContext, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> 
     state.leave_out = candidates(&state, &args.leave_out)?;
     let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
     let context = context(&here.repo, &state, settings, here.clock)?;
+    warn_of_newer_commits(&here.store, &state, ui)?;
     let (order, conflicts) = predict(&context, &state)?;
     let policy = policy(&context);
     ui.answer_text(&render(&state, &order, &conflicts, &policy));

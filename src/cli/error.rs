@@ -16,6 +16,7 @@ use crate::engine::runs::log::LogError;
 use crate::engine::runs::poll::PollError;
 use crate::engine::start::StartError;
 use crate::engine::start::retry::RetryError;
+use crate::engine::start::take::TakeError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
@@ -248,6 +249,17 @@ impl From<ConfigError> for CommandError {
             ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
                 .hint("relative paths start at the top folder of the repository"),
             other => CommandError::failed(error_chain(&other)),
+        }
+    }
+}
+
+impl From<TakeError> for CommandError {
+    fn from(error: TakeError) -> CommandError {
+        let (message, hint) = (error_chain(&error), error.hint());
+        match error {
+            TakeError::Retry(error) => error.into(),
+            TakeError::Engine(error) => (*error).into(),
+            _ => CommandError::failed(message).hint(hint.unwrap_or_default()),
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
+use crate::cli::assemble::warn_of_newer_commits;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::publish::{render_board_file, render_reports, report_value};
@@ -84,6 +85,7 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     ui.answer(&text::render_within(&shown.view, ui.columns()));
+    warn_of_newer_commits(&here.store, &shown.state, ui)?;
     if shown.view.standing == Standing::Interrupted {
         ui.hint(&format!(
             "`dispatch resume {}` continues it",

@@ -40,6 +40,9 @@ const OTHER_VARIABLES: &[&str] = &[
     "DISPATCH_LOG",
     "DISPATCH_REAL_AGENTS",
     "DISPATCH_PORT_BASE",
+    "DISPATCH_STORE",
+    "DISPATCH_TEST_HASH",
+    "DISPATCH_TEST_REFS",
 ];
 
 /// Settings given by flags of the command line.

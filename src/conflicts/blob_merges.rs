@@ -379,7 +379,7 @@ fn on_base(store: &Store, base: Oid, merges: &[[Oid; 2]]) -> Vec<(Blobs, Oid)> {
     let merged = |[ours, theirs]: &[Oid; 2]| {
         let side = |oid: &Oid| sides.get(oid).map(|(edit, content)| (edit, &content[..]));
         let pieces = text.merge(side(ours)?, side(theirs)?)?;
-        Some(([base, *ours, *theirs], hash_blob(&pieces)))
+        Some(([base, *ours, *theirs], hash_blob(base.format(), &pieces)))
     };
     merges.iter().filter_map(merged).collect()
 }

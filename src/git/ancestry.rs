@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use git2::{ErrorCode, Sort};
-
 use crate::git::command::{Git, GitError};
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::git::store::{Store, StoreError};
 use crate::merge::answer::Lineage;
 use crate::merge::oid::Oid;
 
@@ -84,7 +82,7 @@ impl Store {
     /// a tip has a merge or a long chain above it, so that git has to be asked.
     pub fn linear_history(&self, tips: &[Oid], below: Option<Oid>) -> Option<LinearHistory> {
         let (first, others) = tips.split_first()?;
-        if self.inner.is_shallow() || self.has_replacements().ok()? {
+        if !self.shallow_commits().is_empty() || self.has_replacements().ok()? {
             return None;
         }
         // Every common ancestor of all tips is an ancestor of the first.
@@ -119,8 +117,7 @@ impl Store {
         let mut chain = Vec::new();
         let mut next = tip;
         loop {
-            let commit = self.inner.find_commit(to_git2(next)).ok()?;
-            let parents: Vec<Oid> = commit.parent_ids().map(from_git2).collect();
+            let parents = self.read_commit(next).ok()?.parents;
             let step = match parents[..] {
                 [parent] if !is_end(next) && chain.len() < MOST_STEPS => Some(parent),
                 _ => None,
@@ -138,18 +135,7 @@ impl Store {
     /// # Errors
     /// When history is missing.
     pub fn commits_above(&self, tip: Oid, base: Option<Oid>) -> Result<Vec<Lineage>, StoreError> {
-        let mut walk = self.inner.revwalk()?;
-        walk.set_sorting(Sort::TOPOLOGICAL)?;
-        walk.push(to_git2(tip))?;
-        if let Some(base) = base {
-            walk.hide(to_git2(base))?;
-        }
-        let lineage = |oid: git2::Oid| -> Result<Lineage, git2::Error> {
-            let commit = self.inner.find_commit(oid)?;
-            let parents = commit.parent_ids().map(from_git2).collect();
-            Ok((from_git2(oid), parents))
-        };
-        Ok(walk.map(|oid| lineage(oid?)).collect::<Result<_, _>>()?)
+        self.backend.commits_above(tip, base)
     }
 
     /// Finds a best common ancestor of all tips, or `None` if there is none.
@@ -157,12 +143,14 @@ impl Store {
     /// # Errors
     /// When history is missing.
     pub fn common_ancestor(&self, tips: &[Oid]) -> Result<Option<Oid>, StoreError> {
-        let tips: Vec<_> = tips.iter().map(|tip| to_git2(*tip)).collect();
-        match self.inner.merge_base_octopus(&tips) {
-            Ok(base) => Ok(Some(from_git2(base))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.backend.common_ancestor(tips)
+    }
+
+    /// Lists the commits at which a shallow history ends.
+    pub(super) fn shallow_commits(&self) -> Vec<Oid> {
+        let text = std::fs::read_to_string(self.backend.folder().join("shallow"));
+        let text = text.unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
     /// Returns `true` if `refs/replace` or a graft file changes commits, which git honours and
@@ -171,7 +159,7 @@ impl Store {
     /// # Errors
     /// When references cannot be listed.
     pub fn has_replacements(&self) -> Result<bool, StoreError> {
-        let grafts = self.inner.commondir().join("info/grafts");
+        let grafts = self.backend.folder().join("info/grafts");
         Ok(grafts.exists() || !self.references("refs/replace/")?.is_empty())
     }
 }

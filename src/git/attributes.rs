@@ -6,10 +6,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use git2::ObjectType;
-
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::merge::change::{Entry, RepoPath};
+use crate::git::store::{Store, StoreError};
+use crate::git::tree::entries;
+use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
 /// The first git that reads attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
@@ -25,10 +24,11 @@ impl Store {
         if known.contains(&tree) {
             return Ok(true);
         }
-        for entry in &self.inner.find_tree(to_git2(tree))? {
-            let is_plain = match entry.kind() {
-                Some(ObjectType::Tree) => self.is_plain(from_git2(entry.id()), known)?,
-                _ => entry.name_bytes() != b".gitattributes",
+        let bytes = self.read_tree(tree)?;
+        for entry in entries(&bytes, self.format()) {
+            let is_plain = match entry.is_directory() {
+                true => self.is_plain(entry.oid, known)?,
+                false => entry.name != b".gitattributes",
             };
             if !is_plain {
                 return Ok(false);
@@ -43,24 +43,13 @@ impl Store {
     /// # Errors
     /// When the tree cannot be read.
     pub fn attribute_files(&self, tree: Oid) -> Result<Vec<(RepoPath, Oid)>, StoreError> {
-        // libgit2's own walk gives up at the first folder whose name is not UTF-8.
         let mut found = Vec::new();
-        let mut open = vec![(Vec::new(), to_git2(tree))];
-        while let Some((folder, tree)) = open.pop() {
-            for entry in &self.inner.find_tree(tree)? {
-                let path = [&folder, entry.name_bytes()].concat();
-                match entry.kind() {
-                    Some(ObjectType::Tree) => open.push(([&path, &b"/"[..]].concat(), entry.id())),
-                    Some(ObjectType::Blob)
-                        if entry.name_bytes() == b".gitattributes"
-                            && entry.filemode() != 0o120_000 =>
-                    {
-                        found.push((RepoPath::new(path), from_git2(entry.id())));
-                    }
-                    _ => {}
-                }
+        self.walk(tree, &mut |path, entry| {
+            let is_link = entry.entry().is_some_and(|entry| entry.mode == 0o120_000);
+            if entry.name == b".gitattributes" && entry.is_blob() && !is_link {
+                found.push((RepoPath::new(path), entry.oid));
             }
-        }
+        })?;
         Ok(found)
     }
 
@@ -78,24 +67,6 @@ impl Store {
                 .map_err(|error| StoreError::Folder(folder.display().to_string(), error))?;
         }
         Ok(())
-    }
-
-    /// Reads a tree's entry at a path; `None` for nothing or a directory.
-    ///
-    /// # Errors
-    /// When the tree cannot be read.
-    pub fn entry_at(&self, tree: Oid, path: &RepoPath) -> Result<Option<Entry>, StoreError> {
-        let tree = self.inner.find_tree(to_git2(tree))?;
-        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
-        match tree.get_path(path) {
-            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Ok(None),
-            Ok(entry) => Ok(Some(Entry {
-                mode: entry.filemode() as u32,
-                oid: from_git2(entry.id()),
-            })),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::git::command::GitError;
 use crate::git::racy_index::refresh_index_mtime;
 use crate::git::refs::branch_ref;
 use crate::git::stage_args::{all_but, stage_everything};
-use crate::git::store::{Store, StoreError, from_git2, full};
+use crate::git::store::{Store, StoreError, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
 use crate::merge::oid::Oid;
 
@@ -151,18 +151,13 @@ impl Store {
     /// Writes the tree of an index, in process where libgit2 reads its format; an index with
     /// extensions that it must not ignore (split, sparse) is left to `git write-tree`.
     fn write_index_tree(&self, worktree: &Worktree, index: &Path) -> Result<Oid, CaptureError> {
-        let in_process =
-            git2::Index::open(index).and_then(|mut index| index.write_tree_to(&self.inner));
-        match in_process {
-            Ok(tree) => Ok(from_git2(tree)),
-            Err(_) => {
-                let git = worktree
-                    .git()
-                    .env("GIT_INDEX_FILE", index.display().to_string());
-                let line = git.line(&["write-tree"])?;
-                Ok(line.parse().unwrap_or(Oid::ZERO))
-            }
+        if let Some(tree) = self.backend.index_tree(index) {
+            return Ok(tree);
         }
+        let index = index.display().to_string();
+        let git = worktree.git().env("GIT_INDEX_FILE", index);
+        let line = git.line(&["write-tree"])?;
+        Ok(line.parse().unwrap_or(Oid::ZERO))
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::base::process::Finished;
 use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
+use crate::git::head::has_pseudo_reference;
 use crate::git::worktree::WorktreeError;
 use crate::merge::oid::Oid;
 
@@ -73,8 +74,10 @@ pub fn obstacle(
     if lock.exists() {
         return Ok(Some(Obstacle::Locked(lock)));
     }
+    let head = file("HEAD")?;
+    let git_folder = head.parent().unwrap_or(place);
     for (name, what) in UNFINISHED {
-        if file(name)?.exists() {
+        if has_pseudo_reference(git_folder, name) {
             return Ok(Some(Obstacle::Unfinished(what)));
         }
     }

@@ -1,7 +1,7 @@
 //! The people behind commits that become one commit, for its `Co-authored-by` trailers.
 
 use crate::git::identity::{Person, Role};
-use crate::git::store::{Store, StoreError, to_git2};
+use crate::git::store::{Store, StoreError};
 use crate::merge::oid::Oid;
 
 /// The trailer that GitHub and GitLab read.
@@ -18,13 +18,13 @@ impl Store {
         let own = [user, Some(render(&Person::dispatch()))];
         let mut found: Vec<String> = Vec::new();
         for (oid, _) in self.commits_above(tip, Some(base))?.into_iter().rev() {
-            let commit = self.inner.find_commit(to_git2(oid))?;
+            let commit = self.read_commit(oid)?;
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let author = render(&Person {
-                name: text(commit.author().name_bytes()),
-                email: text(commit.author().email_bytes()),
+                name: text(&commit.author.name),
+                email: text(&commit.author.email),
             });
-            let message = text(commit.message_bytes());
+            let message = text(&commit.message);
             let named = message
                 .lines()
                 .filter_map(|line| line.strip_prefix(TRAILER));

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use git2::{ObjectType, Signature, Time};
 use jiff::Timestamp;
 
 use crate::base::fault;
+use crate::git::backend::ObjectKind;
+use crate::git::commit_object::{CommitObject, Signature};
 use crate::git::identity::{Person, Role};
-use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
+use crate::git::store::{Store, StoreError, full};
 use crate::merge::oid::Oid;
 
 /// A commit to write.
@@ -65,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the tree or a parent is missing, or the store cannot be written.
     pub fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
-        let author = self.signature(new.by, Role::Author, new.time)?;
+        let author = self.signature(new.by, Role::Author, new.time);
         self.write(new, &author)
     }
 
@@ -74,24 +75,21 @@ impl Store {
     /// # Errors
     /// As [`Store::write_commit`], and when the other one is missing.
     pub fn write_commit_as(&self, new: &NewCommit<'_>, original: Oid) -> Result<Oid, StoreError> {
-        let original = self.inner.find_commit(to_git2(original))?;
-        self.write(new, &original.author())
+        self.write(new, &self.read_commit(original)?.author)
     }
 
-    fn write(&self, new: &NewCommit<'_>, author: &Signature<'_>) -> Result<Oid, StoreError> {
-        let committer = self.signature(new.by, Role::Committer, new.time)?;
-        // libgit2 would read them all, and keep what it has read.
-        let odb = self.inner.odb()?;
-        let mut names = new.parents.iter().chain([&new.tree]);
-        if let Some(missing) = names.find(|oid| !odb.exists(to_git2(**oid))) {
+    fn write(&self, new: &NewCommit<'_>, author: &Signature) -> Result<Oid, StoreError> {
+        let committer = self.signature(new.by, Role::Committer, new.time);
+        let named: Vec<Oid> = new.parents.iter().copied().chain([new.tree]).collect();
+        let headers = self.backend.headers(&named)?;
+        let mut missing = named.iter().zip(headers);
+        if let Some((missing, _)) = missing.find(|(_, header)| header.is_none()) {
             return Err(StoreError::Missing(*missing));
         }
         fault::point("commit", "before it is written");
         full("commit")?;
-        // `git_commit_create` reports success even if the object could not be written.
         let text = commit_text(new, author, &committer);
-        let oid = odb.write(ObjectType::Commit, &text)?;
-        Ok(from_git2(oid))
+        self.backend.write(ObjectKind::Commit, &text)
     }
 
     /// Returns the environment variables that make git write the same author and committer.
@@ -100,39 +98,46 @@ impl Store {
         new: &NewCommit<'_>,
         original: Option<Oid>,
     ) -> Result<Vec<(&'static str, OsString)>, StoreError> {
-        let committer = self.signature(new.by, Role::Committer, new.time)?;
+        let committer = self.signature(new.by, Role::Committer, new.time);
         let author = match original {
-            Some(original) => self
-                .inner
-                .find_commit(to_git2(original))?
-                .author()
-                .to_owned(),
-            None => self.signature(new.by, Role::Author, new.time)?,
+            Some(original) => self.read_commit(original)?.author,
+            None => self.signature(new.by, Role::Author, new.time),
         };
         let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        // git parses this form of a time for any number.
+        let date = |who: &Signature| format!("@{}", who.when()).into();
         Ok(vec![
-            ("GIT_AUTHOR_NAME", text(author.name_bytes())),
-            ("GIT_AUTHOR_EMAIL", text(author.email_bytes())),
-            ("GIT_AUTHOR_DATE", date(author.when())),
-            ("GIT_COMMITTER_NAME", text(committer.name_bytes())),
-            ("GIT_COMMITTER_EMAIL", text(committer.email_bytes())),
-            ("GIT_COMMITTER_DATE", date(committer.when())),
+            ("GIT_AUTHOR_NAME", text(&author.name)),
+            ("GIT_AUTHOR_EMAIL", text(&author.email)),
+            ("GIT_AUTHOR_DATE", date(&author)),
+            ("GIT_COMMITTER_NAME", text(&committer.name)),
+            ("GIT_COMMITTER_EMAIL", text(&committer.email)),
+            ("GIT_COMMITTER_DATE", date(&committer)),
         ])
     }
 
-    fn signature(
-        &self,
-        by: By,
-        role: Role,
-        time: Timestamp,
-    ) -> Result<Signature<'static>, StoreError> {
-        let time = Time::new(time.as_second(), 0);
+    fn signature(&self, by: By, role: Role, time: Timestamp) -> Signature {
         let user = match by {
             By::User => self.user.person(role).cloned(),
             By::Dispatch => None,
         };
         let Person { name, email } = user.unwrap_or_else(Person::dispatch);
-        Ok(Signature::new(&name, &email, &time)?)
+        Signature {
+            name: name.into_bytes(),
+            email: email.into_bytes(),
+            seconds: time.as_second(),
+            zone: "+0000".to_owned(),
+        }
+    }
+
+    /// Reads a commit as it is stored. The last commits of a shallow history have no parents.
+    pub(super) fn read_commit(&self, oid: Oid) -> Result<CommitObject, StoreError> {
+        let text = self.read(ObjectKind::Commit, oid)?;
+        let mut commit = CommitObject::parse(&text).ok_or(StoreError::Invalid(oid, "commit"))?;
+        if self.shallow_commits().contains(&oid) {
+            commit.parents.clear();
+        }
+        Ok(commit)
     }
 
     /// Reads a commit; invalid UTF-8 in the message is replaced.
@@ -140,43 +145,26 @@ impl Store {
     /// # Errors
     /// When there is no such commit.
     pub fn commit(&self, oid: Oid) -> Result<Commit, StoreError> {
-        let commit = self.inner.find_commit(to_git2(oid))?;
-        let time = Timestamp::from_second(commit.time().seconds()).unwrap_or_default();
+        let commit = self.read_commit(oid)?;
         Ok(Commit {
-            tree: from_git2(commit.tree_id()),
-            parents: commit.parent_ids().map(from_git2).collect(),
-            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
-            author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
-            time,
+            tree: commit.tree,
+            parents: commit.parents,
+            message: String::from_utf8_lossy(&commit.message).into_owned(),
+            author: String::from_utf8_lossy(&commit.author.name).into_owned(),
+            time: commit.committer.time(),
         })
     }
 }
 
 /// Renders the object that git calls a commit.
-fn commit_text(new: &NewCommit<'_>, author: &Signature<'_>, committer: &Signature<'_>) -> Vec<u8> {
+fn commit_text(new: &NewCommit<'_>, author: &Signature, committer: &Signature) -> Vec<u8> {
     let mut text = format!("tree {}\n", new.tree).into_bytes();
     for parent in new.parents {
         text.extend_from_slice(format!("parent {parent}\n").as_bytes());
     }
-    for (role, who) in [("author", author), ("committer", committer)] {
-        text.extend_from_slice(format!("{role} ").as_bytes());
-        text.extend_from_slice(who.name_bytes());
-        text.extend_from_slice(b" <");
-        text.extend_from_slice(who.email_bytes());
-        text.extend_from_slice(format!("> {}\n", seconds_and_zone(who.when())).as_bytes());
-    }
+    text.extend_from_slice(&author.render("author"));
+    text.extend_from_slice(&committer.render("committer"));
     text.push(b'\n');
     text.extend_from_slice(new.message.as_bytes());
     text
-}
-
-/// Renders a time as `@1795338840 +0130`, which git parses for any number.
-fn date(time: Time) -> OsString {
-    format!("@{}", seconds_and_zone(time)).into()
-}
-
-fn seconds_and_zone(time: Time) -> String {
-    let minutes = time.offset_minutes().abs();
-    let (hours, minutes) = (minutes / 60, minutes % 60);
-    format!("{} {}{hours:02}{minutes:02}", time.seconds(), time.sign())
 }

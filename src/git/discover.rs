@@ -8,79 +8,11 @@ use std::thread::ScopedJoinHandle;
 use crate::base::text::one_line;
 use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
+use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
 use crate::git::repo::Repo;
+use crate::git::store::{Store, StoreError};
 
-/// The oldest supported git: the first with `merge-tree --stdin`.
-pub const OLDEST_GIT: (u32, u32) = (2, 39);
-
-/// A folder without a usable repository.
-#[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
-    /// No `git` on PATH.
-    #[error("the program `git` was not found on PATH")]
-    NoGit,
-    /// The git on PATH is too old.
-    #[error("git {0} is too old; dispatch needs 2.39 or newer")]
-    OldGit(String),
-    /// The folder is not inside a repository.
-    #[error("{} is not inside a git repository", .0.display())]
-    NoRepository(PathBuf),
-    /// git rejects the repository (`safe.directory`, unknown extension).
-    #[error("git cannot open the repository at {}: {}", .0.display(), .1)]
-    Refused(PathBuf, String),
-    /// A repository without a checkout.
-    #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
-    Bare(PathBuf),
-    /// A repository with a checkout that a setting calls bare.
-    #[error("core.bare is true in {}, although the repository has a checkout", .0.file().display())]
-    BareSetting(BareSetting),
-    /// References in a form libgit2 cannot read.
-    #[error("{} stores its references as reftable, which libgit2 cannot read", .0.display())]
-    Reftable(PathBuf),
-    /// Object ids in a form libgit2 cannot read.
-    #[error("{} uses SHA-256 object ids, which libgit2 cannot read", .0.display())]
-    Sha256(PathBuf),
-    /// A partial clone, whose missing objects libgit2 cannot fetch.
-    #[error("{} is a partial clone; libgit2 cannot fetch the objects it lacks", .0.display())]
-    Partial(PathBuf),
-    /// A path with a line break, which `objects/info/alternates` cannot hold.
-    #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
-    LineBreak(PathBuf),
-    /// The `git` program could not be run.
-    #[error(transparent)]
-    Git(#[from] GitError),
-}
-
-impl DiscoverError {
-    /// Suggests a remedy.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            DiscoverError::NoGit => "install git 2.39 or newer and put it on PATH",
-            DiscoverError::OldGit(_) => "install a newer git, or put one first on PATH",
-            DiscoverError::NoRepository(_) => {
-                "go to a repository, or make one with `git init` and a first commit"
-            }
-            DiscoverError::Refused(..) | DiscoverError::Git(_) => "`git status` there says more",
-            DiscoverError::Bare(_) => {
-                "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
-            }
-            DiscoverError::BareSetting(_) => {
-                "`dispatch doctor --fix` sets it to false, as does `git config --file` that file \
-                 `core.bare false`"
-            }
-            DiscoverError::Reftable(_) => {
-                "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
-            }
-            DiscoverError::LineBreak(_) => "give the folder another name",
-            DiscoverError::Sha256(_) => "use a clone with SHA-1 object ids",
-            DiscoverError::Partial(_) => {
-                "fetch everything first: `git fetch --refetch --no-filter`, then \
-                 `git config --unset remote.origin.promisor` and \
-                 `git config --unset remote.origin.partialclonefilter`"
-            }
-        }
-    }
-}
+pub use crate::git::discover_error::{DiscoverError, OLDEST_GIT};
 
 /// A limitation of a usable repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,18 +43,15 @@ impl Repo {
             ([common, git_dir], false) => (common, git_dir, None),
             ([], false) => {
                 let said = String::from_utf8_lossy(&places.stderr);
-                return Err(no_repository(folder, &said));
+                return Err(no_repository(folder, &said, version));
             }
             _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
-        let top = top.ok_or_else(|| bare(common));
-        let repo = top.map(|top| Repo::new(top.clone(), common.clone(), git_dir.clone(), version));
-        let formats = match repo.as_ref().ok().and_then(formats_in_process) {
-            Some(formats) => formats,
-            None => String::from_utf8_lossy(&git.finish(FORMATS)?.stdout).into_owned(),
-        };
-        refuse_formats(&formats, common)?;
-        repo
+        let top = top.ok_or_else(|| bare(common))?;
+        let version = parse_version(&version).unwrap_or(OLDEST_GIT);
+        let mut repo = Repo::new(top.clone(), common.clone(), git_dir.clone(), version);
+        repo.formats = formats(&repo)?;
+        Ok(repo)
     }
 
     /// Lists the limitations to report before a run.
@@ -143,6 +72,20 @@ impl Repo {
             limitations.push(Limitation::Submodules);
         }
         Ok(limitations)
+    }
+
+    /// Returns the checkout of the repository that contains this one as a submodule. In the usual
+    /// layout, with `.git` in the checkout, git is not asked.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn superproject(&self) -> Result<Option<PathBuf>, GitError> {
+        if self.common.parent() == Some(self.home()) {
+            return Ok(None);
+        }
+        let ask = ["rev-parse", "--show-superproject-working-tree"];
+        let printed = Git::at(self.home()).run(&ask)?;
+        Ok(lines(&printed).into_iter().next())
     }
 
     /// Returns `true` if the user's checkout has uncommitted changes.
@@ -173,17 +116,19 @@ fn lines(printed: &[u8]) -> Vec<PathBuf> {
     lines.into_iter().flatten().collect()
 }
 
-fn no_repository(folder: &Path, said: &str) -> DiscoverError {
+fn no_repository(folder: &Path, said: &str, version: String) -> DiscoverError {
     if said.contains("not a git repository") {
         return DiscoverError::NoRepository(folder.to_owned());
     }
     if said.contains("refstorage") {
-        return DiscoverError::Reftable(folder.to_owned());
+        let folder = folder.to_owned();
+        return DiscoverError::Reftable { folder, version };
     }
     DiscoverError::Refused(folder.to_owned(), one_line(said))
 }
 
-fn git_version(folder: &Path) -> Result<(u32, u32), DiscoverError> {
+/// Returns the version of git as it prints it.
+fn git_version(folder: &Path) -> Result<String, DiscoverError> {
     let folder = if folder.is_dir() {
         folder
     } else {
@@ -201,7 +146,7 @@ fn git_version(folder: &Path) -> Result<(u32, u32), DiscoverError> {
         .strip_prefix("git version ")
         .unwrap_or(text.trim());
     match parse_version(number) {
-        Some(version) if version >= OLDEST_GIT => Ok(version),
+        Some(version) if version >= OLDEST_GIT => Ok(number.to_owned()),
         _ => Err(DiscoverError::OldGit(number.to_owned())),
     }
 }
@@ -227,43 +172,38 @@ const PLACES: [&str; 5] = [
     "--show-toplevel",
 ];
 
-/// Lists the settings of the repository format as [`FORMATS`] does; `None` where libgit2 cannot open
-/// the repository.
-fn formats_in_process(repo: &Repo) -> Option<String> {
-    let listed = repo.with_store(|store| store.settings(FORMAT_KEYS));
-    let lines = listed.ok()?.into_iter();
-    Some(
-        lines
-            .map(|(key, value)| format!("{key} {value}\n"))
-            .collect(),
-    )
-}
-
-/// The settings of the repository format.
-const FORMAT_KEYS: &str = r"^(extensions\.|remote\..*\.promisor)";
-
-/// Arguments that list the settings of the repository format.
-const FORMATS: [&str; 3] = ["config", "--get-regexp", FORMAT_KEYS];
-
-fn refuse_formats(settings: &str, common: &Path) -> Result<(), DiscoverError> {
-    for line in settings.lines() {
-        let (key, value) = line.split_once(' ').unwrap_or((line, "true"));
-        let key = key.to_lowercase();
-        match key.as_str() {
-            "extensions.refstorage" if value != "files" => {
-                return Err(DiscoverError::Reftable(common.to_owned()));
+/// Reads the formats of a repository. git is asked where libgit2 cannot open it.
+fn formats(repo: &Repo) -> Result<Formats, DiscoverError> {
+    let wanted = wanted_way()?;
+    if wanted != Some(Way::Program) {
+        match (read_settings(repo, Way::Libgit2), wanted) {
+            (Ok((settings, store)), _) => {
+                let formats = Formats::of(&settings, wanted)?;
+                if formats.way == Way::Libgit2 {
+                    repo.stores.put_back(store.backend, 1);
+                }
+                return Ok(formats);
             }
-            "extensions.objectformat" if value != "sha1" => {
-                return Err(DiscoverError::Sha256(common.to_owned()));
-            }
-            "extensions.partialclone" => return Err(DiscoverError::Partial(common.to_owned())),
-            _ if key.ends_with(".promisor") && value == "true" => {
-                return Err(DiscoverError::Partial(common.to_owned()));
-            }
-            _ => {}
+            (Err(error), Some(_)) => return Err(DiscoverError::Libgit2(error)),
+            (Err(_), None) => {}
         }
     }
-    Ok(())
+    let (settings, _) = read_settings(repo, Way::Program).map_err(|error| match error {
+        StoreError::Program(error) => DiscoverError::Git(error),
+        error => DiscoverError::Refused(repo.common.clone(), error.to_string()),
+    })?;
+    Formats::of(&settings, Some(Way::Program))
+}
+
+/// Lists the settings of the repository format, and returns the store that read them.
+fn read_settings(repo: &Repo, way: Way) -> Result<(Vec<(String, String)>, Store), StoreError> {
+    let formats = Formats {
+        way,
+        ..Formats::default()
+    };
+    let store = Store::open_as(repo, formats)?;
+    let settings = store.settings(FORMAT_KEYS)?;
+    Ok((settings, store))
 }
 
 #[cfg(test)]

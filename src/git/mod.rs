@@ -1,12 +1,13 @@
 //! Everything that reads or writes a git repository.
 //!
-//! Objects and references go through libgit2 ([`store::Store`]). Working trees and merges go through
-//! the `git` program ([`command::Git`]), so that filters, sparse checkouts and the merge engine
+//! Objects and references go through [`store::Store`]: libgit2 where it reads the repository's format,
+//! else long-lived processes of `git`. Working trees and merges go through the `git` program ([`command::Git`]), so that filters, sparse checkouts and the merge engine
 //! behave as the user's git does. Nothing here writes the user's checkout, index, hooks or
 //! configuration.
 
 pub mod ancestry;
 pub mod attributes;
+mod backend;
 pub mod bare_setting;
 pub mod blob_merge;
 pub mod capture;
@@ -15,12 +16,18 @@ mod checkouts;
 mod co_authors;
 pub mod command;
 pub mod commit;
+mod commit_object;
 pub mod diff;
 pub mod discover;
+mod discover_error;
 mod filter_failure;
+mod formats;
 mod git_program;
+mod head;
 mod head_cache;
 mod identity;
+mod libgit2;
+mod main_checkout;
 mod merge_batch;
 mod merge_config;
 pub mod merge_engine;
@@ -29,8 +36,10 @@ pub mod merge_error;
 mod merge_tree_parser;
 pub mod module_store;
 pub mod object_hash;
+mod program;
 pub mod quarantine;
 mod racy_index;
+mod raw_diff;
 pub mod refs;
 pub mod repo;
 pub mod shared_state;
@@ -38,10 +47,15 @@ pub mod signing;
 pub mod snapshot;
 mod stage_args;
 pub mod store;
+mod store_error;
 mod store_pool;
+#[cfg(test)]
+mod store_tests;
 pub mod submodules;
 mod temp_dir;
+mod tree;
 pub mod tree_diff;
+mod tree_edit;
 pub mod tree_hash;
 pub mod worktree;
 mod worktree_config;

@@ -1,17 +1,18 @@
 //! Names of objects that are not written.
 
-use sha1::{Digest as _, Sha1};
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
 
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// Hashes the content of a blob, given in pieces.
-pub fn hash_blob(pieces: &[&[u8]]) -> Oid {
-    hash("blob", pieces)
+pub fn hash_blob(format: ObjectFormat, pieces: &[&[u8]]) -> Oid {
+    hash(format, "blob", pieces)
 }
 
 /// Hashes the entries of a tree.
-pub(super) fn hash_tree(entries: &[u8]) -> Oid {
-    hash("tree", &[entries])
+pub(super) fn hash_tree(format: ObjectFormat, entries: &[u8]) -> Oid {
+    hash(format, "tree", &[entries])
 }
 
 /// Hashes bytes to a short name that no other bytes have.
@@ -19,12 +20,22 @@ pub fn digest(bytes: &[u8]) -> [u8; 20] {
     Sha1::digest(bytes).into()
 }
 
-fn hash(kind: &str, pieces: &[&[u8]]) -> Oid {
+fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
     let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-    let mut hash = Sha1::new();
-    hash.update(format!("{kind} {size}\0"));
-    pieces.iter().for_each(|piece| hash.update(piece));
-    Oid::from_bytes(hash.finalize().into())
+    let head = format!("{kind} {size}\0");
+    let head = std::iter::once(head.as_bytes());
+    let pieces = head.chain(pieces.iter().copied());
+    let hash = match format {
+        ObjectFormat::Sha1 => hash_with::<Sha1>(pieces),
+        ObjectFormat::Sha256 => hash_with::<Sha256>(pieces),
+    };
+    Oid::from_slice(&hash).unwrap_or(Oid::ZERO)
+}
+
+fn hash_with<'a, D: Digest>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut hash = D::new();
+    pieces.for_each(|piece| hash.update(piece));
+    hash.finalize().to_vec()
 }
 
 #[cfg(test)]
@@ -35,7 +46,11 @@ mod tests {
     #[test]
     fn a_blob_has_the_name_that_git_gives_it() {
         // printf 'hello\n' | git hash-object --stdin
-        let expected = "ce013625030ba8dba906f756967f9e9ca394464a".parse().unwrap();
-        assert_eq!(hash_blob(&[b"hel", b"", b"lo\n"]), expected);
+        let pieces: [&[u8]; 3] = [b"hel", b"", b"lo\n"];
+        let hash = |format| hash_blob(format, &pieces).to_string();
+        let expected = "ce013625030ba8dba906f756967f9e9ca394464a";
+        assert_eq!(hash(ObjectFormat::Sha1), expected);
+        let expected = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
+        assert_eq!(hash(ObjectFormat::Sha256), expected);
     }
 }

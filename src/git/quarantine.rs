@@ -3,12 +3,15 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use git2::{Repository, RepositoryOpenFlags};
-
-use crate::git::identity::User;
+use crate::git::backend::Backend;
+use crate::git::formats::Way;
+use crate::git::libgit2::Libgit2;
+use crate::git::program::Program;
+use crate::git::program::session::Sessions;
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, disable_strict_checks};
+use crate::git::store::{Store, StoreError};
 use crate::git::temp_dir::LockedTempDir;
 
 /// A temporary object folder, removed with everything in it when dropped. It is a bare repository
@@ -16,7 +19,9 @@ use crate::git::temp_dir::LockedTempDir;
 #[derive(Debug)]
 pub struct Quarantine {
     folder: LockedTempDir,
-    user: User,
+    repo: Repo,
+    /// Processes of `git` that see these objects.
+    sessions: Arc<Sessions>,
 }
 
 impl Quarantine {
@@ -43,8 +48,11 @@ impl Quarantine {
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;
         let alternates = alternates_of(below)?;
         fs::write(folder.path().join("objects/info/alternates"), alternates)?;
-        let user = repo.user.clone();
-        Ok(Quarantine { folder, user })
+        Ok(Quarantine {
+            folder,
+            repo: repo.clone(),
+            sessions: Arc::default(),
+        })
     }
 
     /// Removes every object, but not the folders: ext4 takes milliseconds to create one, and git
@@ -69,12 +77,15 @@ impl Quarantine {
     /// # Errors
     /// When libgit2 cannot open it.
     pub fn store(&self) -> Result<Store, StoreError> {
-        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
-        let nowhere: [&Path; 0] = [];
-        disable_strict_checks();
-        let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
-        let user = self.user.clone();
-        Ok(Store { inner, user })
+        let formats = self.repo.formats;
+        let backend: Box<dyn Backend> = match formats.way {
+            Way::Libgit2 => Box::new(Libgit2::open(self.folder.path())?),
+            Way::Program => {
+                let program = Program::new(&self.repo.common, formats.objects, &self.sessions);
+                Box::new(program.in_quarantine(&self.objects()))
+            }
+        };
+        Ok(Store::of(backend, &self.repo))
     }
 }
 

@@ -6,11 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use git2::ErrorCode;
-
 use crate::base::fault;
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
+use crate::git::store::{Store, StoreError, full};
 use crate::merge::oid::Oid;
 
 /// Writes of a commit that is pruned before a reference names it.
@@ -22,11 +20,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn reference(&self, name: &str) -> Result<Option<Oid>, StoreError> {
-        match self.inner.refname_to_id(name) {
-            Ok(oid) => Ok(Some(from_git2(oid))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.backend.reference(name)
     }
 
     /// Moves a reference to `new` if it is at `old`; [`Oid::ZERO`] as `old` requires that it does
@@ -43,32 +37,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference moves");
         full(kind(name))?;
-        let moved = if old.is_zero() {
-            self.inner.reference(name, to_git2(new), false, why)
-        } else {
-            self.inner
-                .reference_matching(name, to_git2(new), true, to_git2(old), why)
-        };
+        let moved = self.backend.move_reference(name, old, new, why);
         fault::point(kind(name), "after its reference has moved");
-        match moved {
-            Ok(_) => Ok(()),
-            Err(error) => match error.code() {
-                ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound => {
-                    let found = self.reference(name)?.unwrap_or(Oid::ZERO);
-                    if found == old {
-                        Err(error.into())
-                    } else {
-                        Err(StoreError::Moved {
-                            name: name.to_owned(),
-                            expected: old,
-                            found,
-                        })
-                    }
-                }
-                ErrorCode::InvalidSpec => Err(StoreError::BadName(name.to_owned())),
-                _ => Err(error.into()),
-            },
-        }
+        moved
     }
 
     /// Writes a commit and moves a reference to it. A concurrent `git gc --prune=now` may remove the
@@ -106,8 +77,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn force_reference(&self, name: &str, new: Oid, why: &str) -> Result<(), StoreError> {
-        self.inner.reference(name, to_git2(new), true, why)?;
-        Ok(())
+        self.backend.force_reference(name, new, why)
     }
 
     /// Deletes a reference if it is at `old`.
@@ -115,28 +85,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] when it is elsewhere or gone.
     pub fn delete_reference(&self, name: &str, old: Oid) -> Result<(), StoreError> {
-        let moved = |found| StoreError::Moved {
-            name: name.to_owned(),
-            expected: old,
-            found,
-        };
-        let mut reference = match self.inner.find_reference(name) {
-            Ok(reference) => reference,
-            Err(error) if error.code() == ErrorCode::NotFound => return Err(moved(Oid::ZERO)),
-            Err(error) => return Err(error.into()),
-        };
-        let found = reference.target().map_or(Oid::ZERO, from_git2);
-        if found != old {
-            return Err(moved(found));
-        }
-        // libgit2 takes the lock and then compares with the value that was read.
         fault::point(kind(name), "before its reference goes");
-        match reference.delete() {
-            Err(error) if error.code() == ErrorCode::Modified => {
-                Err(moved(self.reference(name)?.unwrap_or(Oid::ZERO)))
-            }
-            other => Ok(other?),
-        }
+        self.backend.delete_reference(name, old)
     }
 
     /// Lists references whose full name starts with `prefix`, sorted by name.
@@ -144,13 +94,7 @@ impl Store {
     /// # Errors
     /// When they cannot be listed.
     pub fn references(&self, prefix: &str) -> Result<Vec<(String, Oid)>, StoreError> {
-        let mut found = Vec::new();
-        for reference in self.inner.references_glob(&format!("{prefix}*"))? {
-            let reference = reference?;
-            if let (Ok(name), Some(target)) = (reference.name(), reference.target()) {
-                found.push((name.to_owned(), from_git2(target)));
-            }
-        }
+        let mut found = self.backend.references(prefix)?;
         found.sort();
         Ok(found)
     }

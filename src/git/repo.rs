@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
+use crate::git::formats::Formats;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
+use crate::git::main_checkout::{self, main_checkout};
+use crate::git::program::Program;
+use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -21,6 +25,12 @@ pub struct Repo {
     pub git_dir: PathBuf,
     /// The version of the `git` program, as (major, minor).
     pub version: (u32, u32),
+    /// The folder of the main checkout.
+    home: PathBuf,
+    /// The formats of objects and references, and the backend that reads them.
+    pub(super) formats: Formats,
+    /// Processes of `git` that answer questions.
+    pub(super) sessions: Arc<Sessions>,
     /// Opened stores, reused by [`Repo::with_store`].
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
@@ -36,10 +46,13 @@ impl Repo {
     pub fn new(top: PathBuf, common: PathBuf, git_dir: PathBuf, version: (u32, u32)) -> Repo {
         Repo {
             user: User::at(&top),
+            home: main_checkout(&top, &common, &git_dir),
             top,
             common,
             git_dir,
             version,
+            formats: Formats::default(),
+            sessions: Arc::default(),
             stores: Arc::default(),
             heads: Arc::default(),
             plain_trees: Arc::default(),
@@ -49,6 +62,11 @@ impl Repo {
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)
+    }
+
+    /// Returns the backend that runs `git` at the folder shared by all worktrees.
+    pub(super) fn program(&self, format: ObjectFormat) -> Program {
+        Program::new(&self.common, format, &self.sessions)
     }
 
     /// The folder for everything but history: locks, attempt folders, caches.
@@ -70,10 +88,15 @@ impl Repo {
 
     /// The folder of the main checkout, or the bare repository itself; worktrees stand beside it.
     pub fn home(&self) -> &Path {
-        match self.common.file_name() {
-            Some(name) if name == ".git" => self.common.parent().unwrap_or(&self.common),
-            _ => &self.common,
-        }
+        &self.home
+    }
+
+    /// Records where the main checkout is, for later commands in other worktrees.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn record_home(&self) -> std::io::Result<()> {
+        main_checkout::record(&self.common, &self.home)
     }
 
     /// Renders a path for the journal, relative to the main checkout if it is beside or below it, so

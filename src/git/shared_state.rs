@@ -15,6 +15,7 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
+use crate::git::head::{self, render_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
@@ -27,6 +28,9 @@ const SHARED_FILES: [&str; 5] = [
     "info/exclude",
     "objects/info/alternates",
 ];
+
+/// The list of tables where references are stored as reftable; git replaces it with every change.
+const TABLES: &str = "reftable/tables.list";
 
 /// Folders of references that are not compared: remote-tracking branches change with every fetch,
 /// and `refs/dispatch` is dispatch's own.
@@ -158,6 +162,11 @@ impl Sources {
 }
 
 fn read_head(repo: &Repo, sources: &mut Sources) -> String {
+    if repo.formats.has_reftable {
+        sources.add(&repo.common.join(TABLES));
+        let head = head::read_head(&repo.common);
+        return head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned());
+    }
     let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
     String::from_utf8_lossy(&text).trim_end().to_owned()
 }
@@ -202,6 +211,12 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
         let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
         below.any(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    if repo.formats.has_reftable {
+        sources.add(&repo.common.join(TABLES));
+        let mut all = list_references(repo);
+        all.retain(|name, _| !is_skipped(name));
+        return all;
+    }
     let packed = sources.read(&repo.common.join("packed-refs"));
     let packed = packed.unwrap_or_default();
     let packed = String::from_utf8_lossy(&packed);
@@ -234,6 +249,24 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
         sources.add(&repo.common.join(name));
     }
     found
+}
+
+/// Lists all references as their files would read.
+fn list_references(repo: &Repo) -> BTreeMap<String, String> {
+    let git = crate::git::Git::at(repo.home());
+    let format = "--format=%(refname) %(objectname) %(symref)";
+    let listed = git.run(&["for-each-ref", format]).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed);
+    let reference = |line: &str| {
+        let mut words = line.split(' ');
+        let (name, oid, symbolic) = (words.next()?, words.next()?, words.next()?);
+        let text = match symbolic {
+            "" => oid.to_owned(),
+            target => format!("ref: {target}"),
+        };
+        Some((name.to_owned(), text))
+    };
+    listed.lines().filter_map(reference).collect()
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {

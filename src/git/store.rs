@@ -1,69 +1,36 @@
-//! Objects through libgit2: blobs, trees, commits, ancestry. Runs no program the repository names.
-
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::Once;
-
-use git2::{
-    ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode,
-};
+//! The store of a repository: blobs, trees, settings, ancestry. Runs no program the repository names.
+//!
+//! A [backend](crate::git::backend) reads and writes: libgit2 where it reads the format of the
+//! repository, else the `git` program.
 
 use crate::base::fault;
+use crate::git::backend::{Backend, ObjectKind};
+use crate::git::formats::{Formats, Way};
 use crate::git::identity::User;
+use crate::git::libgit2::Libgit2;
 use crate::git::repo::Repo;
+use crate::git::tree::{TreeEntry, entries, order, write_entry};
+use crate::git::tree_edit::{Trees, edit_tree};
 use crate::merge::change::{Entry, RepoPath};
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
+
+pub use crate::git::store_error::StoreError;
 
 /// The object and reference store of a repository. Cheap to open; not shared between threads.
 pub struct Store {
-    pub(crate) inner: Repository,
+    pub(super) backend: Box<dyn Backend>,
     pub(super) user: User,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.inner.path().display())
+        write!(f, "Store({})", self.backend.folder().display())
     }
-}
-
-/// A store operation failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// libgit2 reported an error.
-    #[error("git store: {}", .0.message())]
-    Git(#[from] git2::Error),
-    /// A reference is not at the expected commit.
-    #[error("{name} was expected at {expected} and is at {found}")]
-    Moved {
-        /// The full name.
-        name: String,
-        /// The expected commit; zeros for "absent".
-        expected: Oid,
-        /// The actual commit; zeros for "absent".
-        found: Oid,
-    },
-    /// A commit was to name an object that is missing.
-    #[error("git store: object {0} is missing")]
-    Missing(Oid),
-    /// A reference name that git rejects.
-    #[error("invalid reference name {0:?}")]
-    BadName(String),
-    /// A file of dispatch's own could not be written.
-    #[error("could not write below {0}")]
-    Folder(String, #[source] std::io::Error),
 }
 
 /// A fault point at which a test simulates a full disk.
 pub(super) fn full(effect: &str) -> Result<(), StoreError> {
     fault::full(effect).map_err(|error| StoreError::Folder("the repository".to_owned(), error))
-}
-
-pub(crate) fn to_git2(oid: Oid) -> git2::Oid {
-    git2::Oid::from_bytes(oid.as_bytes()).unwrap_or(git2::Oid::ZERO_SHA1)
-}
-
-pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
-    Oid::from_slice(oid.as_bytes()).unwrap_or(Oid::ZERO)
 }
 
 impl Repo {
@@ -76,11 +43,11 @@ impl Repo {
         work: impl FnOnce(&Store) -> Result<T, E>,
     ) -> Result<T, E> {
         let (store, uses) = match self.stores.take() {
-            Some((inner, uses)) => (Store::of(inner, self), uses),
+            Some((backend, uses)) => (Store::of(backend, self), uses),
             None => (Store::open(self)?, 0),
         };
         let result = work(&store);
-        self.stores.put_back(store.inner, uses + 1);
+        self.stores.put_back(store.backend, uses + 1);
         result
     }
 }
@@ -91,54 +58,55 @@ impl Store {
     /// # Errors
     /// When libgit2 cannot open the repository.
     pub fn open(repo: &Repo) -> Result<Store, StoreError> {
-        disable_strict_checks();
-        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
-        let nowhere: [&Path; 0] = [];
-        let inner = Repository::open_ext(&repo.common, flags, nowhere)?;
-        // Differences look for attributes in the index, whose format libgit2 may not read.
-        inner.set_index(&mut Index::new()?)?;
-        Ok(Store::of(inner, repo))
+        Store::open_as(repo, repo.formats)
     }
 
-    fn of(inner: Repository, repo: &Repo) -> Store {
+    /// Opens the store with the backend that these formats name.
+    pub(super) fn open_as(repo: &Repo, formats: Formats) -> Result<Store, StoreError> {
+        let backend: Box<dyn Backend> = match formats.way {
+            Way::Libgit2 => Box::new(Libgit2::open(&repo.common)?),
+            Way::Program => Box::new(repo.program(formats.objects)),
+        };
+        Ok(Store::of(backend, repo))
+    }
+
+    pub(super) fn of(backend: Box<dyn Backend>, repo: &Repo) -> Store {
         let user = repo.user.clone();
-        Store { inner, user }
+        Store { backend, user }
     }
 
     /// Stops libgit2 from keeping the trees and commits it reads, in this process. A run reads most
     /// of them once, and kept 20 KiB a task; what is compared again and again has caches of its own.
     pub fn keep_no_objects() {
-        git2::opts::enable_caching(false);
+        Libgit2::keep_no_objects();
     }
 
     /// Opens the store with durable writes: objects, their folders and references are fsynced
     /// before a call returns.
     ///
-    /// libgit2 takes this from `core.fsyncObjectFiles`. The setting is layered over this handle's
-    /// configuration from a file of dispatch's own, so the user's configuration is not written.
-    ///
     /// # Errors
-    /// When the repository cannot be opened or that file cannot be written.
+    /// When the repository cannot be opened, or a file of dispatch's own cannot be written.
     pub fn open_durable(repo: &Repo) -> Result<Store, StoreError> {
-        let file = durable_config(repo).map_err(|error| {
-            StoreError::Folder(repo.dispatch_folder().display().to_string(), error)
-        })?;
-        let store = Store::open(repo)?;
-        store
-            .inner
-            .config()?
-            .add_file(&file, ConfigLevel::App, true)?;
-        Ok(store)
+        let backend: Box<dyn Backend> = match repo.formats.way {
+            Way::Libgit2 => {
+                let opened = Libgit2::open(&repo.common)?;
+                opened.be_durable(&repo.dispatch_folder())?;
+                Box::new(opened)
+            }
+            Way::Program => Box::new(repo.program(repo.formats.objects).durable()),
+        };
+        Ok(Store::of(backend, repo))
     }
 
-    /// Returns `true` if a boolean setting is on. Reads in process: a `git config` for every worktree
-    /// costs more than the rest of creating its entry.
+    /// The format of object ids.
+    pub fn format(&self) -> ObjectFormat {
+        self.backend.format()
+    }
+
+    /// Returns `true` if a boolean setting is on. libgit2 reads in process: a `git config` for every
+    /// worktree costs more than the rest of creating its entry.
     pub fn is_set(&self, key: &str) -> bool {
-        // A snapshot is read again when a file has changed.
-        let config = self.inner.config().and_then(|mut config| config.snapshot());
-        config
-            .and_then(|config| config.get_bool(key))
-            .unwrap_or(false)
+        self.backend.is_set(key)
     }
 
     /// Lists the settings whose keys match a regular expression, with their values; `true` for one
@@ -147,19 +115,7 @@ impl Store {
     /// # Errors
     /// When the configuration cannot be read.
     pub(super) fn settings(&self, keys: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let config = self.inner.config()?;
-        let mut entries = config.entries(Some(keys))?;
-        let mut found = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let value = match entry.has_value() {
-                true => text(entry.value_bytes()),
-                false => "true".to_owned(),
-            };
-            found.push((text(entry.name_bytes()), value));
-        }
-        Ok(found)
+        self.backend.settings(keys)
     }
 
     /// Resolves a revision to a commit, or `None` if it names none.
@@ -167,20 +123,12 @@ impl Store {
     /// # Errors
     /// When the name is malformed or the store cannot be read.
     pub fn resolve(&self, revision: &str) -> Result<Option<Oid>, StoreError> {
-        let found = self.inner.revparse_single(revision);
-        match found.and_then(|object| object.peel_to_commit()) {
-            Ok(commit) => Ok(Some(from_git2(commit.id()))),
-            Err(error) => match error.code() {
-                ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Peel => Ok(None),
-                ErrorCode::Ambiguous => Ok(None),
-                _ => Err(error.into()),
-            },
-        }
+        self.backend.resolve(revision)
     }
 
     /// Returns `true` if a revision names any object.
     pub fn is_object(&self, revision: &str) -> bool {
-        self.inner.revparse_single(revision).is_ok()
+        self.backend.is_object(revision)
     }
 
     /// Reads the tree of a commit.
@@ -188,9 +136,7 @@ impl Store {
     /// # Errors
     /// When there is no such commit.
     pub fn tree_of(&self, commit: Oid) -> Result<Oid, StoreError> {
-        Ok(from_git2(
-            self.inner.find_commit(to_git2(commit))?.tree_id(),
-        ))
+        Ok(self.read_commit(commit)?.tree)
     }
 
     /// Reads the content of a blob.
@@ -198,7 +144,21 @@ impl Store {
     /// # Errors
     /// When there is no such blob.
     pub fn blob(&self, oid: Oid) -> Result<Vec<u8>, StoreError> {
-        Ok(self.inner.find_blob(to_git2(oid))?.content().to_vec())
+        self.read(ObjectKind::Blob, oid)
+    }
+
+    /// Reads the entries of a tree as git stores them.
+    pub(super) fn read_tree(&self, oid: Oid) -> Result<Vec<u8>, StoreError> {
+        self.read(ObjectKind::Tree, oid)
+    }
+
+    /// Reads an object of this kind.
+    pub(super) fn read(&self, kind: ObjectKind, oid: Oid) -> Result<Vec<u8>, StoreError> {
+        match self.backend.read(oid)? {
+            Some((found, content)) if found == kind => Ok(content),
+            Some(_) => Err(StoreError::Invalid(oid, kind.word())),
+            None => Err(StoreError::Missing(oid)),
+        }
     }
 
     /// Reads the size of a blob in bytes, without its content.
@@ -206,7 +166,17 @@ impl Store {
     /// # Errors
     /// When there is no such object.
     pub fn blob_size(&self, oid: Oid) -> Result<u64, StoreError> {
-        Ok(self.inner.odb()?.read_header(to_git2(oid))?.0 as u64)
+        let sizes = self.sizes(&[oid])?;
+        sizes.first().copied().ok_or(StoreError::Missing(oid))
+    }
+
+    fn sizes(&self, blobs: &[Oid]) -> Result<Vec<u64>, StoreError> {
+        let headers = self.backend.headers(blobs)?;
+        let size = |(oid, header): (&Oid, Option<(_, u64)>)| match header {
+            Some((_, size)) => Ok(size),
+            None => Err(StoreError::Missing(*oid)),
+        };
+        blobs.iter().zip(headers).map(size).collect()
     }
 
     /// Lists the sizes of all blobs of a tree, in bytes.
@@ -214,17 +184,35 @@ impl Store {
     /// # Errors
     /// When the tree or the size of a blob cannot be read.
     pub fn file_sizes(&self, tree: Oid) -> Result<Vec<u64>, StoreError> {
-        let tree = self.inner.find_tree(to_git2(tree))?;
-        let odb = self.inner.odb()?;
         let mut blobs = Vec::new();
-        tree.walk(TreeWalkMode::PreOrder, |_, entry| {
-            if entry.kind() == Some(ObjectType::Blob) {
-                blobs.push(entry.id());
+        self.walk(tree, &mut |_, entry| {
+            if entry.is_blob() {
+                blobs.push(entry.oid);
             }
-            git2::TreeWalkResult::Ok
         })?;
-        let size = |id: &git2::Oid| Ok(odb.read_header(*id)?.0 as u64);
-        blobs.iter().map(size).collect()
+        self.sizes(&blobs)
+    }
+
+    /// Visits every entry of a tree, directories before what is in them, with their paths.
+    pub(super) fn walk(
+        &self,
+        tree: Oid,
+        visit: &mut dyn FnMut(&[u8], &TreeEntry<'_>),
+    ) -> Result<(), StoreError> {
+        let mut open = vec![(Vec::new(), tree)];
+        while let Some((folder, tree)) = open.pop() {
+            let bytes = self.read_tree(tree)?;
+            let mut folders = Vec::new();
+            for entry in entries(&bytes, self.format()) {
+                let path = [&folder, entry.name].concat();
+                visit(&path, &entry);
+                if entry.is_directory() {
+                    folders.push(([&path, &b"/"[..]].concat(), entry.oid));
+                }
+            }
+            open.extend(folders.into_iter().rev());
+        }
+        Ok(())
     }
 
     /// Writes a blob.
@@ -233,12 +221,13 @@ impl Store {
     /// When the store cannot be written.
     pub fn write_blob(&self, content: &[u8]) -> Result<Oid, StoreError> {
         full("blob")?;
-        Ok(from_git2(self.inner.blob(content)?))
+        self.backend.write(ObjectKind::Blob, content)
     }
 
     /// Returns `true` if an object exists.
     pub fn has(&self, oid: Oid) -> bool {
-        self.inner.odb().is_ok_and(|odb| odb.exists(to_git2(oid)))
+        let headers = self.backend.headers(&[oid]);
+        headers.is_ok_and(|headers| headers.iter().all(Option::is_some))
     }
 
     /// Reads a tree's entry at a path; `None` for nothing or a directory.
@@ -246,22 +235,45 @@ impl Store {
     /// # Errors
     /// When the tree cannot be read.
     pub fn entry(&self, tree: Oid, path: &str) -> Result<Option<Entry>, StoreError> {
-        let tree = self.inner.find_tree(to_git2(tree))?;
-        match tree.get_path(Path::new(path)) {
-            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Ok(None),
-            Ok(entry) => Ok(Some(Entry {
-                mode: entry.filemode() as u32,
-                oid: from_git2(entry.id()),
-            })),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+        self.entry_at(tree, &RepoPath::from(path))
+    }
+
+    /// Reads a tree's entry at a path; `None` for nothing or a directory.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn entry_at(&self, tree: Oid, path: &RepoPath) -> Result<Option<Entry>, StoreError> {
+        let found = self.find(tree, path.as_bytes())?;
+        Ok(found.and_then(|(_, entry)| entry))
+    }
+
+    /// Finds the object at a path, with its entry unless it is a directory.
+    pub(super) fn find(
+        &self,
+        tree: Oid,
+        path: &[u8],
+    ) -> Result<Option<(Oid, Option<Entry>)>, StoreError> {
+        let mut found = None;
+        let mut below = Some(tree);
+        for name in path.split(|byte| *byte == b'/') {
+            let Some(folder) = below else {
+                return Ok(None);
+            };
+            let bytes = self.read_tree(folder)?;
+            let mut all = entries(&bytes, self.format());
+            let Some(entry) = all.find(|entry| entry.name == name) else {
+                return Ok(None);
+            };
+            below = entry.is_directory().then_some(entry.oid);
+            found = Some((entry.oid, entry.entry()));
         }
+        Ok(found)
     }
 
     /// Writes a tree with one file added, replaced or (`None`) removed.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// As [`Store::tree_overlaid`].
     pub fn tree_with(
         &self,
         tree: Oid,
@@ -274,25 +286,16 @@ impl Store {
     /// Writes a tree with files added, replaced or (`None`) removed.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// When the store cannot be read or written, a file and a directory want one name, or a file to
+    /// remove does not exist.
     pub fn tree_overlaid(
         &self,
         tree: Oid,
         entries: &[(RepoPath, Option<Entry>)],
     ) -> Result<Oid, StoreError> {
         full("tree")?;
-        let base = self.inner.find_tree(to_git2(tree))?;
-        let mut update = git2::build::TreeUpdateBuilder::new();
-        for (path, entry) in entries {
-            match entry {
-                Some(entry) => {
-                    let mode = file_mode(entry.mode);
-                    update.upsert(path.as_bytes(), to_git2(entry.oid), mode)
-                }
-                None => update.remove(path.as_bytes()),
-            };
-        }
-        Ok(from_git2(update.create_updated(&self.inner, &base)?))
+        let edited = edit_tree(&mut WrittenTrees(self), tree, entries)?;
+        edited.ok_or(StoreError::Overlay(tree))
     }
 
     /// Writes the empty tree.
@@ -300,7 +303,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn empty_tree(&self) -> Result<Oid, StoreError> {
-        Ok(from_git2(self.inner.treebuilder(None)?.write()?))
+        self.backend.write(ObjectKind::Tree, &[])
     }
 
     /// Writes a flat tree of the given files.
@@ -308,11 +311,14 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn write_tree(&self, files: &[(&str, Oid)]) -> Result<Oid, StoreError> {
-        let mut builder = self.inner.treebuilder(None)?;
+        const MODE: u32 = 0o100_644;
+        let mut files: Vec<_> = files.to_vec();
+        files.sort_by(|(a, _), (b, _)| order(MODE, a.as_bytes(), MODE, b.as_bytes()));
+        let mut tree = Vec::new();
         for (name, blob) in files {
-            builder.insert(name, to_git2(*blob), 0o100_644)?;
+            write_entry(&mut tree, MODE, name.as_bytes(), blob);
         }
-        Ok(from_git2(builder.write()?))
+        self.backend.write(ObjectKind::Tree, &tree)
     }
 
     /// Lists the submodules of a tree.
@@ -321,15 +327,12 @@ impl Store {
     /// When the tree cannot be read.
     pub fn submodules(&self, tree: Oid) -> Result<Vec<RepoPath>, StoreError> {
         let mut found = Vec::new();
-        let tree = self.inner.find_tree(to_git2(tree))?;
-        tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-            if entry.kind() == Some(ObjectType::Commit) {
-                let mut path = folder.as_bytes().to_vec();
-                path.extend_from_slice(entry.name_bytes());
+        self.walk(tree, &mut |path, entry| {
+            if entry.entry().is_some_and(Entry::is_submodule) {
                 found.push(RepoPath::new(path));
             }
-            git2::TreeWalkResult::Ok
         })?;
+        found.sort();
         Ok(found)
     }
 
@@ -338,7 +341,7 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn is_ancestor(&self, old: Oid, new: Oid) -> Result<bool, StoreError> {
-        Ok(old == new || self.inner.graph_descendant_of(to_git2(new), to_git2(old))?)
+        Ok(old == new || self.backend.is_ancestor(old, new)?)
     }
 
     /// Lists the best common ancestors of two commits.
@@ -346,45 +349,23 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn merge_bases(&self, a: Oid, b: Oid) -> Result<Vec<Oid>, StoreError> {
-        match self.inner.merge_bases(to_git2(a), to_git2(b)) {
-            Ok(bases) => Ok(bases.iter().map(|oid| from_git2(*oid)).collect()),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+        self.backend.merge_bases(a, b)
     }
 }
 
-/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading, and its
-/// search for each object that a new tree or reference names, which costs a read of the pack folder and
-/// fails in a partial clone. git leaves both to `git fsck`, too; truncated and overwritten objects are
-/// detected by the checksum of the compressed data.
-pub(super) fn disable_strict_checks() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        git2::opts::strict_hash_verification(false);
-        git2::opts::strict_object_creation(false);
-    });
-}
+/// Writes the trees that an edit makes.
+struct WrittenTrees<'a>(&'a Store);
 
-fn file_mode(mode: u32) -> git2::FileMode {
-    match mode {
-        0o100_755 => git2::FileMode::BlobExecutable,
-        0o120_000 => git2::FileMode::Link,
-        Entry::SUBMODULE => git2::FileMode::Commit,
-        _ => git2::FileMode::Blob,
+impl Trees for WrittenTrees<'_> {
+    fn format(&self) -> ObjectFormat {
+        self.0.format()
     }
-}
 
-fn durable_config(repo: &Repo) -> std::io::Result<std::path::PathBuf> {
-    let folder = repo.dispatch_folder();
-    let file = folder.join("durable.gitconfig");
-    let content = b"[core]\n\tfsyncObjectFiles = true\n";
-    if std::fs::read(&file).is_ok_and(|found| found == content) {
-        return Ok(file);
+    fn read(&mut self, tree: Oid) -> Result<std::rc::Rc<[u8]>, StoreError> {
+        Ok(self.0.read_tree(tree)?.into())
     }
-    std::fs::create_dir_all(&folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(&folder)?;
-    temporary.write_all(content)?;
-    temporary.persist(&file).map_err(|error| error.error)?;
-    Ok(file)
+
+    fn take(&mut self, tree: &[u8]) -> Result<Oid, StoreError> {
+        self.0.backend.write(ObjectKind::Tree, tree)
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use git2::Repository;
+use crate::git::backend::Backend;
 
 /// The most opened repositories that are kept for their next use.
 const MOST_IDLE: usize = 8;
@@ -14,24 +14,24 @@ const MOST_USES: u32 = 50;
 /// Opened repositories that are not in use, each with the number of its uses.
 #[derive(Default)]
 pub(super) struct StorePool {
-    idle: Mutex<Vec<(Repository, u32)>>,
+    idle: Mutex<Vec<(Box<dyn Backend>, u32)>>,
 }
 
 impl StorePool {
     /// Takes an idle repository, with the number of its uses.
-    pub(super) fn take(&self) -> Option<(Repository, u32)> {
+    pub(super) fn take(&self) -> Option<(Box<dyn Backend>, u32)> {
         self.lock().pop()
     }
 
     /// Puts back a repository that was used so often.
-    pub(super) fn put_back(&self, repository: Repository, uses: u32) {
+    pub(super) fn put_back(&self, backend: Box<dyn Backend>, uses: u32) {
         let mut idle = self.lock();
         if uses < MOST_USES && idle.len() < MOST_IDLE {
-            idle.push((repository, uses));
+            idle.push((backend, uses));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Repository, u32)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Box<dyn Backend>, u32)>> {
         // A panic elsewhere leaves a list of complete entries.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

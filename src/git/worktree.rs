@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::base::files;
 use crate::git::command::{Git, GitError};
-use crate::git::refs::branch_ref;
+use crate::git::head::{has_pseudo_reference, keeps_reftable, write_head_by_git};
 use crate::git::worktree_config;
-use crate::merge::oid::Oid;
+
+pub use crate::git::head::Head;
+pub(super) use crate::git::head::{read_head, render_head};
 
 /// A worktree with the admin folder that belongs to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,15 +20,6 @@ pub struct Worktree {
     pub path: PathBuf,
     /// Its admin folder, `<common>/worktrees/<id>`.
     pub admin: PathBuf,
-}
-
-/// The HEAD of a worktree.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Head {
-    /// A branch, without `refs/heads/`.
-    Branch(String),
-    /// A commit.
-    Detached(Oid),
 }
 
 /// A worktree operation failed.
@@ -122,10 +115,13 @@ impl Worktree {
     /// Writes HEAD, without touching files or index.
     ///
     /// # Errors
-    /// When the admin folder cannot be written.
+    /// When the admin folder cannot be written, or git cannot.
     pub fn set_head(&self, head: &Head) -> Result<(), WorktreeError> {
         if self.head().as_ref() == Some(head) {
             return Ok(());
+        }
+        if keeps_reftable(&self.admin) {
+            return Ok(write_head_by_git(&self.admin, head)?);
         }
         let file = self.admin.join("HEAD");
         at(&file, files::replace(&file, render_head(head).as_bytes()))
@@ -144,7 +140,7 @@ impl Worktree {
     pub fn unfinished(&self) -> Option<&'static str> {
         let mut known = UNFINISHED.iter();
         known
-            .find(|(file, _)| self.admin.join(file).exists())
+            .find(|(file, _)| has_pseudo_reference(&self.admin, file))
             .map(|(_, word)| *word)
     }
 
@@ -177,21 +173,5 @@ impl Worktree {
     /// Returns git inside it.
     pub fn git(&self) -> Git {
         Git::at(&self.path)
-    }
-}
-
-pub(super) fn render_head(head: &Head) -> String {
-    match head {
-        Head::Branch(branch) => format!("ref: {}\n", branch_ref(branch)),
-        Head::Detached(oid) => format!("{oid}\n"),
-    }
-}
-
-pub(super) fn read_head(git_dir: &Path) -> Option<Head> {
-    let text = fs::read_to_string(git_dir.join("HEAD")).ok()?;
-    let text = text.trim_end();
-    match text.strip_prefix("ref: refs/heads/") {
-        Some(branch) => Some(Head::Branch(branch.to_owned())),
-        None => text.parse().ok().map(Head::Detached),
     }
 }

@@ -3,8 +3,8 @@
 //! `git worktree add` fills its admin folder in place, and any git command that runs meanwhile in the
 //! repository can fail on the incomplete entry (git's `get_common_dir_noenv`). So the admin folder,
 //! whose layout gitrepository-layout(5) documents, is built elsewhere and renamed into `worktrees/`.
-//! With per-worktree configuration (sparse checkouts), which that layout does not cover, `git
-//! worktree add` itself is used, under the same lock.
+//! With per-worktree configuration (sparse checkouts) or reftable, which that layout does not cover,
+//! `git worktree add` itself is used, under the same lock.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -49,7 +49,7 @@ impl Repo {
         if let Some(parent) = path.parent() {
             at(parent, fs::create_dir_all(parent))?;
         }
-        let worktree = if self.has_worktree_config() {
+        let worktree = if self.formats.has_reftable || self.has_worktree_config() {
             self.add_by_git(path, head, reason)?
         } else {
             self.add_by_rename(path, head, reason)?
@@ -91,7 +91,9 @@ impl Repo {
         let known = self.plain_trees.lock();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
         let is_plain = self.with_store(|store| store.is_plain(tree, &mut known));
-        is_plain.unwrap_or(false).then(|| hash_tree(b""))
+        is_plain
+            .unwrap_or(false)
+            .then(|| hash_tree(self.formats.objects, b""))
     }
 
     /// Links the folders with the keys of filters that look for them in the git folder of a worktree.

@@ -75,6 +75,11 @@ pub fn resume_with(run: &RunId, max_cost: f64) -> String {
     format!("{} --max-cost {max_cost:.digits$}", resume(run))
 }
 
+/// Takes the commits on the branch of a passed task as its result.
+pub fn take(run: &RunId, task: TaskNumber) -> String {
+    format!("{} --take {}", assemble(run), task.0)
+}
+
 /// Resumes a run with the edited plan in this file.
 pub fn resume_with_plan(run: &RunId, file: Option<&str>) -> String {
     let file = file.map_or_else(|| "PLAN".to_owned(), shell_word);
@@ -100,6 +105,7 @@ pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
     let mut all = all_on_a_run(run);
     all.push(resume_with(run, 10.0));
     all.push(resume_with_plan(run, None));
+    all.push(take(run, task));
     all.extend(all_on_a_task(run, task));
     all
 }

@@ -56,6 +56,18 @@ pub(crate) fn temp_folder() -> tempfile::TempDir {
     in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
+/// The variables that choose the backend of dispatch, and the formats of new repositories, for all
+/// tests: `DISPATCH_STORE=git`, `DISPATCH_TEST_HASH=sha256`, `DISPATCH_TEST_REFS=reftable`.
+fn formats() -> Vec<(&'static str, String)> {
+    let chosen = [
+        ("DISPATCH_STORE", "DISPATCH_STORE"),
+        ("DISPATCH_TEST_HASH", "GIT_DEFAULT_HASH"),
+        ("DISPATCH_TEST_REFS", "GIT_DEFAULT_REF_FORMAT"),
+    ];
+    let value = |(ours, gits)| Some((gits, std::env::var(ours).ok()?));
+    chosen.into_iter().filter_map(value).collect()
+}
+
 /// A temporary folder with a repository `shop` in it.
 pub(crate) struct Scene {
     /// The temporary folder, without symbolic links in its path.
@@ -159,6 +171,7 @@ impl Scene {
             .env("GIT_COMMITTER_DATE", COMMITTED)
             .env("DISPATCH_CLOCK", NOW)
             .env("DISPATCH_SEED", "7")
+            .envs(formats())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

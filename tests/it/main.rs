@@ -43,6 +43,7 @@ mod merge_engine;
 mod merge_failures;
 mod mount;
 mod multiway;
+mod newer_commits;
 mod notify;
 mod plan;
 mod planner;

@@ -259,3 +259,50 @@ fn everything_works_as_a_git_subcommand() {
     scene.git(&["dispatch", "land", "--yes"]);
     assert_eq!(scene.read("a.txt"), "a\n");
 }
+
+#[test]
+fn a_git_folder_elsewhere_has_its_worktrees_beside_the_checkout() {
+    for is_link in [false, true] {
+        let scene = Scene::new();
+        let store = scene.root.join("store/repo.git");
+        std::fs::create_dir(scene.root.join("store")).unwrap();
+        if is_link {
+            std::fs::rename(scene.repo.join(".git"), &store).unwrap();
+            std::os::unix::fs::symlink(&store, scene.repo.join(".git")).unwrap();
+        } else {
+            let separate = format!("--separate-git-dir={}", store.display());
+            scene.git(&["init", "--quiet", &separate]);
+        }
+        scene.run(ONE, &[]).expect(0);
+        let first = scene.run_name();
+        scene.dispatch(&["land", "--yes"]).expect(0);
+        assert_eq!(scene.git(&["status", "--porcelain"]), "");
+        assert!(
+            scene
+                .root
+                .join("shop.dispatch")
+                .join(&first)
+                .join("a")
+                .is_dir()
+        );
+        let linked = scene.root.join("linked");
+        let add = [
+            "worktree",
+            "add",
+            "--quiet",
+            "-b",
+            "mine",
+            linked.to_str().unwrap(),
+            "HEAD~1",
+        ];
+        scene.git(&add);
+        let seen = scene.dispatch_in(&linked, &["show", &first, "A"]).expect(0);
+        assert!(seen.out.contains("shop.dispatch"), "{}", seen.out);
+        let plan = scene.plan(ONE);
+        scene
+            .dispatch_in(&linked, &["run", &plan, "--yes"])
+            .expect(0);
+        let runs = std::fs::read_dir(scene.root.join("shop.dispatch")).unwrap();
+        assert_eq!(runs.count(), 2, "from a linked worktree in the same place");
+    }
+}

@@ -263,3 +263,35 @@ fn the_commits_of_a_nested_repository_outlive_its_worktree() {
     );
     assert_eq!(scene.rev(&reference), commit);
 }
+
+#[test]
+fn a_submodule_has_its_worktrees_beside_its_own_checkout() {
+    let mut scene = scene();
+    let superproject = scene.repo.clone();
+    scene.repo = superproject.join("sub");
+    scene.git(&["config", "user.name", "Ada"]);
+    let plan = "# Parts
+
+1. [A] Work in the submodule itself
+   - run: pwd > where.txt
+";
+    let ended = scene.run(plan, &[]).expect(0);
+    assert!(
+        ended.err.contains("this repository is a submodule"),
+        "{}",
+        ended.err
+    );
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let expected = superproject
+        .join("sub.dispatch")
+        .join(scene.run_name())
+        .join("a");
+    assert_eq!(
+        scene.read("where.txt").trim_end(),
+        expected.to_str().unwrap()
+    );
+    scene.dispatch(&["clean"]).expect(0);
+    let left = ["status", "--porcelain", "--ignore-submodules=all"];
+    scene.repo = superproject;
+    assert_eq!(scene.git(&left), "", "nothing is left in the superproject");
+}

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -192,6 +192,21 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
+    }
+
+    /// Starts it with pipes for standard input and output, for a conversation with a program that
+    /// answers line by line.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_conversation(&self, errors: File) -> Result<Child, ProcessError> {
+        let _span = self.span().entered();
+        self.command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .map_err(|source| self.error(source))
     }
 
     /// Starts it in the background with its output in a file; returns its pid.

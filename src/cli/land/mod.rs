@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
+use crate::cli::assemble::warn_of_newer_commits;
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::PullArgs;
@@ -308,6 +309,7 @@ fn say_what_is_missing(
             suggest::assemble(&opened.run)
         ));
     }
+    warn_of_newer_commits(&opened.here.store, state, ui)?;
     for (number, why) in not_included(state) {
         let tag = &state.plan.task(number).tag;
         ui.warning(&format!("{number} [{tag}] is not included: {why}"));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::git::object_hash::hash_blob;
+use crate::merge::oid::ObjectFormat;
 
 /// The file of the skill.
 const FILE: &str = "SKILL.md";
@@ -245,7 +246,7 @@ impl InstalledSkill {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    hash_blob(&[bytes]).to_string()
+    hash_blob(ObjectFormat::Sha1, &[bytes]).to_string()
 }
 
 #[cfg(test)]

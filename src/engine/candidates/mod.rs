@@ -10,6 +10,7 @@ use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 pub(crate) mod ancestry;
 pub(crate) mod conflicts;
+pub mod newer_commits;
 pub(crate) mod starting_point;
 pub mod task_conflicts;
 

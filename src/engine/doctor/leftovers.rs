@@ -30,6 +30,7 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Vec<Problem> {
         "shallow.lock",
         "index.lock",
         "HEAD.lock",
+        "reftable/tables.list.lock",
     ];
     let locks = locks.into_iter().map(|name| repo.common.join(name));
     let planners = planner::leftovers::abandoned(repo).into_iter();

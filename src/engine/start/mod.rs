@@ -5,6 +5,7 @@ pub mod plan_file;
 pub mod remarks;
 pub mod reopen;
 pub mod retry;
+pub mod take;
 pub mod unsupported;
 pub mod worker_pool;
 
@@ -500,6 +501,8 @@ pub fn create(
         only: prepared.only.clone(),
         assemble,
     };
+    let recorded = repo.record_home();
+    recorded.map_err(|error| EngineError::File("the record of the main checkout".into(), error))?;
     fault::point("run", "with its lock");
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
     fault::point("run", "created");

@@ -37,9 +37,29 @@ pub fn remarks(
         );
     }
     let ignored = unsupported::remarks(plan, settings);
+    let ignored = inside_superproject(repo, settings)?
+        .into_iter()
+        .chain(ignored);
     Ok(remarks
         .into_iter()
         .map(str::to_owned)
         .chain(ignored)
         .collect())
+}
+
+/// Returns a remark on worktrees beside a submodule: git lists them in the superproject.
+fn inside_superproject(repo: &Repo, settings: &Settings) -> Result<Option<String>, GitError> {
+    let Some(superproject) = repo.superproject()? else {
+        return Ok(None);
+    };
+    let example = settings.worktree.folder(repo.home(), "run", "task");
+    let is_inside = example.starts_with(&superproject);
+    let place = example.ancestors().nth(2).unwrap_or(&example).display();
+    Ok(is_inside.then(|| {
+        format!(
+            "this repository is a submodule: git lists its worktrees in {place} as untracked files of \
+             {} (`path` under `[worktree]` moves them)",
+            superproject.display()
+        )
+    }))
 }

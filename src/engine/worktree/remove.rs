@@ -57,6 +57,26 @@ pub fn unsaved_work(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
+    if let Some(found) = unsaved_changes(context, store, worktree)? {
+        return Ok(Some(found));
+    }
+    let Some(Head::Detached(head)) = worktree.head() else {
+        return Ok(None);
+    };
+    let is_kept = head.is_zero() || is_kept(store, state, head)?;
+    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+}
+
+/// Describes the changes in a worktree that are in no commit, and the commits in its submodules that
+/// are nowhere else.
+///
+/// # Errors
+/// When the store or the worktree cannot be read.
+pub fn unsaved_changes(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
     let head = match worktree.head() {
         Some(Head::Branch(branch)) => store.reference(&branch_ref(&branch))?,
         Some(Head::Detached(commit)) => Some(commit).filter(|commit| !commit.is_zero()),
@@ -68,11 +88,7 @@ pub fn unsaved_work(
     if is_uncommitted(context, store, worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
-    let Some(Head::Detached(head)) = worktree.head() else {
-        return Ok(None);
-    };
-    let is_kept = head.is_zero() || is_kept(store, state, head)?;
-    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+    Ok(None)
 }
 
 /// Returns `true` if the base, or a commit that the journal names, contains a commit.

@@ -1,0 +1,133 @@
+//! Takes the commits that the user made on the branch of a passed task, as its new result.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::EngineError;
+use crate::engine::candidates::newer_commits::{NewerCommits, newer_commits};
+use crate::engine::kernel::context::Context;
+use crate::engine::start::retry::{RetryError, refuse_retry};
+use crate::engine::worktree::remove::unsaved_changes;
+use crate::git::Store;
+use crate::git::worktree::{Head, Worktree};
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+
+/// The reason for which the commits on a task's branch cannot be taken. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The result contains everything on the branch.
+    #[error("{0} has no commit on its branch {1} that is not in its result")]
+    NothingNewer(TaskNumber, String),
+    /// The worktree has changes that are in no commit.
+    #[error("the worktree of {0} {1}")]
+    Uncommitted(TaskNumber, String, PathBuf),
+    /// The branch is checked out in a worktree that does not belong to the run.
+    #[error("the branch {1} of {0} is checked out in {place}", place = .2.display())]
+    CheckedOut(TaskNumber, String, PathBuf),
+    /// The worktree is at another commit than the tip of the branch.
+    #[error("the worktree of {0} is not at the tip of its branch {1}")]
+    Elsewhere(TaskNumber, String, PathBuf),
+    /// The task cannot be judged again now.
+    #[error(transparent)]
+    Retry(RetryError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+}
+
+impl<E: Into<EngineError>> From<E> for TakeError {
+    fn from(error: E) -> TakeError {
+        TakeError::Engine(Box::new(error.into()))
+    }
+}
+
+impl TakeError {
+    /// Suggests a remedy.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TakeError::NothingNewer(_, branch) => Some(format!(
+                "commit on {branch} first; `git log {branch}` shows it"
+            )),
+            TakeError::Uncommitted(_, _, place) => Some(format!(
+                "commit or discard them: `git -C {} status`",
+                place.display()
+            )),
+            TakeError::CheckedOut(_, _, place) => Some(format!(
+                "switch to another branch there: `git -C {} switch -`",
+                place.display()
+            )),
+            TakeError::Elsewhere(_, branch, place) => Some(format!(
+                "`git -C {} switch {branch}` takes it there",
+                place.display()
+            )),
+            TakeError::Retry(_) | TakeError::Engine(_) => None,
+        }
+    }
+}
+
+/// Returns the event with which the next attempt at a task offers the tip of its branch, instead of
+/// starting a worker: its checks run, and it becomes the task's result if they pass.
+///
+/// # Errors
+/// When there is nothing to take, or the task's worktree is not at that tip.
+pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Event, TakeError> {
+    refuse_retry(state, &context.settings, task, None).map_err(TakeError::Retry)?;
+    let store = Store::open(&context.repo)?;
+    let newer = newer_commits(&store, state)?;
+    let Some(newer) = newer.into_iter().find(|newer| newer.task == task) else {
+        return Err(TakeError::NothingNewer(task, context.branch(task)));
+    };
+    let attempt = state.task(task).shown_attempt();
+    let path = attempt.map(|attempt| context.recorded_worktree(&attempt.worktree));
+    let path = path.unwrap_or_else(|| context.worktree_path(task, 1));
+    match context.repo.find_worktree(&path).filter(Worktree::exists) {
+        Some(worktree) => refuse_other_content(context, &store, &newer, &worktree)?,
+        None => check_out(context, &newer, &path)?,
+    }
+    Ok(Event::RetryRequested {
+        task,
+        extra_prompt: None,
+        new_prompt: None,
+        worker: None,
+        continue_session: false,
+        by_hand: Some(newer.tip),
+    })
+}
+
+/// Refuses a worktree with other files than the branch has.
+fn refuse_other_content(
+    context: &Context,
+    store: &Store,
+    newer: &NewerCommits,
+    worktree: &Worktree,
+) -> Result<(), TakeError> {
+    let (task, branch, place) = (newer.task, &newer.branch, &worktree.path);
+    let is_at_tip = match worktree.head() {
+        Some(Head::Branch(found)) => found == *branch,
+        Some(Head::Detached(found)) => found == newer.tip,
+        None => false,
+    };
+    if !is_at_tip {
+        return Err(TakeError::Elsewhere(task, branch.clone(), place.clone()));
+    }
+    match unsaved_changes(context, store, worktree)? {
+        Some(what) => Err(TakeError::Uncommitted(task, what, place.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Checks the branch out again where its worktree was removed.
+fn check_out(context: &Context, newer: &NewerCommits, path: &Path) -> Result<(), TakeError> {
+    if let Some(place) = context.repo.checkouts_of(&newer.branch).into_iter().next() {
+        return Err(TakeError::CheckedOut(
+            newer.task,
+            newer.branch.clone(),
+            place,
+        ));
+    }
+    let reason = format!("dispatch {}/{}", context.run, context.slug(newer.task));
+    let head = Head::Branch(newer.branch.clone());
+    context.repo.add_worktree(path, &head, &reason)?;
+    Ok(())
+}

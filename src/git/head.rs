@@ -1,0 +1,86 @@
+//! The HEAD of a checkout: a file, or where references are stored as reftable, a reference in there.
+
+use std::fs;
+use std::path::Path;
+
+use crate::git::command::{Git, GitError};
+use crate::git::refs::branch_ref;
+use crate::merge::oid::Oid;
+
+/// The HEAD of a worktree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Head {
+    /// A branch, without `refs/heads/`.
+    Branch(String),
+    /// A commit.
+    Detached(Oid),
+}
+
+/// The file HEAD where git keeps the real one in a reftable.
+const STUB: &str = "ref: refs/heads/.invalid";
+
+/// Returns `true` if the references of this git folder are stored as reftable.
+pub(super) fn keeps_reftable(git_folder: &Path) -> bool {
+    let text = fs::read_to_string(git_folder.join("HEAD"));
+    text.is_ok_and(|text| text.trim_end() == STUB)
+}
+
+/// Renders the file HEAD.
+pub(super) fn render_head(head: &Head) -> String {
+    match head {
+        Head::Branch(branch) => format!("ref: {}\n", branch_ref(branch)),
+        Head::Detached(oid) => format!("{oid}\n"),
+    }
+}
+
+/// Reads the HEAD of a git folder; `None` if there is none.
+pub(super) fn read_head(git_folder: &Path) -> Option<Head> {
+    let text = fs::read_to_string(git_folder.join("HEAD")).ok()?;
+    match text.trim_end() {
+        STUB => read_head_by_git(git_folder),
+        text => parse_head(text),
+    }
+}
+
+fn parse_head(text: &str) -> Option<Head> {
+    match text.strip_prefix("ref: refs/heads/") {
+        Some(branch) => Some(Head::Branch(branch.to_owned())),
+        None => text.parse().ok().map(Head::Detached),
+    }
+}
+
+fn read_head_by_git(git_folder: &Path) -> Option<Head> {
+    let git = git_in(git_folder);
+    let symbolic = git.line(&["symbolic-ref", "--quiet", "HEAD"]).ok();
+    match symbolic {
+        Some(name) => parse_head(&format!("ref: {name}")),
+        None => parse_head(&git.line(&["rev-parse", "--verify", "HEAD"]).ok()?),
+    }
+}
+
+/// Writes the HEAD of a git folder whose references are stored as reftable.
+///
+/// # Errors
+/// When git cannot write it.
+pub(super) fn write_head_by_git(git_folder: &Path, head: &Head) -> Result<(), GitError> {
+    let git = git_in(git_folder);
+    match head {
+        Head::Branch(branch) => git.run(&["symbolic-ref", "HEAD", &branch_ref(branch)])?,
+        Head::Detached(oid) => git.run(&["update-ref", "--no-deref", "HEAD", &oid.to_string()])?,
+    };
+    Ok(())
+}
+
+/// Returns `true` if a file or reference such as `MERGE_HEAD` exists in a git folder.
+pub(super) fn has_pseudo_reference(git_folder: &Path, name: &str) -> bool {
+    let is_reference = || {
+        let verify = ["rev-parse", "--quiet", "--verify", name];
+        keeps_reftable(git_folder) && git_in(git_folder).run(&verify).is_ok()
+    };
+    git_folder.join(name).exists()
+        || (name.ends_with("_PICK_HEAD") || name == "REVERT_HEAD") && is_reference()
+}
+
+fn git_in(git_folder: &Path) -> Git {
+    Git::at(git_folder).env("GIT_DIR", git_folder.as_os_str())
+}
