@@ -47,6 +47,18 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
 }
 
+/// Returns the file mode mask of this process.
+pub fn file_mask() -> u32 {
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    rustix::process::umask(mask);
+    u32::from(mask.as_raw_mode())
+}
+
+/// Sets the file mode mask of this process.
+pub fn set_file_mask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+}
+
 /// A lock on a file (`flock`), held until it is dropped or the process exits.
 #[derive(Debug)]
 pub struct FileLock {

@@ -86,17 +86,22 @@ pub enum GitError {
         message: String,
     },
     /// A filter of the repository failed.
-    #[error("{setting} = `{program}` failed for {path}: {message}")]
-    Filter {
-        /// The setting, such as `filter.crypt.smudge`.
-        setting: String,
-        /// Its command.
-        program: String,
-        /// The file.
-        path: String,
-        /// The first message, in one line.
-        message: String,
-    },
+    #[error(transparent)]
+    Filter(Box<FailedFilter>),
+}
+
+/// A filter that failed on a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} = `{program}` failed for {path}: {message}")]
+pub struct FailedFilter {
+    /// The setting, such as `filter.crypt.smudge`.
+    pub setting: String,
+    /// Its command.
+    pub program: String,
+    /// The file.
+    pub path: String,
+    /// The first message, in one line.
+    pub message: String,
 }
 
 impl GitError {
@@ -233,12 +238,12 @@ impl Git {
             Some(program) => (process, program),
             None => (setting.clone(), value(&setting).unwrap_or_default()),
         };
-        Some(GitError::Filter {
+        Some(GitError::Filter(Box::new(FailedFilter {
             setting,
             program,
             path,
             message: one_line(said.lines().next().unwrap_or_default()),
-        })
+        })))
     }
 
     /// Builds the error for a command with an unexpected exit.

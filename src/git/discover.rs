@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
+use crate::base::files;
 use crate::base::text::one_line;
 use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
@@ -24,7 +25,8 @@ pub enum Limitation {
 }
 
 impl Repo {
-    /// Finds the repository around a folder.
+    /// Finds the repository around a folder. If it is shared, the files that this process makes from now
+    /// on are.
     ///
     /// # Errors
     /// When there is none, or dispatch cannot work with it. Nothing is created.
@@ -51,6 +53,9 @@ impl Repo {
         let version = parse_version(&version).unwrap_or(OLDEST_GIT);
         let mut repo = Repo::new(top.clone(), common.clone(), git_dir.clone(), version);
         repo.formats = formats(&repo)?;
+        if let Some(mask) = repo.formats.file_mask {
+            files::set_file_mask(mask);
+        }
         Ok(repo)
     }
 

@@ -7,7 +7,7 @@
 //! `git worktree add` itself is used, under the same lock.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -168,7 +168,12 @@ impl Repo {
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
         at(&stage_root, fault::full("worktree entry"))?;
-        let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        // The mask of the user decides who may read it, as for any folder of git.
+        let ordinary = fs::Permissions::from_mode(0o777);
+        let staged = tempfile::Builder::new()
+            .permissions(ordinary)
+            .tempdir_in(&stage_root);
+        let staged = at(&stage_root, staged)?;
         let write = |name: &str, text: String| {
             let file = staged.path().join(name);
             at(&file, fs::write(&file, text))

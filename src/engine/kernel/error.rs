@@ -107,9 +107,10 @@ impl EngineError {
 
     /// Suggests a way out of an error whose cause is a setting of the repository.
     pub fn suggestion(&self) -> Option<String> {
-        let Some(GitError::Filter { setting, .. }) = self.git() else {
+        let Some(GitError::Filter(failed)) = self.git() else {
             return None;
         };
+        let setting = &failed.setting;
         let driver = setting
             .rsplit_once('.')
             .map_or("filter", |(driver, _)| driver);
