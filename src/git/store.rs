@@ -217,11 +217,7 @@ impl Store {
     }
 
     /// Writes an object.
-    pub(super) fn write_object(
-        &self,
-        kind: ObjectKind,
-        content: &[u8],
-    ) -> Result<Oid, StoreError> {
+    pub(super) fn write_object(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
         retried(|| self.backend.write(kind, content))
     }
 

@@ -33,7 +33,7 @@ pub(super) fn retried<T>(
 }
 
 /// Returns `true` for a lock that another process holds, and for a folder that was removed between
-/// its creation and its use. The `git` program tries again by itself.
+/// its creation and its use. The `git` program repeats such writes on its own.
 fn may_pass(error: &git2::Error) -> bool {
     let is_gone = || error.message().contains("No such file or directory");
     error.code() == ErrorCode::Locked || (error.class() == ErrorClass::Os && is_gone())
@@ -54,8 +54,18 @@ mod tests {
         for (code, class, message, tries) in [
             (ErrorCode::GenericError, ErrorClass::Os, gone, 3),
             (ErrorCode::Locked, ErrorClass::Os, "failed to lock file", 3),
-            (ErrorCode::GenericError, ErrorClass::Os, "No space left on device", 1),
-            (ErrorCode::Modified, ErrorClass::Reference, "old reference value", 1),
+            (
+                ErrorCode::GenericError,
+                ErrorClass::Os,
+                "No space left on device",
+                1,
+            ),
+            (
+                ErrorCode::Modified,
+                ErrorClass::Reference,
+                "old reference value",
+                1,
+            ),
         ] {
             let mut count = 0;
             let result = retried(|| {

@@ -38,6 +38,7 @@ mod land_killed;
 mod land_moved;
 mod live;
 mod logs;
+mod maintenance;
 mod mcp;
 mod merge_engine;
 mod merge_failures;

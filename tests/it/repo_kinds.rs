@@ -222,3 +222,80 @@ fn paths_of_any_bytes_come_through_the_whole_way() {
     scene.dispatch(&["clean"]).expect(0);
     assert!(!scene.worktree("a").exists());
 }
+
+#[test]
+fn in_a_shared_repository_the_group_may_write_what_dispatch_makes_as_what_git_makes() {
+    let scene = scene();
+    std::fs::remove_dir_all(scene.repo.join(".git")).unwrap();
+    scene.git(&["init", "--quiet", "--shared=group", "--initial-branch=main"]);
+    scene.git(&["config", "user.name", "Ann"]);
+    scene.git(&["config", "user.email", "ann@example.com"]);
+    scene.commit("a shared project");
+    scene.run(ONE, &[]).expect(0);
+    let git_folder = scene.repo.join(".git");
+    let mut folders = vec![git_folder.clone()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let meta = entry.metadata().unwrap();
+            let (mode, path) = (meta.permissions().mode() & 0o7777, entry.path());
+            let is_ours = is_ours(&path, &git_folder);
+            let wanted = if meta.is_dir() { 0o2070 } else { 0o060 };
+            assert!(!is_ours || mode & wanted == wanted, "{mode:o} {path:?}");
+            if meta.is_dir() {
+                folders.push(path.clone());
+            }
+            seen += usize::from(is_ours);
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+/// Returns `true` for what a run makes in the git folder: its worktrees, folders, references.
+fn is_ours(path: &std::path::Path, git_folder: &std::path::Path) -> bool {
+    let ours = [
+        "worktrees",
+        "dispatch",
+        "refs/dispatch",
+        "refs/heads/dispatch",
+    ];
+    ours.iter()
+        .any(|name| path.starts_with(git_folder.join(name)))
+}
+
+#[test]
+fn a_linear_history_keeps_the_bytes_and_the_encoding_of_messages() {
+    let scene = scene();
+    scene.configure("[assemble]\nhistory = \"linear\"\n");
+    let plan = "# P\n\n1. [A] First\n   - run: echo x >> app.txt; printf 'R\\351sum\\351\\n\\nd\\351j\\340\\n' > ../message; git -c i18n.commitEncoding=ISO-8859-1 commit -qaF ../message\n";
+    scene.run(plan, &[]).expect(0);
+    let last = scene
+        .command("git")
+        .args([
+            "log",
+            "-1",
+            "--format=raw",
+            "--encoding=ISO-8859-1",
+            "--no-show-signature",
+        ])
+        .args([&scene.branch("integration"), "--", "app.txt"])
+        .output()
+        .unwrap();
+    let raw = last.stdout;
+    let has = |bytes: &[u8]| raw.windows(bytes.len()).any(|part| part == bytes);
+    assert!(
+        has(b"encoding ISO-8859-1\n"),
+        "{}",
+        String::from_utf8_lossy(&raw)
+    );
+    assert!(
+        has(b"R\xe9sum\xe9\n") && has(b"d\xe9j\xe0\n"),
+        "{}",
+        String::from_utf8_lossy(&raw)
+    );
+    assert!(
+        has(b"Dispatch-Task: 1 A\n"),
+        "{}",
+        String::from_utf8_lossy(&raw)
+    );
+}

@@ -209,7 +209,11 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_message_stay_as_they_are() {
-        for message in [&b"R\xe9sum\xe9\x85\n"[..], "déjà\n".as_bytes(), b"x\xff\xa0\n"] {
+        for message in [
+            &b"R\xe9sum\xe9\x85\n"[..],
+            "déjà\n".as_bytes(),
+            b"x\xff\xa0\n",
+        ] {
             let added = with_trailers_as_stored(message, "Dispatch-Task: 1 É\n");
             let trailers = "\n\nDispatch-Task: 1 É\n".as_bytes();
             let kept = message.trim_ascii_end();
