@@ -19,15 +19,23 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
-    // The user's umask decides who may read it, as for any new file.
-    let ordinary = fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .permissions(ordinary)
-        .tempfile_in(folder)?;
+    let mut file = temporary_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
+}
+
+/// Creates a temporary file that is to get another name. The user's umask decides who may read it, as
+/// for any new file.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let ordinary = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new()
+        .permissions(ordinary)
+        .tempfile_in(folder)
 }
 
 /// Sets the times of a file to the current time of its file system, which is coarser than the clock.

@@ -251,7 +251,8 @@ fn in_a_shared_repository_the_group_may_write_what_dispatch_makes_as_what_git_ma
     assert!(seen > 20, "{seen}");
 }
 
-/// Returns `true` for what a run makes in the git folder: its worktrees, folders, references.
+/// Returns `true` for what a run makes in the git folder for everyone: its worktrees, folders,
+/// references, and the folders of its objects. Only the user reads the logs of attempts.
 fn is_ours(path: &std::path::Path, git_folder: &std::path::Path) -> bool {
     let ours = [
         "worktrees",
@@ -259,8 +260,11 @@ fn is_ours(path: &std::path::Path, git_folder: &std::path::Path) -> bool {
         "refs/dispatch",
         "refs/heads/dispatch",
     ];
-    ours.iter()
-        .any(|name| path.starts_with(git_folder.join(name)))
+    let is_object_folder = path.parent() == Some(&git_folder.join("objects"));
+    let is_log = path.components().any(|part| part.as_os_str() == "attempts");
+    let mut ours = ours.iter();
+    let is_named = ours.any(|name| path.starts_with(git_folder.join(name)));
+    !is_log && (is_object_folder || is_named)
 }
 
 #[test]
