@@ -112,6 +112,13 @@ impl<'a> BlobMerges<'a> {
         self.by_git.iter().filter_map(merged)
     }
 
+    /// Forgets the merges, and keeps the attributes of paths.
+    pub(super) fn forget_merges(&mut self) {
+        self.merged.clear();
+        self.origins.clear();
+        self.by_git.clear();
+    }
+
     /// Merges the edits whose results are certain, without git.
     ///
     /// # Errors

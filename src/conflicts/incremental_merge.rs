@@ -117,7 +117,7 @@ impl<'a> IncrementalMerge<'a> {
     ///
     /// # Errors
     /// When git cannot be run, or a candidate cannot be read.
-    pub(super) fn announce(
+    pub(crate) fn announce(
         &mut self,
         candidates: impl IntoIterator<Item = (Oid, Option<Vec<Change>>)>,
     ) -> Result<(), MergeError> {

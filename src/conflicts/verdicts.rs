@@ -30,6 +30,12 @@ use crate::merge::verdict::Unit;
 /// output, and the objects it writes, small.
 const BATCH: usize = 2000;
 
+/// The most pairs whose shared edits are in memory at once: some kilobytes each.
+const MOST_CERTAIN: usize = 2000;
+
+/// The branches of each side whose pairs are next to each other: all of them fill one chunk.
+const TILE: usize = 44;
+
 /// The fewest certain merges that pay for another thread.
 const SMALLEST_BATCH: usize = 256;
 
@@ -102,16 +108,32 @@ impl Judge<'_> {
         engine: &MergeEngine,
         pairs: Vec<&'p Pair>,
     ) -> Result<Vec<&'p Pair>, DetectError> {
-        let edits = shared_edits_of(engine, self.changes, &pairs)?;
         let mut blobs = BlobMerges::new(engine);
-        blobs.merge_certain(edits.iter().flatten().flatten())?;
+        let mut rest = Vec::new();
+        for some in tiled(pairs).chunks(MOST_CERTAIN) {
+            self.settle_some(engine, &mut blobs, some, &mut rest)?;
+            blobs.forget_merges();
+        }
         self.blobs.keep_plain_paths(engine, &blobs);
-        let (mut certain, mut rest) = (Vec::new(), Vec::new());
-        for (pair, edits) in pairs.into_iter().zip(edits) {
+        Ok(rest)
+    }
+
+    /// Settles the certain ones of so many pairs, and adds the others to `rest`.
+    fn settle_some<'p>(
+        &mut self,
+        engine: &MergeEngine,
+        blobs: &mut BlobMerges<'_>,
+        pairs: &[&'p Pair],
+        rest: &mut Vec<&'p Pair>,
+    ) -> Result<(), DetectError> {
+        let edits = shared_edits_of(engine, self.changes, pairs)?;
+        blobs.merge_certain(edits.iter().flatten().flatten())?;
+        let mut certain = Vec::new();
+        for (pair, edits) in pairs.iter().zip(edits) {
             let has_one_tree = pair.trees[0] == pair.trees[1] && pair.key.base.is_some();
             let edits = edits.or(has_one_tree.then(Vec::new));
             match edits.and_then(|edits| Some((blobs.merged_all(&edits)?, edits))) {
-                Some((merged, edits)) => certain.push((pair, edits, merged)),
+                Some((merged, edits)) => certain.push((*pair, edits, merged)),
                 None => rest.push(pair),
             }
         }
@@ -127,7 +149,7 @@ impl Judge<'_> {
             }
             self.changes.trim();
         }
-        Ok(rest)
+        Ok(())
     }
 
     fn certain_outcomes(
@@ -331,6 +353,13 @@ impl Judge<'_> {
         }
         Ok(doubtful.len())
     }
+}
+
+/// Orders pairs so that neighbours have few branches among them: each content is then read for one
+/// chunk of pairs, not for all.
+fn tiled(mut pairs: Vec<&Pair>) -> Vec<&Pair> {
+    pairs.sort_by_key(|pair| (pair.a / TILE, pair.b / TILE));
+    pairs
 }
 
 /// Moves these paths into one unit `clean-by-attribute`.

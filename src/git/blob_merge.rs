@@ -26,7 +26,7 @@ const FILES_PER_MERGE: usize = 256;
 const FEWEST_FILES: usize = 8;
 
 /// The most bytes of file contents that a predictor keeps.
-const CONTENTS_KEPT: usize = 16 << 20;
+const CONTENTS_KEPT: usize = 4 << 20;
 
 impl MergeEngine {
     /// Merges contents, each given as the blobs of base, ours and theirs. The merged blobs come in

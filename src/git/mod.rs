@@ -52,6 +52,7 @@ mod store_error;
 mod store_pool;
 #[cfg(test)]
 mod store_tests;
+mod submodule_checkout;
 pub mod submodules;
 mod temp_dir;
 mod transient;

@@ -381,7 +381,8 @@ fn a_run_that_is_stopped_while_checks_run_is_checked_when_it_goes_on() {
 #[test]
 fn a_git_that_is_killed_in_the_middle_of_a_merge_says_nothing_about_the_merge() {
     let mut scene = Scene::new();
-    let plan = "1. [ONE] First\n   - run: sed -i 's/one/ONE/' src/app.ts\n\
+    // A rename is left to git's merge engine.
+    let plan = "1. [MOVE] First\n   - run: mv src/app.ts src/main.ts\n\
                 2. [FIVE] Last\n   - run: sed -i 's/five/FIVE/' src/app.ts\n";
     // The first two that are asked to merge for the assembly are killed, as by the kernel.
     let real = git_dispatch::base::process::find_program("git").unwrap();
@@ -397,8 +398,8 @@ fn a_git_that_is_killed_in_the_middle_of_a_merge_says_nothing_about_the_merge() 
     let path = std::env::var("PATH").unwrap();
     scene.set_env("PATH", &format!("{}:{path}", bin.display()));
     scene.run(plan, &[]).expect(0);
-    let app = format!("{}:src/app.ts", scene.branch("integration"));
-    assert_eq!(scene.git(&["show", &app]), "ONE\ntwo\nthree\nfour\nFIVE");
+    let app = format!("{}:src/main.ts", scene.branch("integration"));
+    assert_eq!(scene.git(&["show", &app]), "one\ntwo\nthree\nfour\nFIVE");
     assert!(std::fs::read_to_string(counted).unwrap().len() > 2);
 }
 

@@ -57,10 +57,13 @@ impl Chain {
                 left_out: left_out_in_review(state),
             },
         };
-        for task in order.iter().filter(|task| !state.is_left_out(**task)) {
-            if let Some(&candidate) = candidates.get(task) {
-                builder.add(*task, candidate)?;
-            }
+        let tasks = order.iter().filter(|task| !state.is_left_out(**task));
+        let tasks = tasks.filter_map(|task| Some((*task, *candidates.get(task)?)));
+        let tasks: Vec<(TaskNumber, Oid)> = tasks.collect();
+        let coming = tasks.iter().map(|(_, candidate)| (*candidate, None));
+        builder.merged.announce(coming)?;
+        for (task, candidate) in tasks {
+            builder.add(task, candidate)?;
         }
         Ok(builder.chain)
     }

@@ -94,8 +94,14 @@ impl Population<'_> {
 
     async fn fill(&self) -> Result<(Option<SetUpFailure>, Brought), EngineError> {
         let since = Instant::now();
-        let (context, path) = (Arc::clone(self.context), self.worktree.path.clone());
-        match blocking(move || copy_and_link(&context, &path)).await {
+        let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+        let bring = move || {
+            if context.settings.worktree.submodules {
+                context.repo.check_out_submodules(&worktree)?;
+            }
+            copy_and_link(&context, &worktree.path)
+        };
+        match blocking(bring).await {
             // A full disk is temporary, and the attempt starts again.
             Err(error) if is_full(&error) => Err(error),
             Err(error) => Ok((Some(self.failure_of_files(&error, since)), Brought::Copies)),
