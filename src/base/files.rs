@@ -55,15 +55,18 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
 }
 
+/// A file mode mask (`umask`).
+pub type FileMask = rustix::fs::RawMode;
+
 /// Returns the file mode mask of this process.
-pub fn file_mask() -> u32 {
+pub fn file_mask() -> FileMask {
     let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::umask(mask);
-    u32::from(mask.as_raw_mode())
+    mask.as_raw_mode()
 }
 
 /// Sets the file mode mask of this process.
-pub fn set_file_mask(mask: u32) {
+pub fn set_file_mask(mask: FileMask) {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
 }
 

@@ -1,6 +1,6 @@
 //! The formats of a repository, and the backend that reads them.
 
-use crate::base::files;
+use crate::base::files::{self, FileMask};
 use crate::git::discover_error::DiscoverError;
 use crate::git::sharing;
 use crate::merge::oid::ObjectFormat;
@@ -28,7 +28,7 @@ pub(super) struct Formats {
     /// `true` if references are stored as reftable, not as files.
     pub(super) has_reftable: bool,
     /// The file mode mask with which files in the git folder are made, if not the user's.
-    pub(super) file_mask: Option<u32>,
+    pub(super) file_mask: Option<FileMask>,
 }
 
 impl Default for Formats {

@@ -1,17 +1,19 @@
 //! `core.sharedRepository`: the files that dispatch makes in the git folder get the modes that git gives
 //! them. Folders inherit the group bit from the git folder, where `git init --shared` has set it.
 
-/// Returns the bits that the file mode mask may have for a value of `core.sharedRepository`; `None`
-/// where the mask of the user decides.
-pub(super) fn mask(value: &str, current: u32) -> Option<u32> {
-    const GROUP: u32 = 0o070;
-    const OTHERS_READ: u32 = 0o005;
+use crate::base::files::FileMask;
+
+/// Returns the file mode mask for a value of `core.sharedRepository`; `None` where that of the user
+/// decides.
+pub(super) fn mask(value: &str, current: FileMask) -> Option<FileMask> {
+    const GROUP: FileMask = 0o070;
+    const OTHERS_READ: FileMask = 0o005;
     match value.to_lowercase().as_str() {
         "group" | "true" | "yes" | "on" | "1" => Some(current & !GROUP),
         "all" | "world" | "everybody" | "2" => Some(current & !GROUP & !OTHERS_READ),
         "umask" | "false" | "no" | "off" | "0" | "" => None,
         octal => {
-            let mode = u32::from_str_radix(octal, 8).ok()?;
+            let mode = FileMask::from_str_radix(octal, 8).ok()?;
             // Who may read a file may enter a folder.
             Some(0o777 & !(mode | (mode & 0o444) >> 2))
         }
