@@ -27,7 +27,7 @@ pub(super) struct Events {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     /// `true` once the session is known: an agent repeats the updates of one that it continues.
     is_open: Arc<AtomicBool>,
-    /// What the agent said last, if it reports its errors as messages.
+    /// The last message of the agent, if that reports its errors as messages.
     last_said: Arc<Mutex<Option<String>>>,
 }
 
