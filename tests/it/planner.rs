@@ -299,7 +299,6 @@ fn shell_commands_of_the_planner_are_run_only_after_a_confirmation() {
     scene.set_env("DISPATCH_ASSEMBLE_CHECK", "true");
     let ended = plan_new(&scene, &["--run", "--detach"]).expect(0);
     assert!(ended.err.contains("run checked-"), "{}", ended.err);
-    scene.dispatch(&["cancel", &scene.run_name()]).expect(0);
     scene.dispatch(&["wait"]);
 }
 
@@ -393,12 +392,12 @@ fn wrong_requests_are_refused_before_anything_runs() {
     hint: add `--yes` to save the plan without a question
     2
     error: the goal is empty
-    hint: say what shall be built, as in `dispatch plan new "Add a login"`
+    hint: describe what to build, as in `dispatch plan new "Add a login"`
     2
     error: could not read no.txt: No such file or directory (os error 2)
     1
     error: ../long.txt is longer than 64 KiB
-    hint: name the files that the planner shall read instead
+    hint: name files that the planner can read instead
     2
     error: the worker `nobody` is not configured
     hint: add `[workers.nobody]` to .dispatch.toml; `dispatch workers` lists all
