@@ -114,6 +114,12 @@ tables! {
         template_text: Option<String>,
     }
 
+    /// Tasks with variants.
+    variants: VariantSettings {
+        /// The worker that chooses among the variants of a task that names no judge; "" is the rule.
+        judge: Option<String> as Maybe<Text> = None,
+    }
+
     /// Places and contents of worktrees.
     worktree: WorktreeSettings {
         /// The path of a worktree, outside the repository; {repo}, {run} and {task} are filled in.
@@ -122,6 +128,9 @@ tables! {
         copy: Vec<String> as List<Glob> = Vec::new(),
         /// Untracked paths, such as "node_modules", that are linked into a new worktree.
         link: Vec<String> as List<RepoFile> = Vec::new(),
+        /// Check out submodules in new worktrees: those that are initialised in the checkout, or all if
+        /// none is. Commits that the repository has need no network.
+        submodules: bool as Flag = false,
         /// Shell commands in a new worktree, before the worker, the checks or the hooks: one string or a
         /// list. Nothing that they write becomes part of a result.
         setup: Vec<String> as Commands = Vec::new(),

@@ -5,13 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
-use crate::git::command::GitError;
+use crate::git::command::{Git, GitError};
 use crate::git::racy_index::refresh_index_mtime;
+use crate::git::raw_diff::parse_staged;
 use crate::git::refs::branch_ref;
 use crate::git::stage_args::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// The captured content of a worktree.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +51,14 @@ const INDEX_COPY: &str = "dispatch-index";
 /// The copy of the index for `git status`.
 const STATUS_COPY: &str = "dispatch-status-index";
 
+/// The locks in an admin folder that a killed git of its worker may leave.
+const STALE_LOCKS: [&str; 4] = [
+    "index.lock",
+    "HEAD.lock",
+    "reftable/tables.list.lock",
+    "dispatch-index.lock",
+];
+
 /// Settings that write staged objects durably, with one flush for all of them.
 const DURABLE: [&str; 2] = [
     "core.fsync=committed,loose-object",
@@ -73,7 +82,7 @@ impl Store {
         full("harvest")?;
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
-        let index = copy_index(worktree, INDEX_COPY)?;
+        let index = self.copy_index(worktree, INDEX_COPY)?;
         let args = stage_everything(&DURABLE, left_out);
         let index_file = index.display().to_string();
         worktree
@@ -81,7 +90,7 @@ impl Store {
             .env("GIT_INDEX_FILE", index_file)
             .run(&args)?;
         fault::point("harvest", "staged");
-        let tree = self.write_index_tree(worktree, &index)?;
+        let tree = self.write_index_tree(worktree, &index, head)?;
         fault::point("harvest", "written");
         Ok(Capture {
             head,
@@ -101,7 +110,7 @@ impl Store {
         left_out: &[String],
     ) -> Result<bool, CaptureError> {
         worktree.verify()?;
-        let index = copy_index(worktree, STATUS_COPY)?;
+        let index = self.copy_index(worktree, STATUS_COPY)?;
         let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
         let status = [
             "status",
@@ -148,48 +157,85 @@ impl Store {
         }
     }
 
-    /// Writes the tree of an index, in process where libgit2 reads its format; an index with
-    /// extensions that it must not ignore (split, sparse) is left to `git write-tree`.
-    fn write_index_tree(&self, worktree: &Worktree, index: &Path) -> Result<Oid, CaptureError> {
+    /// Copies the worker's index, which stays as it is until the outcome is known, so that checks see
+    /// the worktree as the worker did. The copy keeps the time stamp, with which git tells entries it
+    /// cannot trust; where nothing can have changed unseen, it gets a later one, which spares git
+    /// reading all those files again.
+    fn copy_index(&self, worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
+        let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
+        let copied = (|| {
+            let original = fs::metadata(&index)?;
+            fs::copy(&index, &copy)?;
+            File::options()
+                .write(true)
+                .open(&copy)?
+                .set_modified(original.modified()?)?;
+            match self.format() {
+                ObjectFormat::Sha1 => refresh_index_mtime(&copy, &original, &worktree.path),
+                // libgit2 might take its longer entries for others.
+                ObjectFormat::Sha256 => Ok(false),
+            }
+        })();
+        match copied {
+            Ok(_) => Ok(copy),
+            // A worker may have removed its index; git then stages everything again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let _ = fs::remove_file(&copy);
+                Ok(copy)
+            }
+            Err(error) => Err(WorktreeError::Io(copy, error).into()),
+        }
+    }
+
+    /// Writes the tree of an index, in process where libgit2 reads its format. `git write-tree` would
+    /// write the index, too, and run filters for files that are as young as that.
+    fn write_index_tree(
+        &self,
+        worktree: &Worktree,
+        index: &Path,
+        head: Oid,
+    ) -> Result<Oid, CaptureError> {
         if let Some(tree) = self.backend.index_tree(index) {
             return Ok(tree);
         }
         let index = index.display().to_string();
         let git = worktree.git().env("GIT_INDEX_FILE", index);
+        if let Some(tree) = self.head_with_index(&git, head)? {
+            return Ok(tree);
+        }
         let line = git.line(&["write-tree"])?;
         Ok(line.parse().unwrap_or(Oid::ZERO))
     }
-}
 
-/// Copies the worker's index, which stays as it is until the outcome is known, so that checks see
-/// the worktree as the worker did. The copy keeps the time stamp, with which git tells entries it
-/// cannot trust; where nothing can have changed unseen, it gets a later one, which spares git
-/// reading all those files again.
-fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
-    let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
-    let copied = (|| {
-        let original = fs::metadata(&index)?;
-        fs::copy(&index, &copy)?;
-        File::options()
-            .write(true)
-            .open(&copy)?
-            .set_modified(original.modified()?)?;
-        refresh_index_mtime(&copy, &original, &worktree.path)
-    })();
-    match copied {
-        Ok(_) => Ok(copy),
-        // A worker may have removed its index; git then stages everything again.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let _ = fs::remove_file(&copy);
-            Ok(copy)
+    /// Lays what differs in the index over the tree of HEAD. `None` for an unfinished merge, or for a
+    /// file in place of a directory.
+    fn head_with_index(&self, git: &Git, head: Oid) -> Result<Option<Oid>, CaptureError> {
+        let tree = self.tree_of(head)?;
+        let compare = ["diff-index", "--cached", "--raw", "-z", "--no-abbrev"];
+        let more = [
+            "--no-renames",
+            "--ignore-submodules=none",
+            &tree.to_string(),
+        ];
+        let output = git.run(&[&compare[..], &more].concat())?;
+        let Some(changes) = parse_staged(&output) else {
+            return Ok(None);
+        };
+        let edits: Vec<_> = changes
+            .into_iter()
+            .map(|change| (change.path, change.new))
+            .collect();
+        match self.tree_overlaid(tree, &edits) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(StoreError::Overlay(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(WorktreeError::Io(copy, error).into()),
     }
 }
 
 /// Removes locks inside the admin folder, which belong to the ended attempt alone.
 fn remove_stale_locks(worktree: &Worktree) -> Result<(), CaptureError> {
-    for name in ["index.lock", "HEAD.lock", "dispatch-index.lock"] {
+    for name in STALE_LOCKS {
         let lock = worktree.admin.join(name);
         match fs::remove_file(&lock) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -28,6 +28,7 @@ pub(super) struct RawEntry {
     pub(super) path: RepoPath,
     /// The new path of a rename or copy.
     pub(super) second: Option<RepoPath>,
+    is_unmerged: bool,
 }
 
 /// Separates the changed files from the removed directories.
@@ -72,13 +73,30 @@ pub(super) fn parse_differences(output: &[u8]) -> Option<Vec<Answer>> {
     Some(answers)
 }
 
+/// Parses `git diff-index --cached --raw -z`; `None` if it does not fit the grammar, or for paths with
+/// several stages.
+pub(super) fn parse_staged(output: &[u8]) -> Option<Vec<Change>> {
+    let mut entries = Vec::new();
+    let mut rest = output;
+    while !rest.is_empty() {
+        let entry = raw_entry(&mut rest)?;
+        if entry.is_unmerged {
+            return None;
+        }
+        entries.push(entry);
+    }
+    Some(tree_changes(entries).changes)
+}
+
 fn raw_entry(rest: &mut &[u8]) -> Option<RawEntry> {
     let meta = std::str::from_utf8(until(rest, 0)?).ok()?;
     let mut words = meta.strip_prefix(':')?.split(' ');
     let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
     let modes = [mode()?, mode()?];
     let oids = [words.next()?.parse().ok()?, words.next()?.parse().ok()?];
-    let has_second = words.next()?.starts_with(['R', 'C']);
+    let status = words.next()?;
+    let has_second = status.starts_with(['R', 'C']);
+    let is_unmerged = status.starts_with('U');
     let path = RepoPath::new(until(rest, 0)?);
     let second = match has_second {
         true => Some(RepoPath::new(until(rest, 0)?)),
@@ -89,6 +107,7 @@ fn raw_entry(rest: &mut &[u8]) -> Option<RawEntry> {
         oids,
         path,
         second,
+        is_unmerged,
     })
 }
 

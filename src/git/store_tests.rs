@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::git::commit::{By, NewCommit};
 use crate::git::formats::{Formats, Way};
 use crate::git::quarantine::Quarantine;
+use crate::git::worktree::Head;
 use crate::git::{Git, Repo, Store, StoreError};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
@@ -240,8 +241,9 @@ fn both_write_the_same_objects() {
         let oid = both.same(|store| store.write_commit(&new)).unwrap();
         let commit = both.same(|store| store.commit(oid).unwrap());
         assert_eq!(commit.trailer("Dispatch-Run"), Some("x"));
-        both.same(|store| store.write_commit_as(&new, first))
-            .unwrap();
+        let original = both.same(|store| store.original(oid).unwrap());
+        let again = |store: &Store| store.write_again(&original, new.tree, &[first], new.time);
+        both.same(again).unwrap();
         let parents = [absent.oid];
         let new = NewCommit {
             parents: &parents,
@@ -327,9 +329,13 @@ fn both_list_references() {
         "refs/tags/v1",
         "refs/heads/missing",
         "refs/heads/none",
+        "refs/heads/main^{tree}",
+        "refs/heads/main@{0}",
+        "refs/heads/a..b",
+        "main",
         "HEAD",
     ] {
-        both.same(|store| store.reference(name).unwrap());
+        both.same(|store| store.reference(name).ok());
     }
     for revision in [
         "v1",
@@ -418,4 +424,75 @@ fn a_shallow_history_ends_without_an_error() {
         both.same(|store| store.linear_history(&[second], None))
             .is_none()
     );
+}
+
+#[test]
+fn many_threads_share_the_processes_of_git() {
+    let both = Both::new();
+    let repo = &both.repos[1];
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            scope.spawn(move || {
+                let store = Store::open(repo).unwrap();
+                for round in 0..20u8 {
+                    let content = vec![thread ^ round; 1 << (round % 20)];
+                    let oid = store.write_blob(&content).unwrap();
+                    assert_eq!(store.blob(oid).unwrap(), content);
+                }
+            });
+        }
+    });
+    let large = [b"line\n\0".repeat(1 << 20), vec![0xff]].concat();
+    let oid = both.same(|store| store.write_blob(&large)).unwrap();
+    assert!(both.same(|store| store.blob(oid).unwrap() == large));
+}
+
+#[test]
+fn a_killed_process_of_git_is_replaced() {
+    let both = Both::new();
+    let store = Store::open(&both.repos[1]).unwrap();
+    let oid = store.write_blob(b"one").unwrap();
+    assert_eq!(store.blob(oid).unwrap(), b"one");
+    assert_eq!(both.repos[1].sessions.kill_all(), 2);
+    assert_eq!(store.blob(oid).unwrap(), b"one");
+    assert_eq!(store.write_blob(b"one").unwrap(), oid);
+}
+
+#[test]
+fn the_message_of_git_is_in_the_error() {
+    let both = Both::new();
+    let objects = both.folder.path().join(".git/objects");
+    fs::rename(&objects, objects.with_file_name("gone")).unwrap();
+    let store = Store::open(&both.repos[1]).unwrap();
+    let error = store.write_blob(b"one").unwrap_err().to_string();
+    assert!(error.contains("hash-object"), "{error}");
+}
+
+#[test]
+fn both_capture_the_same_tree_from_a_worktree() {
+    let both = Both::new();
+    let mut rng = fastrand::Rng::with_seed(3);
+    change(both.folder.path(), &mut rng);
+    let first = both.commit("first");
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path().canonicalize().unwrap().join("work");
+    let head = Head::Detached(first);
+    let worktree = both.repos[0].add_worktree(&place, &head, "test").unwrap();
+    let git = Git::at(&place);
+    for round in 0..12 {
+        change(&place, &mut rng);
+        match round {
+            3 => drop(git.run(&["add", "--all"]).unwrap()),
+            5 => drop(git.run(&["update-index", "--split-index"]).unwrap()),
+            8 => {
+                let _ = fs::remove_dir_all(place.join("d"));
+                fs::write(place.join("d"), "a file\n").unwrap();
+            }
+            9 => fs::remove_file(place.join("d")).unwrap(),
+            _ => {}
+        }
+        assert!(both.same(|store| store.has_changes(&worktree, &[]).unwrap()));
+        both.same(|store| store.capture(&worktree, &[]).unwrap().tree);
+        both.same(|store| store.capture(&worktree, &["a".to_owned()]).unwrap().tree);
+    }
 }

@@ -192,7 +192,7 @@ fn shallow_clones_and_submodules_are_allowed_and_said() {
     let warnings: Vec<&str> = warnings.collect();
     insta::assert_snapshot!(warnings.join("\n"), @r"
     warning: this is a shallow clone: history ends early, merges may need more
-    warning: submodules are not checked out in the worktrees
+    warning: submodules are not checked out in the worktrees (`submodules` under `[worktree]`)
     ");
     assert_both_words(&scene);
 }

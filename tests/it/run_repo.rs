@@ -306,3 +306,21 @@ fn a_git_folder_elsewhere_has_its_worktrees_beside_the_checkout() {
         assert_eq!(runs.count(), 2, "from a linked worktree in the same place");
     }
 }
+
+#[test]
+fn a_link_that_leads_out_of_the_worktree_is_remarked_on() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "node_modules/\n");
+    scene.commit("Ignore");
+    let plan = "1. [A] a\n   - run: ln -s /opt/node_modules node_modules; ln -s ../../x up; ln -s README.md fine; \
+                ln -s $PWD/README.md own\n";
+    let ended = scene.run(plan, &[]).expect(0);
+    for words in [
+        "node_modules is a link to /opt/node_modules, outside the repository",
+        "up is a link to ../../x, outside the repository",
+        "which goes when its worktree is removed",
+    ] {
+        assert!(ended.out.contains(words), "{}", ended.out);
+    }
+    assert!(!ended.out.contains("fine is a link"), "{}", ended.out);
+}

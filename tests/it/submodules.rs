@@ -295,3 +295,67 @@ fn a_submodule_has_its_worktrees_beside_its_own_checkout() {
     scene.repo = superproject;
     assert_eq!(scene.git(&left), "", "nothing is left in the superproject");
 }
+
+/// Turns the submodules of worktrees on, has all of them, and takes their origins away.
+fn with_submodules(more: &str) -> Scene {
+    let scene = scene();
+    scene.git(&["submodule", "update", "--quiet", "--init", "--recursive"]);
+    scene.configure(&format!("[worktree]\nsubmodules = true\n{more}"));
+    go_offline(&scene);
+    scene
+}
+
+#[test]
+fn worktrees_have_submodules_without_network_and_without_a_change_of_the_configuration() {
+    let scene = with_submodules("");
+    let before = scene.fingerprint();
+    let plan = "# Parts
+
+1. [A] Read the submodules
+   - run: cat sub/a.txt sub/deep/part/p.txt > out.txt && git -C sub remote get-url origin > url.txt
+";
+    let ended = scene.run(plan, &[]).expect(0);
+    assert!(
+        !ended.err.contains("submodules are not checked out"),
+        "{}",
+        ended.err
+    );
+    before.assert_same(&scene.fingerprint());
+    let read = |file: &str| scene.git(&["show", &format!("{}:{file}", scene.branch("a"))]);
+    assert_eq!(read("out.txt"), "1\n1");
+    assert_eq!(
+        read("url.txt"),
+        scene.root.join("sub.origin").display().to_string()
+    );
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+}
+
+#[test]
+fn a_commit_of_a_submodule_reaches_the_tasks_and_the_checks_after_it() {
+    let scene = with_submodules("[assemble]\ncheck = [\"test -e sub/w.txt\"]\n");
+    let plan = "# Parts
+
+1. [A] Commit in the submodule
+   - run: cd sub && echo w > w.txt && git add -A && git commit -qm inner
+2. [B] Read it — blocked by #1
+   - run: cp sub/w.txt b.txt
+";
+    scene.run(plan, &[]).expect(0);
+    land_and_clean(&scene);
+    assert_eq!(text(&scene, "b.txt").as_deref(), Some("w\n"));
+}
+
+#[test]
+fn a_submodule_that_cannot_be_fetched_fails_the_set_up() {
+    let mut scene = scene();
+    scene.configure("[worktree]\nsubmodules = true\n");
+    let clone = scene.root.join("clone");
+    scene.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+    scene.repo = clone;
+    go_offline(&scene);
+    let ended = scene
+        .run("1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(3);
+    assert!(ended.out.contains("git submodule"), "{}", ended.out);
+}

@@ -14,6 +14,7 @@ mod keep;
 mod offer;
 mod output;
 mod outside_changes;
+mod outward_links;
 mod repeat;
 pub mod run;
 mod start;

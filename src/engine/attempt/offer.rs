@@ -5,6 +5,7 @@ use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::{embedded_repository, large_files};
+use crate::engine::attempt::outward_links::outward_links;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::submodules::keep_submodules;
@@ -53,6 +54,7 @@ impl Offer {
             return Ok(Err(Fact::EmbeddedRepository(path)));
         }
         remarks.extend(large_files(store, &changes)?);
+        remarks.extend(outward_links(store, &case.worktree.path, &changes)?);
         match in_submodules(case, &changes)? {
             Ok(found) => remarks.extend(found),
             Err(fact) => return Ok(Err(fact)),

@@ -107,7 +107,7 @@ impl Examiner<'_> {
     }
 
     fn stale_locks(&self, worktree: &Worktree) -> Vec<Problem> {
-        let locks = ["index.lock", "HEAD.lock"].into_iter();
+        let locks = ["index.lock", "HEAD.lock", "reftable/tables.list.lock"].into_iter();
         let locks = locks.map(|name| worktree.admin.join(name));
         let problems = locks.filter(|lock| lock.exists()).map(|lock| {
             let why = "a git of a dead worker left it";

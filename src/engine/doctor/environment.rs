@@ -34,6 +34,7 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Result<Environment, EngineEr
     for remark in repo.limitations()? {
         let (what, why) = match remark {
             Limitation::Shallow => ("shallow clone", "history ends early, merges may need more"),
+            Limitation::Submodules if settings.worktree.submodules => continue,
             Limitation::Submodules => ("submodules", "they are not checked out in worktrees"),
         };
         found.warn(what, why, Fix::None);

@@ -18,12 +18,18 @@ pub fn remarks(
     prepared: &Prepared,
 ) -> Result<Vec<String>, GitError> {
     let mut remarks = Vec::new();
-    for limitation in repo.limitations()? {
+    let has_submodules = settings.worktree.submodules;
+    let limitations = repo.limitations()?.into_iter();
+    let limitations =
+        limitations.filter(|found| *found != Limitation::Submodules || !has_submodules);
+    for limitation in limitations {
         remarks.push(match limitation {
             Limitation::Shallow => {
                 "this is a shallow clone: history ends early, merges may need more"
             }
-            Limitation::Submodules => "submodules are not checked out in the worktrees",
+            Limitation::Submodules => {
+                "submodules are not checked out in the worktrees (`submodules` under `[worktree]`)"
+            }
         });
     }
     if repo.is_dirty()? {

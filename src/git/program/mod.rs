@@ -104,6 +104,18 @@ impl Program {
         Ok(self.sessions.ask(&self.git, args, question, answer)?)
     }
 
+    fn read_once(&self, oid: Oid) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
+        let question = format!("contents {oid}\n");
+        self.ask(&READ, question.as_bytes(), |session| {
+            let Some((_, (kind, size))) = read_header(session)? else {
+                return Ok(None);
+            };
+            let content = session.bytes(size)?;
+            session.bytes(1)?;
+            Ok(Some((kind, content)))
+        })
+    }
+
     /// Asks what a name that has no line end stands for.
     fn look_up(&self, name: &str) -> Result<Option<(Oid, Header)>, StoreError> {
         if name.contains(['\n', '\0']) {
@@ -124,15 +136,13 @@ impl Backend for Program {
     }
 
     fn read(&self, oid: Oid) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
-        let question = format!("contents {oid}\n");
-        self.ask(&READ, question.as_bytes(), |session| {
-            let Some((_, (kind, size))) = read_header(session)? else {
-                return Ok(None);
-            };
-            let content = session.bytes(size)?;
-            session.bytes(1)?;
-            Ok(Some((kind, content)))
-        })
+        let found = self.read_once(oid)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        // A process reads the list of alternates when it starts.
+        self.sessions.renew(&READ);
+        self.read_once(oid)
     }
 
     fn headers(&self, oids: &[Oid]) -> Result<Vec<Option<Header>>, StoreError> {

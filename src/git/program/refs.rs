@@ -7,8 +7,11 @@ use crate::merge::oid::Oid;
 
 impl Program {
     pub(super) fn read_reference(&self, name: &str) -> Result<Option<Oid>, StoreError> {
-        if !name.starts_with("refs/") {
-            return Ok(self.look_up(name)?.map(|(oid, _)| oid));
+        let is_pseudo = name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        if is_expression(name) || !(name.starts_with("refs/") || is_pseudo) {
+            return Err(StoreError::BadName(name.to_owned()));
         }
         if let Some((oid, _)) = self.look_up(name)? {
             return Ok(Some(oid));
@@ -114,6 +117,12 @@ impl Program {
         });
         Ok(references.collect())
     }
+}
+
+/// Returns `true` if git would read more than a name in this text.
+fn is_expression(name: &str) -> bool {
+    let special = |c: char| c.is_ascii_control() || " ^~:?*[\\".contains(c);
+    name.contains(special) || name.contains("@{") || name.contains("..")
 }
 
 /// Returns `true` if git rejected the name of a reference.

@@ -63,6 +63,15 @@ impl Sessions {
         }
     }
 
+    /// Ends all idle processes with these arguments, which may not know of objects that were moved.
+    pub(super) fn renew(&self, args: &[&str]) {
+        let ended: Vec<_> = {
+            let mut idle = self.lock();
+            idle.extract_if(.., |(known, _)| known == args).collect()
+        };
+        drop(ended);
+    }
+
     fn take(&self, args: &[&str]) -> Option<Session> {
         let mut idle = self.lock();
         let place = idle.iter().position(|(known, _)| known == args)?;
@@ -76,6 +85,17 @@ impl Sessions {
             let args = args.iter().map(|arg| (*arg).to_owned()).collect();
             idle.push((args, session));
         }
+    }
+
+    /// Kills all idle processes and returns their number.
+    #[cfg(test)]
+    pub(in crate::git) fn kill_all(&self) -> usize {
+        let mut idle = self.lock();
+        for (_, session) in idle.iter_mut() {
+            let _ = session.child.kill();
+            let _ = session.child.wait();
+        }
+        idle.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Vec<String>, Session)>> {

@@ -1,0 +1,261 @@
+//! Checks out the submodules of a linked worktree, without network where the module store has them.
+//!
+//! `git submodule update` does the work. What `git submodule init` would write into the
+//! configuration that all worktrees share is given to it as settings of the one command.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault;
+use crate::git::command::{Git, GitError};
+use crate::git::repo::Repo;
+use crate::git::submodules::{declared_submodules, known_commits};
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+
+impl Repo {
+    /// Checks out the submodules of a worktree, nested ones included, as its index names them: those
+    /// that are initialised in the user's checkout, or all if none is.
+    ///
+    /// # Errors
+    /// When git cannot fetch or check out one of them.
+    pub fn check_out_submodules(&self, worktree: &Worktree) -> Result<(), GitError> {
+        Superproject {
+            top: worktree.path.clone(),
+            modules: worktree.admin.join("modules"),
+            stores: self.common.join("modules"),
+            user: self.git(),
+            is_nested: false,
+        }
+        .check_out(false)
+    }
+}
+
+/// A checkout that contains submodules.
+struct Superproject {
+    /// Its folder.
+    top: PathBuf,
+    /// The folder of the repositories of its submodules.
+    modules: PathBuf,
+    /// The folder of their repositories in the module store.
+    stores: PathBuf,
+    /// The user's repository of it, whose configuration tells which of them are used.
+    user: Git,
+    /// `true` if it is a submodule itself.
+    is_nested: bool,
+}
+
+/// A submodule to check out.
+struct Wanted {
+    name: PathBuf,
+    path: PathBuf,
+    commit: Oid,
+    /// Its address, if one is known.
+    url: Option<String>,
+}
+
+impl Superproject {
+    /// Checks its submodules out; `all` of them, or those that the user has.
+    fn check_out(&self, all: bool) -> Result<(), GitError> {
+        let declared = declared_submodules(&self.top)?;
+        if declared.is_empty() {
+            return Ok(());
+        }
+        let settings = settings_of(&self.user, &[])?;
+        let has_url = |(name, _): &(PathBuf, PathBuf)| settings.contains_key(&key(name, "url"));
+        let all = all || (!self.is_nested && !declared.iter().any(has_url));
+        for wanted in self.wanted(declared, &settings, all)? {
+            self.check_out_one(&wanted)?;
+            fault::point("submodule", "checked out");
+            let store = self.stores.join(&wanted.name);
+            let module = self.modules.join(&wanted.name);
+            let inner = Superproject {
+                top: self.top.join(&wanted.path),
+                user: git_of(if store.is_dir() { &store } else { &module }),
+                modules: module.join("modules"),
+                stores: store.join("modules"),
+                is_nested: true,
+            };
+            inner.check_out(all)?;
+        }
+        Ok(())
+    }
+
+    /// Selects the submodules to check out.
+    fn wanted(
+        &self,
+        declared: Vec<(PathBuf, PathBuf)>,
+        settings: &BTreeMap<String, String>,
+        all: bool,
+    ) -> Result<Vec<Wanted>, GitError> {
+        let commits = self.commits()?;
+        let file = self.top.join(".gitmodules").into_os_string();
+        let defaults = settings_of(&self.user, &["--file".into(), file])?;
+        let wanted = declared.into_iter().filter_map(|(name, path)| {
+            let own = |of: &str| settings.get(&key(&name, of)).cloned();
+            let is_active = own("active").is_none_or(|active| active != "false");
+            let is_used = all || own("url").is_some();
+            let update = own("update").or_else(|| defaults.get(&key(&name, "update")).cloned());
+            let is_left_out = update.as_deref() == Some("none");
+            let commit = *commits.get(&path)?;
+            let url = own("url").or_else(|| self.address(defaults.get(&key(&name, "url"))?));
+            (is_active && is_used && !is_left_out).then_some(Wanted {
+                name,
+                path,
+                commit,
+                url,
+            })
+        });
+        Ok(wanted.collect())
+    }
+
+    /// Reads the commits of the submodules from the index, by path.
+    fn commits(&self) -> Result<HashMap<PathBuf, Oid>, GitError> {
+        let listed = Git::at(&self.top).run(&["ls-files", "--stage", "-z"])?;
+        let entries = listed.split(|byte| *byte == 0);
+        let parse = |entry: &[u8]| {
+            let entry = entry.strip_prefix(b"160000 ")?;
+            let end = entry.iter().position(|byte| *byte == b'\t')?;
+            let commit = std::str::from_utf8(&entry[..end]).ok()?;
+            let commit = commit.split(' ').next()?.parse().ok()?;
+            let path = std::ffi::OsStr::from_bytes(&entry[end + 1..]);
+            Some((PathBuf::from(path), commit))
+        };
+        Ok(entries.filter_map(parse).collect())
+    }
+
+    fn check_out_one(&self, wanted: &Wanted) -> Result<(), GitError> {
+        let (store, module) = (
+            self.stores.join(&wanted.name),
+            self.modules.join(&wanted.name),
+        );
+        let in_store = has(&store, wanted.commit);
+        if !module.join("HEAD").exists() {
+            let source = in_store.then(|| store.display().to_string());
+            self.update(wanted, source.or_else(|| wanted.url.clone()))?;
+            return match &wanted.url {
+                // Later fetches there ask the origin, not the store.
+                Some(url) if in_store => {
+                    let git = git_of(&module);
+                    git.run(&["config", "remote.origin.url", url]).map(drop)
+                }
+                _ => Ok(()),
+            };
+        }
+        if in_store && !has(&module, wanted.commit) {
+            let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"];
+            let mut args: Vec<OsString> = fetch.map(OsString::from).to_vec();
+            args.extend([store.into_os_string(), wanted.commit.to_string().into()]);
+            git_of(&module)
+                .setting("protocol.file.allow=always")
+                .run(&args)?;
+        }
+        self.update(wanted, wanted.url.clone())
+    }
+
+    /// Runs `git submodule update` for one submodule.
+    fn update(&self, wanted: &Wanted, source: Option<String>) -> Result<(), GitError> {
+        let mut settings = vec![(key(&wanted.name, "active"), "true".to_owned())];
+        settings.extend(source.map(|source| (key(&wanted.name, "url"), source)));
+        let mut git = Git::at(&self.top)
+            .setting("protocol.file.allow=always")
+            .env("GIT_CONFIG_COUNT", settings.len().to_string());
+        for (number, (key, value)) in settings.into_iter().enumerate() {
+            git = git.env(&format!("GIT_CONFIG_KEY_{number}"), key);
+            git = git.env(&format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        let update = [
+            "submodule",
+            "--quiet",
+            "update",
+            "--checkout",
+            "--force",
+            "--",
+        ];
+        let mut args: Vec<OsString> = update.map(OsString::from).to_vec();
+        args.push(wanted.path.clone().into_os_string());
+        git.run(&args).map(drop)
+    }
+
+    /// Returns the address that `.gitmodules` gives, which may be relative to the origin's.
+    fn address(&self, url: &str) -> Option<String> {
+        if !url.starts_with("./") && !url.starts_with("../") {
+            return Some(url.to_owned());
+        }
+        let origin = self.user.line(&["config", "--get", "remote.origin.url"]);
+        let origin = origin.unwrap_or_else(|_| self.user.folder().display().to_string());
+        Some(relative_address(&origin, url))
+    }
+}
+
+/// Resolves a relative address as git does: each `../` removes a part of the origin's.
+fn relative_address(origin: &str, url: &str) -> String {
+    let (mut origin, mut url) = (origin.trim_end_matches('/'), url);
+    let mut separator = '/';
+    loop {
+        if let Some(rest) = url.strip_prefix("../") {
+            url = rest;
+            if let Some((before, _)) = origin.rsplit_once('/') {
+                origin = before;
+            } else if let Some((before, _)) = origin.rsplit_once(':') {
+                (origin, separator) = (before, ':');
+            }
+        } else if let Some(rest) = url.strip_prefix("./") {
+            url = rest;
+        } else {
+            return format!("{origin}{separator}{}", url.trim_end_matches('/'));
+        }
+    }
+}
+
+fn key(name: &Path, of: &str) -> String {
+    format!("submodule.{}.{of}", name.display())
+}
+
+/// Reads the settings of all submodules.
+fn settings_of(git: &Git, more: &[OsString]) -> Result<BTreeMap<String, String>, GitError> {
+    let mut args: Vec<OsString> = ["config", "-z"].map(OsString::from).to_vec();
+    args.extend_from_slice(more);
+    args.extend(["--get-regexp", r"^submodule\."].map(OsString::from));
+    let finished = git.finish(&args)?;
+    // It exits with 1 if there are none.
+    let listed = String::from_utf8_lossy(&finished.stdout);
+    let entries = listed
+        .split('\0')
+        .filter_map(|entry| entry.split_once('\n'));
+    let entries = entries.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Ok(entries.collect())
+}
+
+fn git_of(git_dir: &Path) -> Git {
+    Git::at(git_dir).env("GIT_DIR", git_dir.as_os_str())
+}
+
+fn has(git_dir: &Path, commit: Oid) -> bool {
+    git_dir.join("objects").is_dir()
+        && known_commits(&git_of(git_dir), &[commit]).is_ok_and(|known| !known.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_addresses_start_at_the_origin() {
+        let all = [
+            ("https://example.com/me/shop.git", "../lib.git"),
+            ("https://example.com/me/shop.git/", "./lib"),
+            ("git@example.com:shop.git", "../lib.git"),
+            ("/srv/me/shop", "../../you/lib/"),
+        ];
+        let resolved = all.map(|(origin, url)| relative_address(origin, url));
+        insta::assert_snapshot!(resolved.join("\n"), @r"
+        https://example.com/me/lib.git
+        https://example.com/me/shop.git/lib
+        git@example.com:lib.git
+        /srv/you/lib
+        ");
+    }
+}
