@@ -19,4 +19,5 @@ mod outward_links;
 mod repeat;
 pub mod run;
 mod start;
+mod stash_uses;
 mod watch;
