@@ -286,7 +286,7 @@ const EXAMPLE: &str = "\
    - files: src/auth/**
    - check: npm test -- auth
 
-   What the worker shall do, in its own words: it sees this text and the shared context.
+   The prompt of the task: the worker gets this text and the shared context.
 2. [API] Build the endpoints
    - files: src/api/**
 3. [DOCS] Describe both — blocked by #1, #2

@@ -73,6 +73,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
             worker: input.worker.clone(),
             continue_session: false,
             by_hand: None,
+            attempt: None,
         }])
     })?;
     continued(&here, &run)
