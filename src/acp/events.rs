@@ -27,14 +27,14 @@ pub(super) struct Events {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     /// `true` once the session is known: an agent repeats the updates of one that it continues.
     is_open: Arc<AtomicBool>,
-    /// What the agent said last, if it reports its errors as messages.
+    /// The last message of the agent, if that reports its errors as messages.
     last_said: Arc<Mutex<Option<String>>>,
 }
 
 /// The reason why a conversation did not finish well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
-    /// The kind of error, in the words of the failure patterns.
+    /// The kind of error, one of those that the failure patterns know.
     pub(super) kind: &'static str,
     /// The message.
     pub(super) message: String,

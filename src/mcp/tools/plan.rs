@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Effect, ToolSpec};
+use crate::base::text::plural;
 use crate::config::variable::Overrides;
 use crate::engine::start::plan_file::{read_file, read_prompt};
 use crate::mcp::answer::Answer;
@@ -232,8 +233,9 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
     };
     let summary = match parsed.plan {
         Some(_) => format!(
-            "valid: {} tasks, {} can start at once",
-            answer.tasks, answer.ready
+            "valid: {}, {} can start at once",
+            plural(answer.tasks, "task"),
+            answer.ready
         ),
         None => format!("invalid: {}", render_counts(found)),
     };
