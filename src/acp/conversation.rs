@@ -219,7 +219,11 @@ impl Talk<'_> {
         };
         self.events
             .turn(&serde_json::to_value(&answered).unwrap_or_default());
-        ended(&answered)
+        ended(&answered)?;
+        match self.events.error_said() {
+            Some(error) => Err(Failure::new("error", error)),
+            None => Ok(()),
+        }
     }
 
     /// Describes a failed request. An agent that closed its output is about to exit, and its exit code

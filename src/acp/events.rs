@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -17,18 +17,24 @@ const SKIPPED: [&str; 4] = [
     "user_message_chunk",
 ];
 
+/// The name of the agent that reports errors as messages, with the mark of such a message.
+const COPILOT: &str = "Copilot ";
+const ERROR_MARK: &str = "Error: ";
+
 /// A writer of lines, shared by the handlers of a connection.
 #[derive(Clone)]
 pub(super) struct Events {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
     /// `true` once the session is known: an agent repeats the updates of one that it continues.
     is_open: Arc<AtomicBool>,
+    /// The last message of the agent, if that reports its errors as messages.
+    last_said: Arc<Mutex<Option<String>>>,
 }
 
 /// The reason why a conversation did not finish well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
-    /// The kind of error, in the words of the failure patterns.
+    /// The kind of error, one of those that the failure patterns know.
     pub(super) kind: &'static str,
     /// The message.
     pub(super) message: String,
@@ -59,12 +65,16 @@ impl Events {
         Events {
             out: Arc::new(Mutex::new(Box::new(out))),
             is_open: Arc::default(),
+            last_said: Arc::default(),
         }
     }
 
     /// Reports the session and the name of the agent.
     pub(super) fn session(&self, id: &str, agent: &str) {
         self.is_open.store(true, Ordering::Release);
+        if agent.starts_with(COPILOT) {
+            *self.last_said() = Some(String::new());
+        }
         self.write(&json!({"acp": "session", "session": id, "agent": agent}));
     }
 
@@ -79,6 +89,10 @@ impl Events {
         if SKIPPED.contains(&kind) || !self.is_open.load(Ordering::Acquire) {
             return;
         }
+        if let Some(last) = &mut *self.last_said() {
+            let said = update.pointer("/content/text").and_then(Value::as_str);
+            *last = said.unwrap_or_default().to_owned();
+        }
         for part in ["rawOutput", "content", "rawInput"] {
             if update.to_string().len() > UPDATE_LIMIT
                 && let Some(fields) = update.as_object_mut()
@@ -87,6 +101,20 @@ impl Events {
             }
         }
         self.write(&json!({"acp": "update", "update": update}));
+    }
+
+    /// Returns the error that ended a turn which the agent calls complete. Copilot reports a login that
+    /// failed, for instance, as its last message.
+    pub(super) fn error_said(&self) -> Option<String> {
+        let last = self.last_said();
+        let error = last.as_deref()?.strip_prefix(ERROR_MARK)?;
+        Some(error.trim().to_owned())
+    }
+
+    fn last_said(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports an action that was refused.

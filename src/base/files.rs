@@ -19,15 +19,23 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
-    // The user's umask decides who may read it, as for any new file.
-    let ordinary = fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .permissions(ordinary)
-        .tempfile_in(folder)?;
+    let mut file = temporary_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
+}
+
+/// Creates a temporary file that is to get another name. The user's umask decides who may read it, as
+/// for any new file.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let ordinary = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new()
+        .permissions(ordinary)
+        .tempfile_in(folder)
 }
 
 /// Sets the times of a file to the current time of its file system, which is coarser than the clock.
@@ -45,6 +53,21 @@ pub fn touch(path: &Path) -> io::Result<()> {
     };
     let flags = rustix::fs::AtFlags::empty();
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
+}
+
+/// A file mode mask (`umask`).
+pub type FileMask = rustix::fs::RawMode;
+
+/// Returns the file mode mask of this process.
+pub fn file_mask() -> FileMask {
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    rustix::process::umask(mask);
+    mask.as_raw_mode()
+}
+
+/// Sets the file mode mask of this process.
+pub fn set_file_mask(mask: FileMask) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
 }
 
 /// A lock on a file (`flock`), held until it is dropped or the process exits.

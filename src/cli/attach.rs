@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::base::process::Program;
 use crate::base::text::shell_word;
+use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::reopen::{refuse_landed, reopen};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -33,6 +34,9 @@ pub(crate) struct AttachArgs {
     /// The task
     #[command(flatten)]
     name: TaskName,
+    /// The attempt, counted from 1 [default: that of the chosen variant, else the last]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: Option<u32>,
     /// Asks before the changes are offered
     #[command(flatten)]
     confirm: ConfirmArgs,
@@ -65,10 +69,15 @@ pub(crate) fn run(args: AttachArgs, ui: &Ui) -> CommandResult {
         ))
     })?;
     let loaded = here.load(&run)?;
-    let session = session(&here, &loaded, &run, &args.name.task)?;
+    let session = session(&here, &loaded, &run, &args)?;
     let path = session.worktree.path.clone();
+    if is_unclear(&loaded.state, session.task, args.attempt) {
+        ui.status(&attempt_words(session.task, &session.attempt));
+    }
     open(&session, &path, ui)?;
-    let attach = format!("dispatch attach {run} {}", session.task.0);
+    let picked = args.attempt.map(|number| format!(" --attempt {number}"));
+    let picked = picked.unwrap_or_default();
+    let attach = format!("dispatch attach {run} {}{picked}", session.task.0);
     let Some(made) = made(&here, &loaded, &session)? else {
         ui.status(&format!(
             "nothing has changed; {} stays as it is",
@@ -90,24 +99,25 @@ pub(crate) fn run(args: AttachArgs, ui: &Ui) -> CommandResult {
             worker: None,
             continue_session: false,
             by_hand: Some(made),
+            attempt: args.attempt,
         }])
     })
 }
 
-/// Finds the worktree and the command of the last attempt.
+/// Finds the worktree and the command of the attempt.
 fn session(
     here: &RepoContext,
     loaded: &Loaded,
     run: &RunId,
-    name: &str,
+    args: &AttachArgs,
 ) -> Result<Session, CommandError> {
     let state = &loaded.state;
-    let task = find_task(&state.plan, name)?.number;
+    let task = find_task(&state.plan, &args.name.task)?.number;
     refuse_landed(state)?;
     refuse_retry(state, &loaded.settings, task, None)?;
     let again = || format!("`{}` runs it again", suggest::retry(run, task));
     let refuse = |why: String| CommandError::failed(format!("cannot attach to {task}: {why}"));
-    let attempt = state.task(task).shown_attempt().cloned();
+    let attempt = find_attempt(state, task, args.attempt)?.cloned();
     let attempt =
         attempt.ok_or_else(|| refuse("it has no attempt yet".to_owned()).hint(again()))?;
     let path = here.repo.resolve_portable_path(&attempt.worktree);

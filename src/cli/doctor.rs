@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
+use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
@@ -14,6 +15,8 @@ use crate::engine::EngineError;
 use crate::engine::doctor::fix::Fix;
 use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
 use crate::engine::kernel::context::Context;
+use crate::git::Repo;
+use crate::git::discover::DiscoverError;
 use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
 use crate::model::event::Event;
@@ -33,6 +36,8 @@ pub(crate) struct DoctorArgs {
     /// Repair what can be repaired
     #[arg(long)]
     fix: bool,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -60,6 +65,9 @@ impl ExaminedProblem {
 /// # Errors
 /// When the repository cannot be read at all.
 pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
+    if args.fix {
+        repair_core_bare(args.confirm, ui)?;
+    }
     let here = RepoContext::open()?;
     // Invalid settings do not prevent the other checks.
     let settings = config::load(&here.repo.top, None, &Overrides::default()).unwrap_or_default();
@@ -95,6 +103,26 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     } else {
         ExitStatus::Ok
     })
+}
+
+/// Sets `core.bare` to false where it hides a checkout, after a question: the configuration is the
+/// user's.
+///
+/// # Errors
+/// When the user declines, or git fails.
+fn repair_core_bare(confirm: ConfirmArgs, ui: &Ui) -> Result<(), CommandError> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    let Err(DiscoverError::BareSetting(setting)) = Repo::discover(&folder) else {
+        return Ok(());
+    };
+    let file = setting.file().display().to_string();
+    let question =
+        format!("core.bare is true in {file}, although there is a checkout. Set it to false?");
+    confirm.confirm(ui, &question)?;
+    let repaired = setting.repair();
+    repaired.map_err(|error| CommandError::failed(error_chain(&error)))?;
+    ui.answer(&format!("core.bare is now false in {file}\n"));
+    Ok(())
 }
 
 /// Lists all runs, including those with a damaged journal, which `runs::list` leaves out.

@@ -10,6 +10,7 @@ use clap_complete::CompleteEnv;
 mod agent_client;
 mod assemble;
 mod attach;
+mod attempt;
 mod branches;
 mod clean;
 mod completions;

@@ -23,6 +23,18 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
+/// Returns the format of a plan's file by its name.
+///
+/// # Errors
+/// When it has no known extension.
+pub(crate) fn plan_format(file: &Path) -> Result<Format, CommandError> {
+    Format::from_path(file).ok_or_else(|| {
+        let shown = terminal_safe(&file.display().to_string());
+        CommandError::usage(format!("{shown} has no known extension"))
+            .hint("a plan is .md, .markdown, .toml or .json")
+    })
+}
+
 /// Reads and checks a plan; `-` is standard input in Markdown. `workers` are the names that exist
 /// (`None`: not checked).
 ///

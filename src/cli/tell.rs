@@ -4,6 +4,7 @@ use std::io::Read;
 
 use clap::Args;
 
+use crate::cli::attempt::{attempt_words, find_attempt};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::run::tell::tell;
@@ -20,6 +21,9 @@ pub(crate) struct TellArgs {
     /// input
     #[arg(num_args = 1..=3, required = true, value_name = "RUN TASK TEXT")]
     words: Vec<String>,
+    /// Send it to this attempt alone, counted from 1 [default: all that run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: Option<u32>,
 }
 
 /// Runs the subcommand.
@@ -34,13 +38,21 @@ pub(crate) fn run(args: TellArgs, ui: &Ui) -> CommandResult {
     };
     let here = RepoContext::open()?;
     let run = here.find_run(run, DefaultRun::Unfinished)?;
-    let task = find_task(&here.read_state(&run)?.plan, name)?.number;
+    let state = here.read_state(&run)?;
+    let task = find_task(&state.plan, name)?.number;
+    find_attempt(&state, task, args.attempt)?;
     let text = message(text)?;
-    let delivered = tell((&here.repo, &here.store), &run, task, &text, here.clock)?;
-    ui.status(&match delivered {
-        Some(attempt) => format!("delivered to attempt {attempt} of {task}"),
-        None => format!("kept for the next attempt of {task}"),
-    });
+    let place = (&here.repo, &here.store);
+    let delivered = tell(place, &run, (task, args.attempt), &text, here.clock)?;
+    for number in &delivered {
+        let known = state.task(task).attempt(*number);
+        let words = known.map(|attempt| attempt_words(task, attempt));
+        let words = words.unwrap_or_else(|| format!("attempt {number} of {task}"));
+        ui.status(&format!("delivered to {words}"));
+    }
+    if delivered.is_empty() {
+        ui.status(&format!("kept for the next attempt of {task}"));
+    }
     Ok(ExitStatus::Ok)
 }
 

@@ -47,6 +47,15 @@ fn check_default_worker(layers: &Layers, found: &mut Vec<Found>) {
     let planner = settings.plan.worker.as_deref();
     let invalid = planner.and_then(|worker| unknown_worker(layers, worker));
     found.extend(invalid.map(|invalid| (("plan".to_owned(), "worker"), invalid)));
+    let judge = settings.variants.judge.as_deref();
+    let invalid = judge.and_then(|worker| match worker {
+        builtin::SHELL => Some(Invalid::new(
+            "the shell cannot be a judge",
+            "name a worker with a command of its own",
+        )),
+        worker => unknown_worker(layers, worker),
+    });
+    found.extend(invalid.map(|invalid| (("variants".to_owned(), "judge"), invalid)));
 }
 
 fn check_command(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {

@@ -15,6 +15,7 @@ pub mod builtin;
 mod consistency;
 mod file;
 mod invalid;
+mod judge;
 pub mod keys;
 mod kind;
 mod layers;

@@ -114,6 +114,12 @@ tables! {
         template_text: Option<String>,
     }
 
+    /// Tasks with variants.
+    variants: VariantSettings {
+        /// The worker that chooses among the variants of a task that names no judge; "" is the rule.
+        judge: Option<String> as Maybe<Text> = None,
+    }
+
     /// Places and contents of worktrees.
     worktree: WorktreeSettings {
         /// The path of a worktree, outside the repository; {repo}, {run} and {task} are filled in.

@@ -65,7 +65,7 @@ impl ProcRecord {
     /// processes that no longer exist.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
         fault::full("shim record")?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = files::temporary_in(folder)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.persist(folder.join(PROC)).map_err(|e| e.error)?;
         Ok(())

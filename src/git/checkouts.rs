@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::PoisonError;
 
 use crate::git::repo::Repo;
@@ -143,9 +143,42 @@ impl Repo {
 /// Reads the folder that an entry below `worktrees/` belongs to.
 fn worktree_of(admin: PathBuf) -> Option<Worktree> {
     let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
-    let link = admin.join(gitdir.trim_end());
+    let link = without_parents(&admin.join(gitdir.trim_end()));
     Some(Worktree {
         path: link.parent()?.to_owned(),
         admin,
     })
+}
+
+/// Resolves the `..` of a relative link (`worktree.useRelativePaths`) by name.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+    }
+    resolved
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_link_leads_to_the_folder_of_its_worktree() {
+        let root = tempfile::tempdir().unwrap();
+        let admin = root.path().join("r/.git/worktrees/dev");
+        fs::create_dir_all(&admin).unwrap();
+        for link in [
+            "../../../../dev/.git\n".to_owned(),
+            format!("{}\n", root.path().join("dev/.git").display()),
+        ] {
+            fs::write(admin.join("gitdir"), link).unwrap();
+            let found = worktree_of(admin.clone()).unwrap();
+            assert_eq!(found.path, root.path().join("dev"));
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
+use crate::git::filter_failure::FilterFailure;
 
 /// The variables that tie git to one repository, as `git rev-parse --local-env-vars` prints them in
 /// git 2.39 to 2.47. Inherited (from a hook, for example) they would name another repository.
@@ -28,6 +29,10 @@ pub const LOCAL_ENV_VARS: [&str; 16] = [
     "GIT_SHALLOW_FILE",
     "GIT_COMMON_DIR",
 ];
+
+/// The variables with settings of the caller, which git calls local as well. They hold for the commands
+/// of dispatch and for workers, like those of a file; settings of dispatch are added to them.
+pub const CONFIG_ENV_VARS: [&str; 2] = ["GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
 
 /// Other variables that change git's behaviour.
 const OTHER_ENV_VARS: [&str; 5] = [
@@ -80,6 +85,23 @@ pub enum GitError {
         /// Its standard error, in one line.
         message: String,
     },
+    /// A filter of the repository failed.
+    #[error(transparent)]
+    Filter(Box<FailedFilter>),
+}
+
+/// A filter that failed on a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} = `{program}` failed for {path}: {message}")]
+pub struct FailedFilter {
+    /// The setting, such as `filter.crypt.smudge`.
+    pub setting: String,
+    /// Its command.
+    pub program: String,
+    /// The file.
+    pub path: String,
+    /// The first message, in one line.
+    pub message: String,
 }
 
 impl GitError {
@@ -147,7 +169,8 @@ impl Git {
     /// Returns the program with everything set but its subcommand.
     pub fn program(&self) -> Program {
         let mut program = Program::new("git").folder(&self.folder);
-        for name in LOCAL_ENV_VARS.iter().chain(&OTHER_ENV_VARS) {
+        let removed = LOCAL_ENV_VARS.iter().chain(&OTHER_ENV_VARS);
+        for name in removed.filter(|name| !CONFIG_ENV_VARS.contains(name)) {
             program = program.env_remove(name);
         }
         program = program
@@ -199,6 +222,30 @@ impl Git {
         Err(self.failed(args, &finished))
     }
 
+    /// Builds the error for a filter that failed; its command may be that of a long-running process.
+    fn failed_filter(&self, said: &str) -> Option<GitError> {
+        let FilterFailure { setting, path } = FilterFailure::find(said)?;
+        let value = |key: &str| {
+            let finished = self.finish(["config", "--get", key]).ok()?;
+            let value = String::from_utf8_lossy(&finished.stdout)
+                .trim_end()
+                .to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        let (driver, _) = setting.rsplit_once('.')?;
+        let process = format!("{driver}.process");
+        let (setting, program) = match value(&process) {
+            Some(program) => (process, program),
+            None => (setting.clone(), value(&setting).unwrap_or_default()),
+        };
+        Some(GitError::Filter(Box::new(FailedFilter {
+            setting,
+            program,
+            path,
+            message: one_line(said.lines().next().unwrap_or_default()),
+        })))
+    }
+
     /// Builds the error for a command with an unexpected exit.
     pub fn failed<S: AsRef<OsStr>>(&self, args: &[S], finished: &Finished) -> GitError {
         let mut words: Vec<_> = args
@@ -210,6 +257,9 @@ impl Git {
             words.drain(..2);
         }
         let said = String::from_utf8_lossy(&finished.stderr);
+        if let Some(failed) = self.failed_filter(&said) {
+            return failed;
+        }
         let message = match one_line(&said) {
             empty if empty.is_empty() => finished.status.to_string(),
             said => said,

@@ -36,6 +36,16 @@ pub enum By {
     Dispatch,
 }
 
+/// The author and the message of a commit that is to be written again, as they are stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Original {
+    pub(super) author: Signature,
+    /// The encoding of names and message, where it is not UTF-8.
+    pub(super) encoding: Option<String>,
+    /// The message, in its own encoding.
+    pub message: Vec<u8>,
+}
+
 /// A commit as read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Commit {
@@ -70,15 +80,51 @@ impl Store {
         self.write(new, &author)
     }
 
-    /// Writes a commit with author and author time of another one.
+    /// Reads a commit that is to be written again.
     ///
     /// # Errors
-    /// As [`Store::write_commit`], and when the other one is missing.
-    pub fn write_commit_as(&self, new: &NewCommit<'_>, original: Oid) -> Result<Oid, StoreError> {
-        self.write(new, &self.read_commit(original)?.author)
+    /// When there is no such commit.
+    pub fn original(&self, commit: Oid) -> Result<Original, StoreError> {
+        let commit = self.read_commit(commit)?;
+        Ok(Original {
+            author: commit.author,
+            encoding: commit.encoding,
+            message: commit.message,
+        })
+    }
+
+    /// Writes a commit again, with another tree and other parents. The user is its committer.
+    ///
+    /// # Errors
+    /// As [`Store::write_commit`].
+    pub fn write_again(
+        &self,
+        original: &Original,
+        tree: Oid,
+        parents: &[Oid],
+        time: Timestamp,
+    ) -> Result<Oid, StoreError> {
+        let new = NewCommit {
+            tree,
+            parents,
+            message: "",
+            time,
+            by: By::User,
+        };
+        self.write_text(&new, original)
     }
 
     fn write(&self, new: &NewCommit<'_>, author: &Signature) -> Result<Oid, StoreError> {
+        let text = Original {
+            author: author.clone(),
+            encoding: None,
+            message: new.message.as_bytes().to_vec(),
+        };
+        self.write_text(new, &text)
+    }
+
+    /// Writes a commit with this text in place of its own message.
+    fn write_text(&self, new: &NewCommit<'_>, text: &Original) -> Result<Oid, StoreError> {
         let committer = self.signature(new.by, Role::Committer, new.time);
         let named: Vec<Oid> = new.parents.iter().copied().chain([new.tree]).collect();
         let headers = self.backend.headers(&named)?;
@@ -88,32 +134,31 @@ impl Store {
         }
         fault::point("commit", "before it is written");
         full("commit")?;
-        let text = commit_text(new, author, &committer);
-        self.backend.write(ObjectKind::Commit, &text)
+        self.write_object(ObjectKind::Commit, &commit_text(new, text, &committer))
     }
 
     /// Returns the environment variables that make git write the same author and committer.
     pub(super) fn identity_env(
         &self,
-        new: &NewCommit<'_>,
-        original: Option<Oid>,
-    ) -> Result<Vec<(&'static str, OsString)>, StoreError> {
-        let committer = self.signature(new.by, Role::Committer, new.time);
+        (by, time): (By, Timestamp),
+        original: Option<&Original>,
+    ) -> Vec<(&'static str, OsString)> {
+        let committer = self.signature(by, Role::Committer, time);
         let author = match original {
-            Some(original) => self.read_commit(original)?.author,
-            None => self.signature(new.by, Role::Author, new.time),
+            Some(original) => original.author.clone(),
+            None => self.signature(by, Role::Author, time),
         };
         let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
         // git parses this form of a time for any number.
         let date = |who: &Signature| format!("@{}", who.when()).into();
-        Ok(vec![
+        vec![
             ("GIT_AUTHOR_NAME", text(&author.name)),
             ("GIT_AUTHOR_EMAIL", text(&author.email)),
             ("GIT_AUTHOR_DATE", date(&author)),
             ("GIT_COMMITTER_NAME", text(&committer.name)),
             ("GIT_COMMITTER_EMAIL", text(&committer.email)),
             ("GIT_COMMITTER_DATE", date(&committer)),
-        ])
+        ]
     }
 
     fn signature(&self, by: By, role: Role, time: Timestamp) -> Signature {
@@ -157,14 +202,17 @@ impl Store {
 }
 
 /// Renders the object that git calls a commit.
-fn commit_text(new: &NewCommit<'_>, author: &Signature, committer: &Signature) -> Vec<u8> {
+fn commit_text(new: &NewCommit<'_>, original: &Original, committer: &Signature) -> Vec<u8> {
     let mut text = format!("tree {}\n", new.tree).into_bytes();
     for parent in new.parents {
         text.extend_from_slice(format!("parent {parent}\n").as_bytes());
     }
-    text.extend_from_slice(&author.render("author"));
+    text.extend_from_slice(&original.author.render("author"));
     text.extend_from_slice(&committer.render("committer"));
+    if let Some(encoding) = &original.encoding {
+        text.extend_from_slice(format!("encoding {encoding}\n").as_bytes());
+    }
     text.push(b'\n');
-    text.extend_from_slice(new.message.as_bytes());
+    text.extend_from_slice(&original.message);
     text
 }

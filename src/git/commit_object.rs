@@ -10,6 +10,8 @@ pub(super) struct CommitObject {
     pub(super) parents: Vec<Oid>,
     pub(super) author: Signature,
     pub(super) committer: Signature,
+    /// The encoding of names and message, where it is not UTF-8.
+    pub(super) encoding: Option<String>,
     pub(super) message: Vec<u8>,
 }
 
@@ -36,6 +38,8 @@ impl CommitObject {
         let mut signature = |name: &[u8]| header(&mut rest, name).map(Signature::parse);
         let author = signature(b"author ").unwrap_or_default();
         let committer = signature(b"committer ").unwrap_or_default();
+        let encoding = header(&mut rest, b"encoding ");
+        let encoding = encoding.map(|name| String::from_utf8_lossy(name).into_owned());
         let end = rest.windows(2).position(|pair| pair == b"\n\n");
         let message = match (rest.first(), end) {
             (Some(b'\n'), _) => &rest[1..],
@@ -49,6 +53,7 @@ impl CommitObject {
             parents,
             author,
             committer,
+            encoding,
             message,
         })
     }
@@ -127,6 +132,7 @@ mod tests {
         let line = commit.author.render("author");
         assert_eq!(line, b"author Ann Lee <ann@x> 5 +0130\n");
         assert_eq!(commit.committer.when(), "6 -0000");
+        assert_eq!(commit.encoding.as_deref(), Some("latin1"));
         assert_eq!(commit.message, b"first\n\nrest\n");
     }
 

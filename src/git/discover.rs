@@ -5,7 +5,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
+use crate::base::files;
 use crate::base::text::one_line;
+use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
 use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
 use crate::git::repo::Repo;
@@ -23,7 +25,8 @@ pub enum Limitation {
 }
 
 impl Repo {
-    /// Finds the repository around a folder.
+    /// Finds the repository around a folder. If it is shared, the files that this process makes from now
+    /// on are.
     ///
     /// # Errors
     /// When there is none, or dispatch cannot work with it. Nothing is created.
@@ -46,10 +49,13 @@ impl Repo {
             }
             _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
-        let top = top.ok_or_else(|| DiscoverError::Bare(common.clone()))?;
+        let top = top.ok_or_else(|| bare(common))?;
         let version = parse_version(&version).unwrap_or(OLDEST_GIT);
         let mut repo = Repo::new(top.clone(), common.clone(), git_dir.clone(), version);
         repo.formats = formats(&repo)?;
+        if let Some(mask) = repo.formats.file_mask {
+            files::set_file_mask(mask);
+        }
         Ok(repo)
     }
 
@@ -96,6 +102,14 @@ impl Repo {
             .git()
             .run(&["status", "--porcelain", "--ignore-submodules=all"])?
             .is_empty())
+    }
+}
+
+/// Returns the error for a repository that git takes for a bare one.
+fn bare(common: &Path) -> DiscoverError {
+    match BareSetting::find(common) {
+        Some(setting) => DiscoverError::BareSetting(setting),
+        None => DiscoverError::Bare(common.to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::git::bare_setting::BareSetting;
 use crate::git::command::GitError;
 use crate::git::store_error::StoreError;
 
@@ -26,6 +27,9 @@ pub enum DiscoverError {
     /// A repository without a checkout.
     #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
     Bare(PathBuf),
+    /// A repository with a checkout that a setting calls bare.
+    #[error("core.bare is true in {}, although the repository has a checkout", .0.file().display())]
+    BareSetting(BareSetting),
     /// References in a form this git cannot read.
     #[error("{} stores its references as reftable, which git {version} cannot read", folder.display())]
     Reftable {
@@ -63,6 +67,10 @@ impl DiscoverError {
             DiscoverError::Refused(..) | DiscoverError::Git(_) => "`git status` there says more",
             DiscoverError::Bare(_) => {
                 "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
+            }
+            DiscoverError::BareSetting(_) => {
+                "`dispatch doctor --fix` sets it to false, as does `git config --file` that file \
+                 `core.bare false`"
             }
             DiscoverError::Reftable { .. } => "install git 2.45 or newer, and put it first on PATH",
             DiscoverError::UnknownFormat(..) => "use a newer dispatch",

@@ -1,13 +1,15 @@
 //! The formats of a repository, and the backend that reads them.
 
+use crate::base::files::{self, FileMask};
 use crate::git::discover_error::DiscoverError;
+use crate::git::sharing;
 use crate::merge::oid::ObjectFormat;
 
 /// The variable that chooses a backend: `git` or `libgit2`.
 const STORE_VARIABLE: &str = "DISPATCH_STORE";
 
 /// The settings of the repository format, as a regular expression.
-pub(super) const FORMAT_KEYS: &str = r"^(extensions\.|remote\..*\.promisor)";
+pub(super) const FORMAT_KEYS: &str = r"^(extensions\.|core\.sharedrepository|remote\..*\.promisor)";
 
 /// Reads and writes objects and references.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +27,8 @@ pub(super) struct Formats {
     pub(super) objects: ObjectFormat,
     /// `true` if references are stored as reftable, not as files.
     pub(super) has_reftable: bool,
+    /// The file mode mask with which files in the git folder are made, if not the user's.
+    pub(super) file_mask: Option<FileMask>,
 }
 
 impl Default for Formats {
@@ -33,6 +37,7 @@ impl Default for Formats {
             way: Way::Libgit2,
             objects: ObjectFormat::Sha1,
             has_reftable: false,
+            file_mask: None,
         }
     }
 }
@@ -52,6 +57,9 @@ impl Formats {
         for (key, value) in settings {
             let key = key.to_lowercase();
             match (key.as_str(), value.as_str()) {
+                ("core.sharedrepository", value) => {
+                    formats.file_mask = sharing::mask(value, files::file_mask());
+                }
                 ("extensions.refstorage", "files") => {}
                 ("extensions.refstorage", "reftable") => formats.has_reftable = true,
                 ("extensions.objectformat", "sha1") => {}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::base::fault;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, full};
+use crate::git::transient::retried;
 use crate::merge::oid::Oid;
 
 /// Writes of a commit that is pruned before a reference names it.
@@ -37,7 +38,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference moves");
         full(kind(name))?;
-        let moved = self.backend.move_reference(name, old, new, why);
+        let moved = retried(|| self.backend.move_reference(name, old, new, why));
         fault::point(kind(name), "after its reference has moved");
         moved
     }
@@ -77,7 +78,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn force_reference(&self, name: &str, new: Oid, why: &str) -> Result<(), StoreError> {
-        self.backend.force_reference(name, new, why)
+        retried(|| self.backend.force_reference(name, new, why))
     }
 
     /// Deletes a reference if it is at `old`.
@@ -86,7 +87,7 @@ impl Store {
     /// [`StoreError::Moved`] when it is elsewhere or gone.
     pub fn delete_reference(&self, name: &str, old: Oid) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference goes");
-        self.backend.delete_reference(name, old)
+        retried(|| self.backend.delete_reference(name, old))
     }
 
     /// Lists references whose full name starts with `prefix`, sorted by name.
@@ -106,6 +107,7 @@ fn kind(name: &str) -> &'static str {
         ("refs/dispatch/runs/", "journal"),
         ("refs/dispatch/attempts/", "kept attempt"),
         ("refs/dispatch/backups/", "backup"),
+        ("refs/dispatch/chains/", "chain"),
         ("refs/dispatch/resolutions", "resolutions"),
         ("refs/heads/dispatch/", "branch"),
     ];

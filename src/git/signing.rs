@@ -1,13 +1,20 @@
 //! Signs commits with `git commit-tree -S`, so that `gpg.format`, `user.signingKey` and
 //! `gpg.program` apply.
 
+use std::ffi::OsString;
+
+use jiff::Timestamp;
+
 use crate::base::process::Finished;
 use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
-use crate::git::commit::NewCommit;
+use crate::git::commit::{By, NewCommit, Original};
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::merge::oid::Oid;
+
+/// The encoding of the messages of dispatch, whatever the user's `i18n.commitEncoding` is.
+const UTF_8: &str = "UTF-8";
 
 /// A commit that was not signed.
 #[derive(Debug, thiserror::Error)]
@@ -41,26 +48,51 @@ impl Signer {
         Ok((signs.as_deref() == Some("true")).then_some(Signer { git }))
     }
 
-    /// Writes a signed commit, with the author of `original` if given.
+    /// Writes a signed commit.
     ///
     /// # Errors
     /// [`SignError::Refused`] with the message of git or of the signing program; nothing is written.
-    pub fn commit(
+    pub fn commit(&self, store: &Store, new: &NewCommit<'_>) -> Result<Oid, SignError> {
+        let identity = store.identity_env((new.by, new.time), None);
+        let text = (UTF_8, new.message.as_bytes());
+        self.commit_tree(identity, new.tree, new.parents, text)
+    }
+
+    /// Writes a commit again and signs it, as [`Store::write_again`].
+    ///
+    /// # Errors
+    /// As [`Signer::commit`].
+    pub fn commit_again(
         &self,
         store: &Store,
-        new: &NewCommit<'_>,
-        original: Option<Oid>,
+        original: &Original,
+        tree: Oid,
+        parents: &[Oid],
+        time: Timestamp,
     ) -> Result<Oid, SignError> {
-        let mut git = self.git.clone();
-        for (name, value) in store.identity_env(new, original)? {
+        let identity = store.identity_env((By::User, time), Some(original));
+        let encoding = original.encoding.as_deref().unwrap_or(UTF_8);
+        self.commit_tree(identity, tree, parents, (encoding, &original.message))
+    }
+
+    fn commit_tree(
+        &self,
+        identity: Vec<(&'static str, OsString)>,
+        tree: Oid,
+        parents: &[Oid],
+        (encoding, message): (&str, &[u8]),
+    ) -> Result<Oid, SignError> {
+        let setting = format!("i18n.commitEncoding={encoding}");
+        let mut git = self.git.clone().setting(&setting);
+        for (name, value) in identity {
             git = git.env(name, value);
         }
-        let mut args = vec!["commit-tree".to_owned(), new.tree.to_string()];
-        for parent in new.parents {
+        let mut args = vec!["commit-tree".to_owned(), tree.to_string()];
+        for parent in parents {
             args.extend(["-p".to_owned(), parent.to_string()]);
         }
         args.extend(["-S", "-F", "-"].map(str::to_owned));
-        let program = git.program().args(&args).stdin(new.message);
+        let program = git.program().args(&args).stdin(message);
         let finished = program.output().map_err(GitError::from)?;
         let line = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
         match (finished.status.success(), line.parse()) {

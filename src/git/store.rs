@@ -9,6 +9,7 @@ use crate::git::formats::{Formats, Way};
 use crate::git::identity::User;
 use crate::git::libgit2::Libgit2;
 use crate::git::repo::Repo;
+use crate::git::transient::retried;
 use crate::git::tree::{TreeEntry, entries, order, write_entry};
 use crate::git::tree_edit::{Trees, edit_tree};
 use crate::merge::change::{Entry, RepoPath};
@@ -215,13 +216,18 @@ impl Store {
         Ok(())
     }
 
+    /// Writes an object.
+    pub(super) fn write_object(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
+        retried(|| self.backend.write(kind, content))
+    }
+
     /// Writes a blob.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn write_blob(&self, content: &[u8]) -> Result<Oid, StoreError> {
         full("blob")?;
-        self.backend.write(ObjectKind::Blob, content)
+        self.write_object(ObjectKind::Blob, content)
     }
 
     /// Returns `true` if an object exists.
@@ -303,7 +309,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub fn empty_tree(&self) -> Result<Oid, StoreError> {
-        self.backend.write(ObjectKind::Tree, &[])
+        self.write_object(ObjectKind::Tree, &[])
     }
 
     /// Writes a flat tree of the given files.
@@ -318,7 +324,7 @@ impl Store {
         for (name, blob) in files {
             write_entry(&mut tree, MODE, name.as_bytes(), blob);
         }
-        self.backend.write(ObjectKind::Tree, &tree)
+        self.write_object(ObjectKind::Tree, &tree)
     }
 
     /// Lists the submodules of a tree.
@@ -366,6 +372,6 @@ impl Trees for WrittenTrees<'_> {
     }
 
     fn take(&mut self, tree: &[u8]) -> Result<Oid, StoreError> {
-        self.0.backend.write(ObjectKind::Tree, tree)
+        self.0.write_object(ObjectKind::Tree, tree)
     }
 }

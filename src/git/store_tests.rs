@@ -241,8 +241,9 @@ fn both_write_the_same_objects() {
         let oid = both.same(|store| store.write_commit(&new)).unwrap();
         let commit = both.same(|store| store.commit(oid).unwrap());
         assert_eq!(commit.trailer("Dispatch-Run"), Some("x"));
-        both.same(|store| store.write_commit_as(&new, first))
-            .unwrap();
+        let original = both.same(|store| store.original(oid).unwrap());
+        let again = |store: &Store| store.write_again(&original, new.tree, &[first], new.time);
+        both.same(again).unwrap();
         let parents = [absent.oid];
         let new = NewCommit {
             parents: &parents,

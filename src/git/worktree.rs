@@ -8,6 +8,7 @@ use crate::base::fault;
 use crate::base::files;
 use crate::git::command::{Git, GitError};
 use crate::git::head::{has_pseudo_reference, keeps_reftable, write_head_by_git};
+use crate::git::worktree_config;
 
 pub use crate::git::head::Head;
 pub(super) use crate::git::head::{read_head, render_head};
@@ -78,25 +79,10 @@ impl Worktree {
         self.expect(&link, &format!("gitdir: {}", self.admin.display()))?;
         self.expect(&self.admin.join("commondir"), "../..")?;
         self.expect(&self.admin.join("gitdir"), &link.display().to_string())?;
-        if self.admin.join("config.worktree").exists() && !self.worktree_config_is_expected() {
-            return Err(self.tampered("a config.worktree has appeared".to_owned()));
+        match at(&self.admin, worktree_config::foreign_setting(&self.admin))? {
+            Some(setting) => Err(self.tampered(setting)),
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Returns `true` if `config.worktree` only holds `core.sparseCheckout*`, which `git worktree
-    /// add` copies there.
-    fn worktree_config_is_expected(&self) -> bool {
-        let text = fs::read_to_string(self.admin.join("config.worktree")).unwrap_or_default();
-        let sparse = |line: &str| {
-            let line = line.trim().to_lowercase();
-            line.is_empty()
-                || line == "[core]"
-                || line == "[index]"
-                || line.starts_with("sparse")
-                || line.starts_with("bare")
-        };
-        text.lines().all(sparse)
     }
 
     fn expect(&self, file: &Path, expected: &str) -> Result<(), WorktreeError> {

@@ -7,12 +7,13 @@
 //! `git worktree add` itself is used, under the same lock.
 
 use std::fs;
-use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
+use crate::base::removal::remove_folder;
 use crate::git::command::{Git, GitError};
 use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
@@ -20,7 +21,11 @@ use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
+use crate::git::worktree_config;
 use crate::merge::oid::Oid;
+
+/// Folders in the git folder with the keys of filters.
+const KEY_FOLDERS: [&str; 2] = ["git-crypt", "git-agecrypt"];
 
 /// References of a module store that keep commits of removed worktrees.
 const REMOVED: &str = "refs/dispatch/removed";
@@ -49,6 +54,7 @@ impl Repo {
         } else {
             self.add_by_rename(path, head, reason)?
         };
+        self.link_keys(&worktree)?;
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
@@ -88,6 +94,17 @@ impl Repo {
         is_plain
             .unwrap_or(false)
             .then(|| hash_tree(self.formats.objects, b""))
+    }
+
+    /// Links the folders with the keys of filters that look for them in the git folder of a worktree.
+    fn link_keys(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        for name in KEY_FOLDERS {
+            let link = worktree.admin.join(name);
+            if self.common.join(name).is_dir() && link.symlink_metadata().is_err() {
+                at(&link, symlink(Path::new("../..").join(name), &link))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the tree of a HEAD; `None` where libgit2 cannot read it.
@@ -132,7 +149,7 @@ impl Repo {
         let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
         let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
         match is_orphan {
-            true => at(path, fs::remove_dir_all(path)),
+            true => at(path, remove_folder(path)),
             false => Ok(()),
         }
     }
@@ -151,7 +168,12 @@ impl Repo {
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
         at(&stage_root, fault::full("worktree entry"))?;
-        let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        // The mask of the user decides who may read it, as for any folder of git.
+        let ordinary = fs::Permissions::from_mode(0o777);
+        let staged = tempfile::Builder::new()
+            .permissions(ordinary)
+            .tempdir_in(&stage_root);
+        let staged = at(&stage_root, staged)?;
         let write = |name: &str, text: String| {
             let file = staged.path().join(name);
             at(&file, fs::write(&file, text))
@@ -221,14 +243,18 @@ impl Repo {
             args.push("--detach");
         }
         args.extend(["--", &folder, &commit]);
-        self.git().run(&args)?;
+        // Its links are verified as absolute ones.
+        let git = self.git().setting("worktree.useRelativePaths=false");
+        git.run(&args)?;
         let link = path.join(".git");
         let text = at(&link, fs::read_to_string(&link))?;
         let admin = PathBuf::from(text.trim_end().trim_start_matches("gitdir: "));
-        Ok(Worktree {
+        let worktree = Worktree {
             path: path.to_owned(),
             admin,
-        })
+        };
+        at(&worktree.admin, worktree_config::record(&worktree.admin))?;
+        Ok(worktree)
     }
 
     /// Serialises creation and removal of worktrees among all dispatch processes.
@@ -260,12 +286,7 @@ impl Repo {
             }
         }
         fault::point("worktree", "out of sight");
-        match fs::remove_dir_all(&worktree.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(WorktreeError::Io(worktree.path.clone(), error));
-            }
-            _ => {}
-        }
+        at(&worktree.path, remove_folder(&worktree.path))?;
         fault::point("worktree", "gone");
         Ok(())
     }

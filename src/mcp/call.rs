@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::engine::runs::find::DefaultRun;
 use crate::mcp::error::ToolError;
 use crate::mcp::land_checks::LandChecks;
-use crate::mcp::repository::Repository;
-use crate::model::ids::RunId;
+use crate::mcp::repository::{Repository, find_task};
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::run::RunState;
 
 /// Reports progress: the finished part, the whole, and a sentence.
 pub(super) type Progress = Arc<dyn Fn(usize, usize, &str) + Send + Sync>;
@@ -82,6 +83,21 @@ impl Call {
         let started =
             started.and_then(|run| here.find(Some(run.as_str()), DefaultRun::Latest).ok());
         started.map_or_else(|| here.find(name, DefaultRun::Latest), Ok)
+    }
+
+    /// Opens the repository, and finds the run and the task that a call names.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn task(
+        &self,
+        run: Option<&str>,
+        task: &str,
+    ) -> Result<(Repository, RunState, TaskNumber), ToolError> {
+        let here = self.repository()?;
+        let state = here.state(&self.find_run(&here, run)?)?;
+        let task = find_task(&state.plan, task)?;
+        Ok((here, state, task))
     }
 
     /// Opens the repository.

@@ -50,6 +50,15 @@ impl Excerpt {
         }
     }
 
+    /// Renders the part with the hint below it.
+    pub(super) fn render(&self) -> String {
+        let (text, hint) = (self.text.trim_end(), self.hint());
+        match hint.is_empty() {
+            true => text.to_owned(),
+            false => format!("{text}\n[{hint}]"),
+        }
+    }
+
     /// Renders a hint about the parts that are left out; empty if there are none.
     pub(super) fn hint(&self) -> String {
         let mut hints = Vec::new();

@@ -1,8 +1,8 @@
-//! Finds the folder that the repository is around.
+//! Finds the repository of a call.
 //!
-//! It is the folder that the client started the server in. If that is not in a repository, or is the
-//! folder of the plugin, a client that has roots is asked for them; without roots, every call has to
-//! name the repository.
+//! The client starts the server in a folder of it. If that folder is not in a repository, or is that of
+//! the plugin, the server asks the client for its roots; without roots, every call has to name the
+//! repository.
 
 // Roots are deprecated in the newest protocol, and clients of today send them.
 #![expect(deprecated)]

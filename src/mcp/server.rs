@@ -7,9 +7,9 @@ use rmcp::RoleServer;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CreateTaskResult,
-    ErrorData, GetTaskParams, GetTaskResult, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
-    UpdateTaskParams,
+    CustomRequest, CustomResult, ErrorCode, ErrorData, GetTaskParams, GetTaskResult,
+    Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::task_manager::{TaskExit, TaskManager, TaskOptions};
@@ -347,6 +347,29 @@ impl ServerHandler for Server {
                 None,
             )),
         }
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        // Requests of the protocol come here if their parameters are wrong.
+        Err(match method.as_str() {
+            "tools/call" => ErrorData::invalid_params(
+                "invalid parameters of tools/call: it needs `name`, and `arguments` as an object",
+                None,
+            ),
+            "initialize" | "tools/list" | "tasks/get" | "tasks/update" | "tasks/cancel" => {
+                ErrorData::invalid_params(format!("invalid parameters of {method}"), None)
+            }
+            _ => ErrorData::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                format!("there is no method {method:?}"),
+                None,
+            ),
+        })
     }
 
     async fn get_task(

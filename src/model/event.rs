@@ -340,6 +340,10 @@ pub enum Event {
         /// offers instead of starting the worker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by_hand: Option<Oid>,
+        /// The attempt whose session is continued, or on whose worktree the user worked, if it is not
+        /// the one that stands for the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<AttemptNumber>,
     },
     /// The user sent a message to a task, for its next attempt at the latest.
     MessageGiven {

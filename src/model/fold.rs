@@ -115,19 +115,21 @@ impl RunState {
                 worker,
                 continue_session,
                 by_hand,
+                attempt,
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 let variants = self.task(*task).variants.clone();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
-                if by_hand.is_some() {
-                    // One attempt takes the result up, in the worktree of the chosen variant.
+                if by_hand.is_some() || attempt.is_some() {
+                    // One attempt goes on, in the worktree of the picked or the chosen variant.
                     task.variants = variants;
                     task.suspend_variants();
                 }
                 task.continues = *continue_session;
                 task.by_hand = *by_hand;
+                task.picked = *attempt;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };

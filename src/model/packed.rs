@@ -105,6 +105,7 @@ pack_struct!(TaskState {
     messages,
     continues,
     by_hand,
+    picked,
     rewritten_prompt,
     worker_override,
     rejected,

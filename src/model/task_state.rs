@@ -34,8 +34,10 @@ pub struct TaskState {
     pub messages: Vec<UserMessage>,
     /// `true` if its next attempt continues the agent's session of the last one.
     pub continues: bool,
-    /// The commit that the user made in the worktree of the last attempt, for the next one to offer.
+    /// The commit that the user made in the worktree of an attempt, for the next one to offer.
     pub by_hand: Option<Oid>,
+    /// The attempt that the user picked to go on with.
+    pub picked: Option<AttemptNumber>,
     /// The prompt the user wrote in place of the plan's.
     pub rewritten_prompt: Option<String>,
     /// The worker profile the user chose in place of the plan's.
@@ -141,6 +143,7 @@ impl TaskState {
             messages: Vec::new(),
             continues: false,
             by_hand: None,
+            picked: None,
             rewritten_prompt: None,
             worker_override: None,
             rejected: false,
@@ -163,11 +166,16 @@ impl TaskState {
         variant: Option<VariantNumber>,
         worker: &str,
     ) -> Option<&str> {
-        let mut latest = self.attempts.iter().rev();
-        let last = latest.find(|last| last.variant == variant);
+        let last = self.picked_attempt().filter(|_| variant.is_none());
+        let last = last.or_else(|| self.last_attempt_of(variant));
         let last = last.filter(|last| last.worker == worker)?;
         let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
         outcome.session.as_deref()
+    }
+
+    /// Returns the attempt that the user picked to go on with.
+    pub fn picked_attempt(&self) -> Option<&Attempt> {
+        self.attempt(self.picked?)
     }
 
     /// Returns the cost of all attempts in a session so far.
@@ -196,6 +204,7 @@ impl TaskState {
         self.extra_prompt = None;
         self.continues = false;
         self.by_hand = None;
+        self.picked = None;
         self.redispatched_for = None;
         self.redispatches = 0;
         self.candidate_attempt = None;

@@ -166,16 +166,7 @@ fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, FindingKind>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::plan::{Format, Source, parse};
-
-    fn plan(text: &str) -> Plan {
-        let source = Source {
-            name: "plan.md".to_owned(),
-            format: Format::Markdown,
-            text: text.to_owned(),
-        };
-        parse(&source, None, &|_| Err(String::new())).plan.unwrap()
-    }
+    use crate::plan::valid_plan as plan;
 
     fn edited(before: &str, after: &str, removed: &[u32]) -> String {
         let removed: Vec<TaskNumber> = removed.iter().copied().map(TaskNumber).collect();

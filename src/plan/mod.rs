@@ -155,3 +155,15 @@ pub fn schema() -> String {
 pub fn compact_schema() -> String {
     serde_json::to_string(&schemars::schema_for!(wire::WirePlan)).unwrap_or_default()
 }
+
+/// Parses a valid plan in Markdown.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn valid_plan(text: &str) -> Plan {
+    let source = Source {
+        name: "plan.md".to_owned(),
+        format: Format::Markdown,
+        text: text.to_owned(),
+    };
+    parse(&source, None, &|_| Err(String::new())).plan.unwrap()
+}

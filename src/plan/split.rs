@@ -143,16 +143,7 @@ fn own_label(task: &Task) -> Option<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::plan::{Format, Source, parse, render};
-
-    fn plan(text: &str) -> Plan {
-        let source = Source {
-            name: "plan.md".to_owned(),
-            format: Format::Markdown,
-            text: text.to_owned(),
-        };
-        parse(&source, None, &|_| Err(String::new())).plan.unwrap()
-    }
+    use crate::plan::{Format, render, valid_plan as plan};
 
     const WHOLE: &str = "# P\n1. [A] a — Worker 1\n2. [B] b — blocked by #1\n\
                          3. [C] c — Rover — blocked by #1, #2\n4. [D] d\n\n### Shared Context\n- x\n";

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::schedule::Limits;
 use crate::schedule::queues::Queues;
@@ -29,13 +30,17 @@ pub(super) enum Slot {
 }
 
 impl<'a> Slots<'a> {
-    /// Counts the slots not used by running attempts.
+    /// Counts the slots not used by running attempts and judges.
     pub(super) fn new(state: &'a RunState, limits: &'a Limits, queues: &Queues) -> Slots<'a> {
         let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
         for of in &queues.running {
             if let Some(attempt) = state.task(of.task).last_attempt_of(of.variant) {
                 *alive.entry(attempt.worker.as_str()).or_default() += 1;
             }
+        }
+        let choosing: Vec<TaskNumber> = queues.choosing.iter().copied().collect();
+        for judge in limits.pool.judges_of(state, choosing.into_iter()) {
+            *alive.entry(judge).or_default() += 1;
         }
         Slots {
             free: limits.max_parallel.saturating_sub(alive.values().sum()),

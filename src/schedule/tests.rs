@@ -24,7 +24,7 @@ use crate::model::shortage::{Resource, Shortage};
 use crate::model::usage::Cost;
 use crate::model::variant_choice::{ChosenBy, VariantChoice};
 use crate::model::worker_report::WorkerReport;
-use crate::schedule::worker_pool::WorkerPool;
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 use crate::schedule::{Action, Limits, Queues, decide};
 
 /// A run in the middle of a script.
@@ -397,6 +397,7 @@ impl Game {
                     worker: None,
                     continue_session: false,
                     by_hand: None,
+                    attempt: None,
                 },
             ],
             "skip" | "drop" => {
@@ -1037,6 +1038,49 @@ fn variants_take_the_slots_of_the_run_one_each() {
     pass a.1     | start b
     pass a.3     | choose for a
     pass b       | choose for a
+    "
+    );
+}
+
+#[test]
+fn a_judge_takes_a_slot_of_the_run_and_of_its_worker() {
+    let one = |limits: Limits| {
+        let mut limits = Limits {
+            max_parallel: 2,
+            ..limits
+        };
+        limits.pool.judges = [(TaskNumber(1), "claude".to_owned())].into();
+        limits
+    };
+    insta::assert_snapshot!(
+        play_with("a*2 · b · c", "open · pass a.1 · pass a.2 · pass b · chosen a.1", one),
+        @r"
+    open         | start a.1 | start a.2
+    pass a.1     | start b
+    pass a.2     | choose for a
+    pass b       | choose for a | start c
+    chosen a.1   | accept for a
+    "
+    );
+    let of_worker = |limits: Limits| {
+        let mut limits = limits;
+        let claude = WorkerLimits {
+            concurrency: Some(1),
+            ..WorkerLimits::default()
+        };
+        limits.pool.judges = [(TaskNumber(1), "claude".to_owned())].into();
+        limits.pool.assigned = ["shell", "claude", "claude"].map(str::to_owned).to_vec();
+        limits.pool.workers = [("claude".to_owned(), claude)].into();
+        limits
+    };
+    insta::assert_snapshot!(
+        play_with("a*2 · b · c", "open · pass a.1 · pass a.2 · pass b · chosen a.1", of_worker),
+        @r"
+    open         | start a.1 | start a.2 | start b by claude
+    pass a.1     |
+    pass a.2     | choose for a
+    pass b       | choose for a
+    chosen a.1   | accept for a | start c by claude
     "
     );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::ids::TaskVariant;
+use crate::model::ids::{TaskNumber, TaskVariant};
 use crate::model::run::RunState;
 
 /// The workers of a run, with the facts that decisions need.
@@ -13,6 +13,8 @@ use crate::model::run::RunState;
 pub struct WorkerPool {
     /// The worker of each task, in plan order.
     pub assigned: Vec<String>,
+    /// The judges of the tasks that have one.
+    pub judges: BTreeMap<TaskNumber, String>,
     /// The workers with a command of their own, by name; others have no provider with limits.
     pub workers: BTreeMap<String, WorkerLimits>,
     /// The workers in a short cooldown after a start or a rate limit.
@@ -40,11 +42,23 @@ pub enum WorkerChoice<'a> {
 }
 
 impl WorkerPool {
+    /// Returns the judges of these tasks, which wait for a choice: each works, or is about to.
+    pub(super) fn judges_of<'a>(
+        &'a self,
+        state: &'a RunState,
+        choosing: impl Iterator<Item = TaskNumber> + 'a,
+    ) -> impl Iterator<Item = &'a str> {
+        let open = choosing.filter(|task| state.task(*task).variant_choice().is_none());
+        open.filter_map(|task| self.judges.get(&task).map(String::as_str))
+    }
+
     /// Returns the worker of a task or variant: the user's choice, or the plan's. A task that is
     /// re-dispatched has the worker of its chosen variant.
     pub(super) fn assigned_worker<'a>(&'a self, state: &'a RunState, of: TaskVariant) -> &'a str {
         let now = state.task(of.task);
         let chosen = now.variant_choice().map(|choice| choice.variant);
+        let picked = now.picked_attempt().and_then(|picked| picked.variant);
+        let chosen = picked.or(chosen);
         let variants = state.plan.task(of.task).fields.variants.as_ref();
         let own = || variants?.worker(of.variant.or(chosen)?);
         let by_user = now.worker_override.as_deref();

@@ -39,7 +39,8 @@ pub struct OwnVars<'a> {
 
 /// Variables of one git command or of the caller's session, which never reach a worker. Those that
 /// tie git to a repository ([`LOCAL_ENV_VARS`]) are removed, too: a hook exports them, and in a worker
-/// they would redirect every git command to the wrong repository.
+/// they would redirect every git command to the wrong repository. The caller's git settings come back
+/// with those of dispatch ([`git_settings`]).
 const SCRUBBED: &[&str] = &[
     // With GIT_CONFIG_COUNT, and what hooks and rebases leave behind.
     "GIT_CONFIG_KEY_*",
@@ -192,7 +193,9 @@ pub fn worker_environment(
     task: &Task,
     own: &OwnVars<'_>,
 ) -> BTreeMap<String, String> {
-    let inherited = scrubbed(inherited);
+    let inherited: Vec<_> = inherited.collect();
+    let settings = git_settings(&inherited);
+    let inherited = scrubbed(inherited.into_iter());
     let named = named_by(worker, task, &inherited);
     let mut env = inherited;
     if !worker.command.is_empty() {
@@ -200,7 +203,7 @@ pub fn worker_environment(
     }
     env.extend(owned(QUIET));
     env.extend(named);
-    env.extend(git_settings());
+    env.extend(settings);
     env.extend(own_variables(task, own));
     env
 }
@@ -209,9 +212,11 @@ pub fn worker_environment(
 pub fn check_environment(
     inherited: impl Iterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<String, String> {
-    let mut env = scrubbed(inherited);
+    let inherited: Vec<_> = inherited.collect();
+    let settings = git_settings(&inherited);
+    let mut env = scrubbed(inherited.into_iter());
     env.extend(owned(QUIET));
-    env.extend(git_settings());
+    env.extend(settings);
     env
 }
 
@@ -272,21 +277,38 @@ fn named_by(
         .collect()
 }
 
-fn git_settings() -> impl Iterator<Item = (String, String)> {
-    let count = (
-        "GIT_CONFIG_COUNT".to_owned(),
-        GIT_SETTINGS.len().to_string(),
-    );
-    let entries = GIT_SETTINGS
-        .iter()
-        .enumerate()
-        .flat_map(|(i, (key, value))| {
-            [
-                (format!("GIT_CONFIG_KEY_{i}"), (*key).to_owned()),
-                (format!("GIT_CONFIG_VALUE_{i}"), (*value).to_owned()),
-            ]
-        });
-    std::iter::once(count).chain(entries)
+/// Returns the variables with the caller's git settings, and those of dispatch behind them.
+fn git_settings(inherited: &[(OsString, OsString)]) -> Vec<(String, String)> {
+    let own = GIT_SETTINGS.iter();
+    let own = own.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let all: Vec<(String, String)> = callers_settings(inherited).into_iter().chain(own).collect();
+    let mut variables = vec![("GIT_CONFIG_COUNT".to_owned(), all.len().to_string())];
+    for (i, (key, value)) in all.into_iter().enumerate() {
+        variables.push((format!("GIT_CONFIG_KEY_{i}"), key));
+        variables.push((format!("GIT_CONFIG_VALUE_{i}"), value));
+    }
+    // `git -c` in front of dispatch; git reads it after the numbered ones.
+    let parameters = text(inherited, "GIT_CONFIG_PARAMETERS").into_iter();
+    variables.extend(parameters.map(|value| ("GIT_CONFIG_PARAMETERS".to_owned(), value)));
+    variables
+}
+
+/// Returns the numbered settings of the caller that have a key and a value.
+fn callers_settings(inherited: &[(OsString, OsString)]) -> Vec<(String, String)> {
+    let count = text(inherited, "GIT_CONFIG_COUNT");
+    let count: usize = count
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0);
+    let setting = |i: usize| {
+        let key = text(inherited, &format!("GIT_CONFIG_KEY_{i}"))?;
+        Some((key, text(inherited, &format!("GIT_CONFIG_VALUE_{i}"))?))
+    };
+    (0..count).map_while(setting).collect()
+}
+
+fn text(inherited: &[(OsString, OsString)], name: &str) -> Option<String> {
+    let mut found = inherited.iter().filter(|(known, _)| known == name);
+    found.next()?.1.clone().into_string().ok()
 }
 
 fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String, String)> {
@@ -482,6 +504,30 @@ mod tests {
         OPENAI_API_KEY=k2
         PATH=/bin
         ");
+    }
+
+    #[test]
+    fn the_callers_git_settings_reach_every_worker_in_front_of_those_of_dispatch() {
+        let caller = [
+            ("GIT_CONFIG_COUNT", "3"),
+            ("GIT_CONFIG_KEY_0", "user.name"),
+            ("GIT_CONFIG_VALUE_0", "Ann"),
+            ("GIT_CONFIG_KEY_1", "user.email"),
+            ("GIT_CONFIG_VALUE_1", "ann@example.com"),
+            ("GIT_CONFIG_KEY_7", "beyond.the.count"),
+            ("GIT_CONFIG_PARAMETERS", "'a.b'='c'"),
+        ];
+        let agent = environment(&caller, &worker(&["a"], Dialect::Text, &[]), &task(&[]));
+        let shell = environment(&caller, &worker(&[], Dialect::Text, &[]), &task(&[]));
+        let check = check_environment(caller.iter().map(|(n, v)| (n.into(), v.into())));
+        for env in [agent, shell, check] {
+            let value = |name: &str| env.get(name).map_or("", String::as_str);
+            assert_eq!(value("GIT_CONFIG_COUNT"), "10");
+            assert_eq!(value("GIT_CONFIG_VALUE_1"), "ann@example.com");
+            assert_eq!(value("GIT_CONFIG_KEY_2"), "gc.auto");
+            assert_eq!(value("GIT_CONFIG_PARAMETERS"), "'a.b'='c'");
+            assert_eq!(value("GIT_CONFIG_KEY_10"), "");
+        }
     }
 
     #[test]

@@ -46,6 +46,15 @@ fn an_agent_works_as_far_as_its_permissions_go_and_its_end_decides() {
         ("peek", &["write=h.txt", "read=/etc/passwd"], ""),
         ("garbage", &["garbage", "write=i.txt"], ""),
         ("auth", &["auth"], ""),
+        (
+            "login",
+            &[
+                "copilot",
+                "say=Info: Retrying...",
+                "say=Error: Authentication failed with provider (HTTP 401). Check your key.",
+            ],
+            "",
+        ),
         ("old", &["old"], ""),
         ("die", &["write=j.txt", "die"], ""),
         ("refusal", &["write=k.txt", "stop=refusal"], ""),
@@ -72,6 +81,7 @@ fn an_agent_works_as_far_as_its_permissions_go_and_its_end_decides() {
     PEEK DONE - | could not read | cost null
     GARBAGE DONE - |  | cost null
     AUTH FAILED blocker | Authentication required; to log in: Run `scripted login` (blocker) | cost null
+    LOGIN FAILED blocker | Authentication failed with provider (HTTP 401). Check your key. (blocker) | cost null
     OLD FAILED input | Invalid request: unsupported ACP protocol version 9; this endpoint only supports ACP protocol version 1 (input error) | cost null
     DIE FAILED transient | the agent exited before its turn ended (exit status: 3) (transient error) | cost null
     REFUSAL FAILED logic | the agent refused to continue (logic error) | cost null

@@ -56,6 +56,30 @@ pub(crate) fn temp_folder() -> tempfile::TempDir {
     in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
+/// Returns `true` if new repositories keep their references in a reftable, by choice of the caller.
+pub(crate) fn has_reftable() -> bool {
+    std::env::var("DISPATCH_TEST_REFS").is_ok_and(|format| format == "reftable")
+}
+
+/// Hides ids of commits where they are not those of the usual format.
+pub(crate) fn comparable(text: &str) -> String {
+    if std::env::var_os("DISPATCH_TEST_HASH").is_none() {
+        return text.to_owned();
+    }
+    let is_id = |word: &str| {
+        let is_hex = word
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_hex && matches!(word.len(), 7..=64)
+    };
+    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let hide = |word: &str| match word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()) {
+        id if is_id(id) => word.replace(id, "<id>"),
+        _ => word.to_owned(),
+    };
+    words.map(hide).collect()
+}
+
 /// The variables that choose the backend of dispatch, and the formats of new repositories, for all
 /// tests: `DISPATCH_STORE=git`, `DISPATCH_TEST_HASH=sha256`, `DISPATCH_TEST_REFS=reftable`.
 fn formats() -> Vec<(&'static str, String)> {
@@ -552,6 +576,7 @@ pub(crate) fn assert_golden(name: &str, actual: &str) {
     }
     let expected = fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{name}: {error}; run again with DISPATCH_BLESS=1"));
+    let (expected, actual) = (comparable(&expected), comparable(actual));
     assert!(
         expected == actual,
         "{name} differs; run again with DISPATCH_BLESS=1 if the new text is right\n--- expected\n{expected}\n--- actual\n{actual}"

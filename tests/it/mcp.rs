@@ -566,9 +566,10 @@ fn nonsense_is_answered_and_the_server_stays_up() {
             (&incomplete["id"], &incomplete["error"]["code"]),
             (&json!(5), &json!(-32600))
         );
-        client.send(&json!({"jsonrpc": "2.0", "id": "x", "method": "no/such/method"}));
-        let unknown = client.read().unwrap();
-        assert!(unknown["error"]["code"].is_number(), "{unknown}");
+        let unknown = client.request("no/such/method", json!({}));
+        assert_eq!(unknown["error"]["code"], -32601, "{unknown}");
+        let wrong = client.request("tools/call", json!({"arguments": {}}));
+        assert_eq!(wrong["error"]["code"], -32602, "{wrong}");
         let unknown = client.request("tools/call", json!({"name": "no_such_tool"}));
         assert!(
             unknown["error"]["message"]

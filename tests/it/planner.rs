@@ -299,7 +299,7 @@ fn shell_commands_of_the_planner_are_run_only_after_a_confirmation() {
     scene.set_env("DISPATCH_ASSEMBLE_CHECK", "true");
     let ended = plan_new(&scene, &["--run", "--detach"]).expect(0);
     assert!(ended.err.contains("run checked-"), "{}", ended.err);
-    scene.dispatch(&["cancel", "--all"]);
+    scene.dispatch(&["cancel", &scene.run_name()]).expect(0);
     scene.dispatch(&["wait"]);
 }
 

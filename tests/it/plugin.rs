@@ -48,7 +48,11 @@ fn the_plugin_is_installed_and_removed_without_a_trace() {
     ");
     before.assert_same(&scene.fingerprint());
     let asked = scene.dispatch(&["plugin", "install"]).expect(2);
-    assert!(asked.err.contains("Install the plugin?"), "{}", asked.err);
+    assert!(
+        asked.err.contains("Install the plugin in this project?"),
+        "{}",
+        asked.err
+    );
     before.assert_same(&scene.fingerprint());
 
     scene.dispatch(&["plugin", "install", "--yes"]).expect(0);

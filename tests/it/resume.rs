@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use crate::harness::{Gate, Scene};
+use crate::harness::{Gate, Scene, has_reftable};
+use crate::mount::skipped;
 use crate::process::{Background, is_alive, pid_in, send, until};
 
 /// One task that says when it starts (`<root>/started`), stops at the gate, and makes `one.txt`.
@@ -290,6 +291,10 @@ fn work_of_somebody_else_on_the_integration_branch_is_not_overwritten() {
 
 #[test]
 fn locks_that_died_with_the_last_driver_do_not_stop_the_run() {
+    if has_reftable() {
+        skipped("references have no lock files of their own");
+        return;
+    }
     let (scene, mut gate, dispatch) = at_the_gate();
     let run = scene.run_name();
     dispatch.crash();

@@ -105,16 +105,18 @@ fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
         .filter(|line| !line.contains(" noted: "))
         .collect::<Vec<_>>()
         .join("\n");
+    let main = scene.rev("main");
+    let log = log.replace(&main[..7], "<main>");
     insta::assert_snapshot!(log.replace(&base[..7], "<base>"), @r"
-    run started: Story at 01c8a40
+    run started: Story at <main>
     #1 attempt 1 starting (shell)
-    #1 attempt 1 started at 01c8a40
+    #1 attempt 1 started at <main>
     #1 attempt 1 passed
     #2 attempt 1 starting (shell)
-    #2 attempt 1 started at 01c8a40
+    #2 attempt 1 started at <main>
     #2 attempt 1 passed
     #3 attempt 1 starting (shell)
-    #3 attempt 1 started at 01c8a40
+    #3 attempt 1 started at <main>
     #3 attempt 1 failed: oops
     #4 attempt 1 starting (shell)
     #4 attempt 1 started at <base>

@@ -164,3 +164,30 @@ fn a_set_up_that_fails_for_the_hooks_stops_the_landing_and_one_for_the_checks_fa
         "teardown follows the hooks"
     );
 }
+
+#[test]
+fn commits_that_set_up_makes_are_no_part_of_the_history_and_move_no_branch_of_the_user() {
+    let scene = scene();
+    scene.configure(
+        "[worktree]\nsetup = [\"git rev-parse HEAD > lock; git commit -qam 'By set-up'\"]\n",
+    );
+    scene.write_program(".git/hooks/commit-msg", "#!/bin/sh\nexit 0\n");
+    let before = scene.rev("main");
+    let plan = "# P\n\n1. [EDIT] Edit\n   - run: echo x >> app.txt; git commit -qam 'By the worker'\n2. [NOTHING] Do nothing\n   - run: true\n";
+    scene.run(plan, &[]);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
+    assert_eq!(changed(&scene, "edit"), "app.txt");
+    let subjects = scene.git(&[
+        "log",
+        "--format=%s",
+        &format!("main..{}", scene.branch("edit")),
+    ]);
+    assert!(!subjects.contains("By set-up"), "{subjects}");
+    scene.dispatch(&["land", "--yes", "--dry-run"]).expect(0);
+    assert_eq!(scene.rev("main"), before);
+    scene.dispatch(&["land", "--yes", "--no-board"]).expect(0);
+    assert_eq!(
+        scene.git(&["diff", "--name-only", &before, "main"]),
+        "app.txt"
+    );
+}

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::acp::agent;
 use crate::harness::{Gate, Scene, wait};
 
 /// Variant 1 fails its check, variant 2 conflicts with #2, variant 3 is larger than variant 4.
@@ -206,13 +207,72 @@ fn another_variant_can_be_taken_in_review_and_what_was_built_on_the_first_runs_a
 /// Runs two variants that a judge chooses among, which runs this script; returns the choice.
 fn judged(script: &str) -> Value {
     let scene = Scene::new();
+    judge(&scene, script, "");
+    shown(&scene, "A")["variants"].clone()
+}
+
+/// Runs two variants with the judge of the configuration.
+fn judge(scene: &Scene, script: &str, more: &str) {
     scene.configure(&format!(
-        "[workers.critic]\ncommand = [\"sh\", \"-c\", {script:?}]\nprompt = \"stdin\"\n"
+        "[variants]\njudge = \"critic\"\n\
+         [workers.critic]\ncommand = [\"sh\", \"-c\", {script:?}]\nprompt = \"stdin\"\n{more}"
     ));
-    let plan = "# Shop\n1. [A] First\n   - variants: 2\n   - judge: critic\n   - run: seq $DISPATCH_VARIANT > a.txt\n";
+    let plan = "# Shop\n1. [A] First\n   - variants: 2\n   - run: seq $DISPATCH_VARIANT > a.txt\n";
     scene.run(plan, &[]).expect(0);
     assert!(!scene.worktree("judge.a").exists());
-    shown(&scene, "A")["variants"].clone()
+}
+
+#[test]
+fn a_judge_that_hangs_is_killed_at_its_limit_and_the_rule_decides() {
+    let scene = Scene::new();
+    let pids = scene.root.join("pids");
+    let script = format!("echo $$ > {}; exec sleep 1000", pids.display());
+    judge(&scene, &script, "timeout = \"1s\"\n");
+    let choice = shown(&scene, "A")["variants"].clone();
+    assert_eq!(choice["chosen"], 1);
+    let reason = choice["reason"].as_str().unwrap();
+    assert!(
+        reason.ends_with("no verdict of the judge critic: it timed out"),
+        "{reason}"
+    );
+    let pid = std::fs::read_to_string(pids).unwrap();
+    assert!(!crate::process::is_alive(pid.trim().parse().unwrap()));
+}
+
+/// A judge that speaks like Claude Code and reports its cost.
+const PAID: &str = r#"cat > /dev/null; echo '{"type":"result","subtype":"success","is_error":false,"result":"{\"winner\": 2, \"reason\": \"complete\"}","total_cost_usd":0.25}'"#;
+
+#[test]
+fn the_cost_of_a_judge_counts_and_it_is_not_asked_beyond_the_limit() {
+    let scene = Scene::new();
+    judge(&scene, PAID, "dialect = \"claude\"\n");
+    let choice = shown(&scene, "A")["variants"].clone();
+    assert_eq!(
+        (&choice["chosen"], &choice["by"]),
+        (&2.into(), &"judge critic".into())
+    );
+    assert_eq!(scene.json()["cost"], 0.25);
+
+    let scene = Scene::new();
+    scene.write_program(
+        "../paid.sh",
+        "#!/bin/sh\ncat > /dev/null\nseq $DISPATCH_VARIANT > a.txt\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"ok\",\"total_cost_usd\":0.5}'\n",
+    );
+    let program = scene.root.join("paid.sh");
+    scene.configure(&format!(
+        "[run]\nmax_cost = 1\n[workers.paid]\ncommand = [{program:?}]\nprompt = \"stdin\"\n\
+         dialect = \"claude\"\n[workers.critic]\ncommand = [\"sh\", \"-c\", {PAID:?}]\n\
+         prompt = \"stdin\"\ndialect = \"claude\"\n"
+    ));
+    let plan = "1. [A] First\n   - worker: paid\n   - variants: 2\n   - judge: critic\n";
+    scene.run(plan, &[]).expect(0);
+    let choice = shown(&scene, "A")["variants"].clone();
+    let reason = choice["reason"].as_str().unwrap();
+    assert!(
+        reason.ends_with("no verdict of the judge critic: the cost limit is reached"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -235,4 +295,98 @@ fn a_judge_chooses_and_without_a_verdict_the_rule_does() {
             "{reason}"
         );
     }
+}
+
+/// Configures an agent whose variants report sessions of their own; a continued one adds to its file.
+fn with_sessions(scene: &Scene) {
+    scene.write_program(
+        "../agent.sh",
+        "#!/bin/sh\n\
+         echo \"$*\" >> a.txt\n\
+         test $1 = attached || cat > /dev/null\n\
+         test \"$1\" != first || seq \"$DISPATCH_VARIANT\" >> a.txt\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\
+         \"session_id\":\"s-'${DISPATCH_VARIANT:-$2}'\",\"result\":\"ok\"}'\n",
+    );
+    let program = scene.root.join("agent.sh");
+    let program = program.display();
+    scene.configure(&format!(
+        "[workers.agent]\ncommand = [\"{program}\", \"first\"]\nprompt = \"stdin\"\n\
+         dialect = \"claude\"\nresume = [\"{program}\", \"again\", \"{{session}}\"]\n\
+         attach = [\"{program}\", \"attached\", \"{{session}}\"]\n"
+    ));
+}
+
+#[test]
+fn the_winner_or_the_named_attempt_is_shown_and_continued() {
+    let scene = Scene::new();
+    with_sessions(&scene);
+    let plan = "# Shop\n1. [A] First\n   - worker: agent\n   - variants: 3\n   - check: grep -qx 2 a.txt\n";
+    scene.run(plan, &[]).expect(0);
+    assert_eq!(shown(&scene, "A")["variants"]["chosen"], 2);
+    let attempt_of = |variant: u64| {
+        let attempts = shown(&scene, "A")["attempts"].clone();
+        let mut attempts = attempts.as_array().unwrap().clone().into_iter();
+        let found = attempts.find(|attempt| attempt["variant"] == variant);
+        found.unwrap()["attempt"].to_string()
+    };
+    let logged = scene.dispatch(&["logs", "A"]).expect(0);
+    let winner = format!("attempt {} of #1 (variant 2, agent):\n", attempt_of(2));
+    assert_eq!(logged.err, winner);
+    assert!(logged.out.contains("s-2"), "{}", logged.out);
+    let third = attempt_of(3);
+    let logged = scene
+        .dispatch(&["logs", "A", "--attempt", &third])
+        .expect(0);
+    assert_eq!(logged.err, "");
+    assert!(logged.out.contains("s-3"), "{}", logged.out);
+    let refused = scene.dispatch(&["logs", "A", "--attempt", "9"]).expect(1);
+    assert!(refused.err.contains("has no attempt 9"), "{}", refused.err);
+
+    let made = |scene: &Scene| scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]);
+    let said = scene.dispatch(&["retry", "A", "--continue"]).expect(0).err;
+    let winner = format!(
+        "continuing attempt {} of #1 (variant 2, agent)\n",
+        attempt_of(2)
+    );
+    assert!(said.starts_with(&winner), "{said}");
+    assert_eq!(made(&scene), "first\n1\n2\nagain s-2");
+    let retry = ["retry", "A", "--continue", "--attempt", &third];
+    scene.dispatch(&retry).expect(0);
+    assert_eq!(made(&scene), "first\n1\n2\n3\nagain s-3");
+    let attach = ["attach", "A", "--attempt", &third, "--yes"];
+    scene.dispatch_at_keyboard(&attach);
+    let lines = made(&scene);
+    assert!(lines.ends_with("attached s-3"), "{lines}");
+    assert!(lines.starts_with("first\n1\n2\n3"), "{lines}");
+}
+
+#[test]
+fn a_message_reaches_every_running_variant_or_the_named_one() {
+    let mut scene = Scene::new();
+    // Of two readers of one gate, each could take a part of the answer.
+    let mut gates = ["one", "two"].map(|name| Gate::new(&scene, name));
+    let [one, two] = gates.each_ref().map(Gate::script);
+    let script = format!("case $DISPATCH_VARIANT in 1) {one};; 2) {two};; esac");
+    scene.set_env("GATE", &script);
+    let steps = ["gate=eval \"$GATE\"", "told=told.txt"];
+    scene.configure(&agent("agent", &steps, ""));
+    let plan = "1. [A] One\n   - worker: agent\n   - variants: 2\n";
+    let child = scene.start(&["run", &scene.plan(plan), "--yes"]);
+    gates.iter_mut().for_each(Gate::wait_until_reached);
+    let told = scene.dispatch(&["tell", "1", "For both"]).expect(0).err;
+    assert_eq!(
+        told,
+        "delivered to attempt 1 of #1 (variant 1, agent)\n\
+         delivered to attempt 2 of #1 (variant 2, agent)\n"
+    );
+    let told = scene.dispatch(&["tell", "1", "For one", "--attempt", "2"]);
+    assert_eq!(
+        told.expect(0).err,
+        "delivered to attempt 2 of #1 (variant 2, agent)\n"
+    );
+    let refused = scene.dispatch(&["tell", "1", "For none", "--attempt", "3"]);
+    assert!(refused.expect(1).err.contains("has no attempt 3"));
+    scene.dispatch(&["cancel", &scene.run_name()]).expect(0);
+    wait(child).expect(3);
 }

@@ -9,6 +9,7 @@ use clap::Args;
 
 use self::follow::{Followed, follow};
 use crate::base::text::terminal_safe;
+use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::engine::runs::log::{LogPart, read_log};
@@ -23,7 +24,7 @@ pub(crate) struct LogsArgs {
     /// Print the output of the worker as it is written, until the worker ends; wait if it has not started
     #[arg(long, short = 'f')]
     follow: bool,
-    /// The attempt, counted from 1 [default: the last]
+    /// The attempt, counted from 1 [default: that of the chosen variant, else the last]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
     /// Print the output of the set-up of its worktree
@@ -54,13 +55,16 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
             followed.wait_for_worker(ui)?
         }
         false => {
-            let last = state.task(number).last_attempt();
+            let found = find_attempt(&state, number, args.attempt)?;
             let not_started = || {
                 CommandError::failed(format!("{number} of {run} has not started"))
                     .hint("`dispatch logs -f` waits until it starts")
             };
-            let last = last.map(|attempt| attempt.number);
-            args.attempt.or(last).ok_or_else(not_started)?
+            let found = found.ok_or_else(not_started)?;
+            if is_unclear(&state, number, args.attempt) {
+                ui.status(&format!("{}:", attempt_words(number, found)));
+            }
+            found.number
         }
     };
     let folder = here

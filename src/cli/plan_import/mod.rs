@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::base::text::{clip, one_line, plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::hint;
-use crate::cli::plan_source::write_new;
+use crate::cli::plan_source::{plan_format, write_new};
 use crate::cli::repo_context::RepoContext;
 use crate::engine::start::plan_file::read_file;
 use crate::forge::{Gh, GhError};
@@ -140,11 +140,7 @@ fn output_format(output: Option<&Path>) -> Result<Format, CommandError> {
     let Some(output) = output else {
         return Ok(Format::Markdown);
     };
-    let shown = terminal_safe(&output.display().to_string());
-    Format::from_path(output).ok_or_else(|| {
-        CommandError::usage(format!("{shown} has no known extension"))
-            .hint("a plan is .md, .markdown, .toml or .json")
-    })
+    plan_format(output)
 }
 
 /// Returns the name that `source` records: the path from the top of the repository, if it is inside.

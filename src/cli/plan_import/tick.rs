@@ -23,6 +23,7 @@ type Finished = BTreeMap<(ImportFormat, String, Option<String>), Vec<String>>;
 
 /// A file with its new text.
 struct Change {
+    format: ImportFormat,
     file: String,
     path: PathBuf,
     ticked: Ticked,
@@ -55,6 +56,14 @@ pub(super) fn run(run: Option<&str>, dry_run: bool, ui: &Ui) -> CommandResult {
                 ui.answer_text(&format!("{file}: marked {marked}\n"));
             }
         }
+    }
+    if changes
+        .iter()
+        .any(|change| change.format == ImportFormat::Beads)
+    {
+        ui.hint(
+            "only the file was changed; `bd close ID` closes an issue in the database of beads",
+        );
     }
     for (repository, ids) in issues {
         let ids: Vec<String> = ids.iter().map(|id| format!("#{id}")).collect();
@@ -121,6 +130,7 @@ fn changes(here: &RepoContext, finished: &Finished) -> Result<Vec<Change>, Comma
                 changes[at].ticked.marked.extend(ticked.marked);
             }
             None => changes.push(Change {
+                format: *format,
                 file: file.clone(),
                 path,
                 ticked,

@@ -29,14 +29,14 @@ pub(super) fn read(goal: Option<&str>, from: Option<&Path>) -> Result<String, Co
         let kib = LONGEST_GOAL / 1024;
         return Err(
             CommandError::usage(format!("{name} is longer than {kib} KiB"))
-                .hint("name the files that the planner shall read instead"),
+                .hint("name files that the planner can read instead"),
         );
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| CommandError::usage(format!("{name} is not valid UTF-8")))?;
     match text.trim().is_empty() {
         true => Err(CommandError::usage(format!("{name} is empty"))
-            .hint("say what shall be built, as in `dispatch plan new \"Add a login\"`")),
+            .hint("describe what to build, as in `dispatch plan new \"Add a login\"`")),
         false => Ok(text),
     }
 }

@@ -8,6 +8,7 @@ use crate::base::files;
 use crate::base::text::{error_chain, shell_word, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::CommandError;
+use crate::cli::plan_source::plan_format;
 use crate::model::plan::Plan;
 use crate::plan::{Format, render};
 use crate::ui::Ui;
@@ -28,12 +29,7 @@ impl Output {
     /// When it has no known extension, or its folder does not exist.
     pub(super) fn new(path: &Path, force: bool) -> Result<Output, CommandError> {
         let shown = terminal_safe(&path.display().to_string());
-        let Some(format) = Format::from_path(path) else {
-            return Err(
-                CommandError::usage(format!("{shown} has no known extension"))
-                    .hint("a plan is .md, .markdown, .toml or .json"),
-            );
-        };
+        let format = plan_format(path)?;
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         if folder.is_some_and(|folder| !folder.is_dir()) {
             return Err(CommandError::failed(format!(

@@ -80,10 +80,10 @@ struct ExportArgs {
 
 #[derive(Args, Debug)]
 struct PlaceArgs {
-    /// For the project around the current folder [the default inside a repository]
+    /// For the project around the current folder [default inside a repository]
     #[arg(long, conflicts_with = "user")]
     project: bool,
-    /// For all your projects
+    /// For all your projects [default outside a repository]
     #[arg(long)]
     user: bool,
 }
@@ -142,6 +142,21 @@ fn home() -> Result<PathBuf, CommandError> {
 }
 
 impl Place {
+    /// Renders the reach for a question.
+    fn words(&self) -> &'static str {
+        match self.scope {
+            Scope::Project => "in this project",
+            Scope::User => "for all your projects",
+        }
+    }
+
+    /// Tells the reach where the user has not named it.
+    fn say(&self, args: &PlaceArgs, ui: &Ui) {
+        if self.scope == Scope::User && !args.user {
+            ui.status("not in a repository: this is about all your projects, as with `--user`");
+        }
+    }
+
     fn skill(&self, home: SkillHome) -> InstalledSkill {
         let shown = match self.scope {
             Scope::Project => "",
@@ -165,6 +180,7 @@ pub(crate) fn run(args: PluginArgs, ui: &Ui) -> CommandResult {
 
 fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     let place = args.place.find()?;
+    place.say(&args.place, ui);
     let agents = agents(args)?;
     let homes: BTreeSet<SkillHome> = match args.agent.is_empty() {
         true => BTreeSet::from([SkillHome::Claude, SkillHome::Agents]),
@@ -194,7 +210,8 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     if args.dry_run {
         return Ok(ExitStatus::Ok);
     }
-    args.consent.confirm(ui, "Install the plugin?")?;
+    let question = format!("Install the plugin {}?", place.words());
+    args.consent.confirm(ui, &question)?;
     let registered = register(&place, &new, ui);
     let failed_all = !new.is_empty() && registered.is_empty();
     let all: Vec<String> = known.into_iter().chain(registered).collect();
@@ -316,6 +333,7 @@ fn register(place: &Place, agents: &[Agent], ui: &Ui) -> Vec<String> {
 
 fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
     let place = args.place.find()?;
+    place.say(&args.place, ui);
     let skills = [SkillHome::Claude, SkillHome::Agents].map(|home| place.skill(home));
     let known: BTreeSet<String> = skills.iter().flat_map(InstalledSkill::agents).collect();
     let mut removed = Vec::new();
@@ -356,7 +374,8 @@ fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
     if args.dry_run {
         return Ok(ExitStatus::Ok);
     }
-    args.consent.confirm(ui, "Remove the plugin?")?;
+    let question = format!("Remove the plugin {}?", place.words());
+    args.consent.confirm(ui, &question)?;
     let left = unregister(&place, commands, ui);
     remove_skills(&skills, &removed, &left)?;
     match left.is_empty() {

@@ -51,15 +51,15 @@ pub(super) struct InstalledSkill {
 /// The state of the skill in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SkillState {
-    /// It is not there.
+    /// The file does not exist.
     Absent,
-    /// It is there as this version writes it.
+    /// The file is the one that this version writes.
     Current,
-    /// It is there as another version wrote it.
+    /// The file is the one that another version wrote.
     Outdated,
     /// It was changed after it was written.
     Changed,
-    /// Something is there that dispatch did not write.
+    /// Another program or the user wrote the file.
     Foreign,
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::files;
 use crate::base::markdown::plain_line;
+use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::reopen::reopen;
 use crate::cli::editor::edit;
@@ -16,6 +17,7 @@ use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::retry::refuse_retry;
 use crate::engine::start::worker_for;
+use crate::model::attempt::Attempt;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
@@ -49,6 +51,10 @@ pub(crate) struct RetryArgs {
     /// Continue the agent's own session in the same worktree, instead of starting over
     #[arg(long = "continue", conflicts_with_all = ["edit", "worker"])]
     continue_session: bool,
+    /// With --continue: the attempt, counted from 1 [default: that of the chosen variant, else the last]
+    #[arg(long, value_name = "N", requires = "continue_session",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: Option<u32>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     json: bool,
@@ -98,9 +104,14 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
     reopen(&here, &run, args.json, ui, |loaded| {
         // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
+        let mut attempt = None;
         if args.continue_session {
-            let folder = may_continue(loaded, task)?;
-            let folder = here.repo.resolve_portable_path(&folder);
+            let last = may_continue(loaded, task, args.attempt)?;
+            if is_unclear(&loaded.state, task, args.attempt) {
+                ui.status(&format!("continuing {}", attempt_words(task, last)));
+            }
+            attempt = Some(last.number);
+            let folder = here.repo.resolve_portable_path(&last.worktree);
             if !folder.is_dir() {
                 return Err(cannot_continue(
                     &loaded.state.run,
@@ -116,6 +127,7 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
             worker: args.worker.clone(),
             continue_session: args.continue_session,
             by_hand: None,
+            attempt,
         }])
     })
 }
@@ -127,12 +139,15 @@ fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError>
     Ok(number)
 }
 
-/// Checks that the last attempt left a session that its worker can continue. Returns the recorded path
-/// of its worktree.
-fn may_continue(loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
+/// Finds the attempt, and checks that it left a session that its worker can continue.
+fn may_continue(
+    loaded: &Loaded,
+    number: TaskNumber,
+    attempt: Option<u32>,
+) -> Result<&Attempt, CommandError> {
     let (state, settings) = (&loaded.state, &loaded.settings);
     let refuse = |why: String| Err(cannot_continue(&state.run, number, &why));
-    let Some(last) = state.task(number).last_attempt() else {
+    let Some(last) = find_attempt(state, number, attempt)? else {
         return refuse("it has no attempt yet".to_owned());
     };
     let session = last
@@ -142,7 +157,10 @@ fn may_continue(loaded: &Loaded, number: TaskNumber) -> Result<String, CommandEr
     if session.is_none() {
         return refuse(format!("attempt {} left no session", last.number));
     }
-    let worker = worker_for(state, number, settings);
+    let worker = match last.variant {
+        Some(_) => last.worker.as_str(),
+        None => worker_for(state, number, settings),
+    };
     if worker != last.worker {
         return refuse(format!(
             "its session belongs to the worker {}, not {worker}",
@@ -155,7 +173,7 @@ fn may_continue(loaded: &Loaded, number: TaskNumber) -> Result<String, CommandEr
             "the profile of worker {worker} has no `resume` command"
         ));
     }
-    Ok(last.worktree.clone())
+    Ok(last)
 }
 
 fn cannot_continue(run: &RunId, number: TaskNumber, why: &str) -> CommandError {

@@ -205,6 +205,7 @@ impl TaskReview {
             worker: None,
             continue_session: false,
             by_hand: None,
+            attempt: None,
         });
         let taken = self.taken.into_iter();
         reviewed.into_iter().chain(prompt).chain(taken).collect()

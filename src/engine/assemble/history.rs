@@ -3,6 +3,7 @@
 
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
+use crate::engine::assemble::kept_chain::KeptChain;
 use crate::engine::assemble::replay::{Replay, Replayed, with_board};
 use crate::engine::assemble::step::Step;
 use crate::engine::kernel::context::Context;
@@ -26,6 +27,7 @@ pub(crate) struct HistoryWriter<'a> {
     signer: Option<Signer>,
     /// The replayed commits of each step, for a linear history; `None` where they end in another tree.
     replays: Vec<Option<Vec<Replayed>>>,
+    kept: KeptChain,
 }
 
 impl<'a> HistoryWriter<'a> {
@@ -52,16 +54,18 @@ impl<'a> HistoryWriter<'a> {
             steps,
             signer: Signer::find(&context.repo)?,
             replays,
+            kept: KeptChain::new(context),
         })
     }
 
     /// Writes the history on top of a commit, with this board file in every tree, and returns the
-    /// last commit of each step.
+    /// last commit of each step. The writer keeps them reachable until it is dropped.
     pub(crate) fn write(&self, start: Oid, board: Option<Entry>) -> Result<Vec<Oid>, EngineError> {
         let mut tip = start;
         let mut commits = Vec::with_capacity(self.steps.len());
         for place in 0..self.steps.len() {
             tip = self.write_step(tip, place, board)?;
+            self.kept.keep(self.store, tip)?;
             commits.push(tip);
         }
         Ok(commits)
@@ -98,18 +102,14 @@ impl<'a> HistoryWriter<'a> {
     ) -> Result<Oid, EngineError> {
         let mut tip = tip;
         for Replayed { original, tree } in replay {
-            let message = self.store.commit(*original)?.message;
-            let message = with_trailers(&message, &self.trailers(step.task));
-            let new = NewCommit {
-                tree: with_board(self.context, self.store, *tree, board)?,
-                parents: &[tip],
-                message: &message,
-                time: self.state.updated,
-                by: By::User,
-            };
+            let mut original = self.store.original(*original)?;
+            let trailers = self.trailers(step.task);
+            original.message = with_trailers_as_stored(&original.message, &trailers);
+            let tree = with_board(self.context, self.store, *tree, board)?;
+            let (parents, time) = (&[tip], self.state.updated);
             tip = match &self.signer {
-                Some(signer) => signer.commit(self.store, &new, Some(*original))?,
-                None => self.store.write_commit_as(&new, *original)?,
+                Some(signer) => signer.commit_again(self.store, &original, tree, parents, time)?,
+                None => self.store.write_again(&original, tree, parents, time)?,
             };
         }
         Ok(tip)
@@ -130,7 +130,7 @@ impl<'a> HistoryWriter<'a> {
             by: By::User,
         };
         Ok(match &self.signer {
-            Some(signer) => signer.commit(self.store, &new, None)?,
+            Some(signer) => signer.commit(self.store, &new)?,
             None => self.store.write_commit(&new)?,
         })
     }
@@ -150,9 +150,17 @@ impl<'a> HistoryWriter<'a> {
     }
 }
 
+/// Adds trailers to a message in any encoding that extends ASCII, byte for byte.
+fn with_trailers_as_stored(message: &[u8], trailers: &str) -> Vec<u8> {
+    let chars = |bytes: &[u8]| -> String { bytes.iter().copied().map(char::from).collect() };
+    let text = with_trailers(&chars(message), &chars(trailers.as_bytes()));
+    let bytes = text.chars().map(|char| u8::try_from(char).unwrap_or(b'?'));
+    bytes.collect()
+}
+
 /// Adds trailers to a worker's message, behind its own trailers.
 fn with_trailers(message: &str, trailers: &str) -> String {
-    let message = message.trim_end();
+    let message = message.trim_end_matches(|char: char| char.is_ascii_whitespace());
     let is_trailer = |line: &str| {
         line.split_once(": ").is_some_and(|(name, _)| {
             !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
@@ -201,5 +209,19 @@ mod tests {
         Dispatch-Task: 1 T1
         ");
         assert_eq!(add(&add("Fix it")), add("Fix it"));
+    }
+
+    #[test]
+    fn the_bytes_of_a_message_stay_as_they_are() {
+        for message in [
+            &b"R\xe9sum\xe9\x85\n"[..],
+            "déjà\n".as_bytes(),
+            b"x\xff\xa0\n",
+        ] {
+            let added = with_trailers_as_stored(message, "Dispatch-Task: 1 É\n");
+            let trailers = "\n\nDispatch-Task: 1 É\n".as_bytes();
+            let kept = message.trim_ascii_end();
+            assert_eq!(added, [kept, trailers].concat());
+        }
     }
 }

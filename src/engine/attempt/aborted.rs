@@ -22,6 +22,7 @@ pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
 /// a killed git is the only cause.
 pub(super) fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
+    let suggestion = error.suggestion();
     let class = match error.is_killed_git() {
         true => FailureClass::Transient,
         false => FailureClass::Blocker,
@@ -29,7 +30,9 @@ pub(super) fn could_not(error: &EngineError) -> Outcome {
     outcome_of(End::Failed(Failure {
         class,
         signature: message.clone(),
+        root_cause: suggestion.as_ref().map(|_| message.clone()),
         message,
+        suggestion,
         ..blocker("dispatch could not carry the attempt out")
     }))
 }

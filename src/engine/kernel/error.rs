@@ -102,19 +102,36 @@ pub enum EngineError {
 impl EngineError {
     /// Returns `true` if a git that dispatch ran was killed by another process.
     pub fn is_killed_git(&self) -> bool {
-        let git = match self {
+        self.git().is_some_and(GitError::was_killed)
+    }
+
+    /// Suggests a way out of an error whose cause is a setting of the repository.
+    pub fn suggestion(&self) -> Option<String> {
+        let Some(GitError::Filter(failed)) = self.git() else {
+            return None;
+        };
+        let setting = &failed.setting;
+        let driver = setting
+            .rsplit_once('.')
+            .map_or("filter", |(driver, _)| driver);
+        Some(format!(
+            "install the program that `{setting}` names; if it reads a key from the git folder, let it \
+             use `git rev-parse --git-common-dir`, because `--git-dir` of a worktree is another \
+             folder; or do without the filter: `git config {driver}.required false`"
+        ))
+    }
+
+    /// Returns the error of the git program.
+    fn git(&self) -> Option<&GitError> {
+        match self {
             EngineError::Git(error)
             | EngineError::Worktree(WorktreeError::Git(error))
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
-            ) => error,
-            EngineError::Carry(error) => match error.git_error() {
-                Some(error) => error,
-                None => return false,
-            },
-            _ => return false,
-        };
-        git.was_killed()
+            ) => Some(error),
+            EngineError::Carry(error) => error.git_error(),
+            _ => None,
+        }
     }
 }
 

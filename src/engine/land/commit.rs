@@ -222,6 +222,7 @@ fn commit(
     let git = repo
         .git()
         .in_foreground()
+        .setting("i18n.commitEncoding=UTF-8")
         .env("GIT_AUTHOR_DATE", date.clone())
         .env("GIT_COMMITTER_DATE", date);
     let line = match git.line(&args) {

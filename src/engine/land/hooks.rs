@@ -118,10 +118,11 @@ impl Hooks {
             .hold(worktree.git().with_hooks())
             .env("GIT_DIR", worktree.admin.as_os_str())
             .env("GIT_WORK_TREE", worktree.path.as_os_str());
+        git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
+        // HEAD names no branch until then: a set-up that commits must not move the user's.
+        populate((context, cancel), worktree, tree)?;
         // Hooks ask for the branch that moves.
         git.run(&["symbolic-ref", "HEAD", &branch_ref(&target.branch)])?;
-        git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
-        populate((context, cancel), worktree, tree)?;
         let file = worktree.admin.join(match self.method {
             MergeMethod::Squash => "COMMIT_EDITMSG",
             MergeMethod::Merge | MergeMethod::FastForward => "MERGE_MSG",

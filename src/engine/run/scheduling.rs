@@ -242,7 +242,8 @@ impl Driver {
 fn by_hand(task: &TaskState, worker: &Worker) -> Option<ByHand> {
     let tip = task.by_hand?;
     let has_ended = |attempt: &&Attempt| attempt.outcome.is_some();
-    let shown = task.shown_attempt().filter(has_ended);
+    let picked = task.picked_attempt().or_else(|| task.shown_attempt());
+    let shown = picked.filter(has_ended);
     let made_on = shown.or_else(|| task.attempts.iter().rev().find(has_ended))?;
     let outcome = made_on.outcome.as_ref();
     let outcome = outcome.filter(|_| made_on.worker == worker.name);

@@ -238,6 +238,7 @@ mod tests {
                     worker: None,
                     continue_session: false,
                     by_hand: None,
+                    attempt: None,
                 },
             }
         }

@@ -10,7 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::files::open_nonblocking;
+use crate::base::files::{self, open_nonblocking};
 use crate::base::pack::Pack as _;
 use crate::git::Repo;
 use crate::merge::oid::Oid;
@@ -70,7 +70,7 @@ impl StateCache {
         let mut body = Vec::new();
         state.pack(&mut body);
         fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = files::temporary_in(&self.folder)?;
         file.write_all(format!("{}\n", self.head(tip, &body)).as_bytes())?;
         file.write_all(&body)?;
         // The checksum tells a file that a power loss has cut off, so no disk is waited for.

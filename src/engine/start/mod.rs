@@ -359,7 +359,7 @@ pub fn refuse_workers(
 ) -> Result<(), StartError> {
     let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
     for task in plan.tasks().iter().filter(chosen) {
-        let judge = task.fields.judge.as_deref();
+        let judge = settings.judge_of(task);
         for name in worker_names(task, settings).into_iter().chain(judge) {
             let worker = settings.workers.get(name);
             let missing = || StartError::NoWorker(task.number, name.to_owned());

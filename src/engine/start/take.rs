@@ -92,6 +92,7 @@ pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Eve
         worker: None,
         continue_session: false,
         by_hand: Some(newer.tip),
+        attempt: None,
     })
 }
 

@@ -20,7 +20,10 @@ fn worker_pool(plan: &Plan, settings: &Settings) -> WorkerPool {
         stagger: worker.stagger.unwrap_or_default(),
         fallback: fallback(worker, &settings.workers),
     };
+    let judged = plan.tasks().iter();
+    let judged = judged.filter_map(|task| Some((task.number, settings.judge_of(task)?.to_owned())));
     WorkerPool {
+        judges: judged.collect(),
         assigned: assigned.map(str::to_owned).collect(),
         workers: with_command
             .map(|worker| (worker.name.clone(), profile(worker)))

@@ -40,7 +40,8 @@ pub async fn choose(
     let Some(by_rule) = choose_variant(compared) else {
         return Ok(None);
     };
-    let judge = context.plan.task(task).fields.judge.clone();
+    let judge = context.settings.judge_of(context.plan.task(task));
+    let judge = judge.map(str::to_owned);
     let Some(judge) = judge.filter(|_| by_rule.compared.len() > 1) else {
         return Ok(Some(by_rule));
     };
@@ -62,7 +63,9 @@ async fn ask_judge(
         judge: run,
         ..by_rule
     };
-    if state.cost_limit_reached.is_some() {
+    let max_cost = state.max_cost.or(context.settings.run.max_cost);
+    let is_spent = max_cost.is_some_and(|most| state.known_cost() >= most);
+    if is_spent || state.cost_limit_reached.is_some() {
         return Ok(without(by_rule, None, "the cost limit is reached"));
     }
     let first = by_rule.compared.first();

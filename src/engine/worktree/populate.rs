@@ -22,7 +22,8 @@ use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::setup::{SetUpFailure, set_up};
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::Store;
-use crate::git::worktree::Worktree;
+use crate::git::refs::branch_ref;
+use crate::git::worktree::{Head, Worktree};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
@@ -61,11 +62,16 @@ impl Population<'_> {
         let (failed, brought) = self.fill().await?;
         if brought != Brought::Links {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
-            let tree = self.tree;
+            let (tree, start) = (self.tree, self.purpose.start(&context));
             blocking(move || {
                 let links = links_in(&context, &worktree.path);
-                let record = |store: &Store| StartingTree::record(store, &worktree, tree, &links);
-                context.repo.with_store(record)
+                context.repo.with_store(|store: &Store| {
+                    StartingTree::record(store, &worktree, tree, &links)?;
+                    match start {
+                        Some((branch, base)) => put_back(store, &worktree, branch, base),
+                        None => Ok(()),
+                    }
+                })
             })
             .await?;
         }
@@ -117,6 +123,24 @@ impl Population<'_> {
     fn failure_of_files(&self, error: &EngineError, since: Instant) -> SetUpFailure {
         SetUpFailure::of_files(self.context, &self.purpose, error, since)
     }
+}
+
+/// Puts an attempt's branch back on its base where set-up has committed or switched to another branch.
+/// Files and index stay as they are.
+fn put_back(
+    store: &Store,
+    worktree: &Worktree,
+    branch: String,
+    base: Oid,
+) -> Result<(), EngineError> {
+    let name = branch_ref(&branch);
+    match store.reference(&name)? {
+        Some(tip) if tip != base => {
+            store.move_reference(&name, tip, base, "dispatch: commits of the set-up")?;
+        }
+        _ => {}
+    }
+    Ok(worktree.set_head(&Head::Branch(branch))?)
 }
 
 /// The files that a worktree got.

@@ -20,6 +20,14 @@ pub enum Purpose<'a> {
 }
 
 impl Purpose<'_> {
+    /// Returns the branch from which work starts, without `refs/heads/`, with its commit.
+    pub(super) fn start(&self, context: &Context) -> Option<(String, Oid)> {
+        match self {
+            Purpose::Attempt(spec, base) => Some((context.attempt_branch(spec.of()), *base)),
+            Purpose::Other(_) => None,
+        }
+    }
+
     /// Returns the environment of commands in the worktree.
     pub fn environment(&self, context: &Context) -> BTreeMap<String, String> {
         match self {

@@ -27,12 +27,16 @@ pub fn reusable(
 ) -> Option<ReusedWorktree> {
     let now = state.task(of.task);
     let by_hand = now.by_hand;
-    let last = match by_hand {
-        Some(_) => now.shown_attempt()?,
-        None => now.last_attempt_of(of.variant)?,
+    let continues = now.session_to_continue(of.variant, &worker.name).is_some();
+    let picked = now
+        .picked_attempt()
+        .filter(|_| continues || by_hand.is_some());
+    let last = match (picked, by_hand) {
+        (Some(picked), _) => picked,
+        (None, Some(_)) => now.shown_attempt()?,
+        (None, None) => now.last_attempt_of(of.variant)?,
     };
     let outcome = last.outcome.as_ref()?;
-    let continues = now.session_to_continue(of.variant, &worker.name).is_some();
     let left = match &outcome.end {
         _ if by_hand.is_some() => by_hand,
         End::Passed { candidate, .. } if continues => *candidate,

@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use git2::{ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, Sort};
 
+use crate::base::files;
 use crate::git::backend::{Backend, Header, ObjectKind};
 use crate::git::store_error::StoreError;
 use crate::merge::answer::Lineage;
@@ -246,7 +247,7 @@ fn durable_config(folder: &Path) -> std::io::Result<PathBuf> {
         return Ok(file);
     }
     std::fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    let mut temporary = files::temporary_in(folder)?;
     temporary.write_all(content)?;
     temporary.persist(&file).map_err(|error| error.error)?;
     Ok(file)

@@ -44,7 +44,7 @@ pub(super) struct ToolSpec {
 pub(super) enum Action {
     /// Changes nothing.
     Read(Run),
-    /// Changes nothing and takes its time; a task for a client that declares tasks.
+    /// Changes nothing and waits; a task for a client that declares tasks.
     Wait(Run),
     /// Changes something.
     Change(Run),
@@ -52,7 +52,7 @@ pub(super) enum Action {
     Propose {
         /// Checks the call and describes what it would do; changes nothing.
         propose: fn(&Call) -> Result<Proposed, ToolError>,
-        /// Does it, if it is still what was confirmed.
+        /// Carries out the confirmed proposal; refuses one that has changed.
         carry_out: fn(&Call, &str) -> Result<Answer, ToolError>,
     },
 }
@@ -61,9 +61,9 @@ pub(super) enum Action {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     ReadOnly,
-    /// Lets workers do more, which may reach anything; a second call does it again.
+    /// Starts workers, which may use the network; a second call starts them again.
     Adds,
-    /// Replaces something that can be made again; a second call changes nothing more.
+    /// Replaces something that can be rebuilt; a second call changes nothing more.
     Replaces,
     /// Ends or moves something of the user's.
     Destroys,

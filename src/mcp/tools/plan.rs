@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Effect, ToolSpec};
+use crate::base::text::plural;
 use crate::config::variable::Overrides;
 use crate::engine::start::plan_file::{read_file, read_prompt};
 use crate::mcp::answer::Answer;
@@ -232,8 +233,9 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
     };
     let summary = match parsed.plan {
         Some(_) => format!(
-            "valid: {} tasks, {} can start at once",
-            answer.tasks, answer.ready
+            "valid: {}, {} can start at once",
+            plural(answer.tasks, "task"),
+            answer.ready
         ),
         None => format!("invalid: {}", render_counts(found)),
     };
@@ -286,7 +288,7 @@ const EXAMPLE: &str = "\
    - files: src/auth/**
    - check: npm test -- auth
 
-   What the worker shall do, in its own words: it sees this text and the shared context.
+   The prompt of the task: the worker gets this text and the shared context.
 2. [API] Build the endpoints
    - files: src/api/**
 3. [DOCS] Describe both — blocked by #1, #2

@@ -8,7 +8,6 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::mcp::excerpt::Excerpt;
-use crate::mcp::repository::find_task;
 
 /// The bytes of an answer unless the call asks for more or less.
 const LIMIT: usize = 6000;
@@ -66,9 +65,7 @@ pub(super) fn spec() -> ToolSpec {
 
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
-    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
-    let task = find_task(&state.plan, &input.task)?;
+    let (here, state, task) = call.task(input.run.as_deref(), &input.task)?;
     let change = state.task_change(task).ok_or_else(|| {
         ToolError::new(format!("{task} of {} has changed nothing", state.run))
             .next("run_status shows its status")
@@ -88,8 +85,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
     let limit = input.limit.unwrap_or(LIMIT).clamp(1, MOST);
     let diff = Excerpt::head(&bytes, input.since, limit);
     let hint = diff.hint();
-    let text = format!("{}\n[{hint}]", diff.text.trim_end());
-    let text = text.trim_end_matches("\n[]").to_owned();
+    let text = diff.render();
     let output = Output {
         run: state.run.to_string(),
         task: task.0,

@@ -9,7 +9,6 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::mcp::excerpt::Excerpt;
-use crate::mcp::repository::find_task;
 
 /// The bytes of an answer unless the call asks for more or less.
 const LIMIT: usize = 4000;
@@ -27,7 +26,7 @@ struct Input {
     /// The task, by number or tag.
     #[serde(deserialize_with = "crate::mcp::task_name::one")]
     task: String,
-    /// The attempt, counted from 1. Default: the last.
+    /// The attempt, counted from 1. Default: that of the chosen variant, else the last.
     #[serde(default)]
     attempt: Option<u32>,
     /// The part of the attempt.
@@ -77,11 +76,10 @@ pub(super) fn spec() -> ToolSpec {
 
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
-    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
-    let task = find_task(&state.plan, &input.task)?;
-    let last = state.task(task).last_attempt().map(|last| last.number);
-    let attempt = input.attempt.or(last).ok_or_else(|| {
+    let (here, state, task) = call.task(input.run.as_deref(), &input.task)?;
+    let shown = state.task(task).shown_attempt();
+    let shown = shown.map(|shown| shown.number);
+    let attempt = input.attempt.or(shown).ok_or_else(|| {
         ToolError::new(format!("{task} of {} has not started", state.run))
             .next("run_wait waits for the run")
     })?;
@@ -94,8 +92,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
     let limit = input.limit.unwrap_or(LIMIT).clamp(1, MOST);
     let log = Excerpt::tail(&bytes, input.since, limit);
     let hint = log.hint();
-    let text = format!("{}\n[{hint}]", log.text.trim_end());
-    let text = text.trim_end_matches("\n[]").to_owned();
+    let text = log.render();
     let output = Output {
         run: state.run.to_string(),
         task: task.0,

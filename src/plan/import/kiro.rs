@@ -1,70 +1,55 @@
 //! `tasks.md` of Kiro: numbered tasks with sub-tasks, done in order, `(P)` for parallel ones.
 
-use crate::plan::import::check_list::{Skipped, add_text, state};
-use crate::plan::import::markdown::{Line, lines};
+use crate::plan::import::check_list::{add_text, state};
 use crate::plan::import::sequence::Sequence;
+use crate::plan::import::task_file::{CheckBox, Reader, read_tasks};
 use crate::plan::import::{Document, Item, Mark, State};
 
 /// Reads the tasks.
 pub(super) fn read(name: &str, text: &str) -> Document {
-    let mut document = Document {
-        context: vec![format!(
-            "The requirements and the design of this work are beside {name}: read them first"
-        )],
-        ..Document::default()
-    };
-    let mut skipped = Skipped::default();
-    let mut parallel = Vec::new();
-    let mut last_box: Option<usize> = None;
-    for (number, line) in lines(text) {
-        match line {
-            Line::Heading { level: 1, text } if document.title.is_none() => {
-                document.title = Some(text.to_owned());
-            }
-            Line::Heading { .. } => last_box = None,
-            Line::Box {
-                indent,
-                mark,
-                span,
-                text,
-                ..
-            } => {
-                let Some((id, title, is_optional)) = task(text) else {
-                    skipped.add(number);
-                    last_box = None;
-                    continue;
-                };
-                let (title, is_parallel) = match title.strip_suffix("(P)") {
-                    Some(title) => (title.trim_end(), true),
-                    None => (title, false),
-                };
-                let parent = id.rsplit_once('.').map(|(parent, _)| parent);
-                let place = |id: &str| document.items.iter().position(|item| item.id == id);
-                let item = Item {
-                    state: match state(mark) {
-                        // Kiro marks a task in progress so.
-                        State::Dropped(_) => State::Open,
-                        State::Open if is_optional => State::Dropped("optional"),
-                        state => state,
-                    },
-                    parent: parent.and_then(place),
-                    mark: Some(Mark { span, done: "x" }),
-                    ..Item::new(id, number, title)
-                };
-                document.items.push(item);
-                parallel.push(is_parallel);
-                last_box = Some(indent);
-            }
-            Line::Text { indent, text } => match (last_box, document.items.last_mut()) {
-                (Some(outer), Some(item)) if indent > outer => detail(item, text, outer),
-                _ => skipped.add(number),
-            },
-            Line::Blank => {}
-        }
-    }
-    order(&mut document.items, &parallel);
-    skipped.note(&mut document);
+    let context =
+        format!("The requirements and the design of this work are beside {name}: read them first");
+    let mut reader = Kiro::default();
+    let mut document = read_tasks(text, context, &mut reader);
+    order(&mut document.items, &reader.parallel);
     document
+}
+
+#[derive(Default)]
+struct Kiro {
+    /// The marks of parallel tasks, one for each item.
+    parallel: Vec<bool>,
+}
+
+impl Reader for Kiro {
+    fn item(&mut self, found: CheckBox<'_>, items: &[Item]) -> Option<Item> {
+        let (id, title, is_optional) = task(found.text)?;
+        let (title, is_parallel) = match title.strip_suffix("(P)") {
+            Some(title) => (title.trim_end(), true),
+            None => (title, false),
+        };
+        self.parallel.push(is_parallel);
+        let parent = id.rsplit_once('.').map(|(parent, _)| parent);
+        let place = |id: &str| items.iter().position(|item| item.id == id);
+        Some(Item {
+            state: match state(found.mark) {
+                // Kiro marks a task in progress so.
+                State::Dropped(_) => State::Open,
+                State::Open if is_optional => State::Dropped("optional"),
+                state => state,
+            },
+            parent: parent.and_then(place),
+            mark: Some(Mark {
+                span: found.span,
+                done: "x",
+            }),
+            ..Item::new(id, found.line, title)
+        })
+    }
+
+    fn text(&self, item: &mut Item, text: &str, outer: usize) {
+        detail(item, text, outer);
+    }
 }
 
 /// Parses `1.2 Title`, `1. Title` and the mark `*` of an optional task before it.

@@ -21,6 +21,7 @@ mod openspec;
 mod sequence;
 pub mod source;
 mod spec_kit;
+mod task_file;
 mod task_master;
 #[cfg(test)]
 mod tests;

@@ -4,72 +4,59 @@
 //! and a phase after the stories waits for all of them. In a phase a task without `[P]` waits for
 //! those before it.
 
-use crate::plan::import::check_list::{Skipped, add_text, state};
-use crate::plan::import::markdown::{Line, lines, paths, split_dependencies};
+use crate::plan::import::check_list::{Names, state};
+use crate::plan::import::markdown::{paths, split_dependencies};
 use crate::plan::import::sequence::Sequence;
+use crate::plan::import::task_file::{CheckBox, Reader, read_tasks};
 use crate::plan::import::{Document, Item, Mark, State};
+
+/// The id of a task whose number is still open.
+const PLACEHOLDER: &str = "TXXX";
 
 /// Reads the tasks.
 pub(super) fn read(name: &str, text: &str) -> Document {
-    let mut document = Document {
-        context: vec![format!(
-            "The specification of this work is beside {name}: read the documents there first"
-        )],
-        ..Document::default()
-    };
-    let mut phases = Phases::default();
-    let mut skipped = Skipped::default();
-    let mut last_box: Option<usize> = None;
-    for (number, line) in lines(text) {
-        match line {
-            Line::Heading { level: 1, text } if document.title.is_none() => {
-                let title = text.strip_prefix("Tasks:").unwrap_or(text).trim();
-                document.title = Some(title.to_owned());
-            }
-            Line::Heading { level: 2, text } => {
-                phases.start(text);
-                last_box = None;
-            }
-            Line::Heading { .. } => last_box = None,
-            Line::Box {
-                indent,
-                mark,
-                span,
-                text,
-                ..
-            } => {
-                let Some(task) = task(text) else {
-                    skipped.add(number);
-                    last_box = None;
-                    continue;
-                };
-                let mut item = Item {
-                    state: state(mark),
-                    files: paths(task.title),
-                    mark: Some(Mark { span, done: "X" }),
-                    ..Item::new(task.id, number, task.title)
-                };
-                if item.state == State::Open {
-                    item.depends_on = phases.next(task.id, task.is_parallel);
-                }
-                item.depends_on.extend(task.depends_on);
-                if let Some(phase) = &phases.name {
-                    item.prompt = format!("{}\n\nPart of: {phase}\n", task.title);
-                }
-                last_box = Some(indent);
-                document.items.push(item);
-            }
-            Line::Text { indent, text } => match (last_box, document.items.last_mut()) {
-                (Some(outer), Some(item)) if indent > outer => {
-                    add_text(&mut item.prompt, text, outer);
-                }
-                _ => skipped.add(number),
-            },
-            Line::Blank => {}
+    let context =
+        format!("The specification of this work is beside {name}: read the documents there first");
+    read_tasks(text, context, &mut Phases::default())
+}
+
+impl Reader for Phases {
+    fn title(&self, heading: &str) -> String {
+        let title = heading.strip_prefix("Tasks:").unwrap_or(heading);
+        title.trim().to_owned()
+    }
+
+    fn heading(&mut self, level: usize, text: &str) {
+        if level == 2 {
+            self.start(text);
         }
     }
-    skipped.note(&mut document);
-    document
+
+    fn item(&mut self, found: CheckBox<'_>, _items: &[Item]) -> Option<Item> {
+        let task = task(found.text)?;
+        let id = match task.id {
+            // The template leaves the numbers of the last tasks open.
+            PLACEHOLDER => self.names.unique(task.title),
+            id => id.to_owned(),
+        };
+        let mut item = Item {
+            state: state(found.mark),
+            files: paths(task.title),
+            mark: Some(Mark {
+                span: found.span,
+                done: "X",
+            }),
+            ..Item::new(id.clone(), found.line, task.title)
+        };
+        if item.state == State::Open {
+            item.depends_on = self.sequence.next(&id, task.is_parallel);
+        }
+        item.depends_on.extend(task.depends_on);
+        if let Some(phase) = &self.name {
+            item.prompt = format!("{}\n\nPart of: {phase}\n", task.title);
+        }
+        Some(item)
+    }
 }
 
 struct SpecTask<'a> {
@@ -83,7 +70,8 @@ struct SpecTask<'a> {
 fn task(text: &str) -> Option<SpecTask<'_>> {
     let (id, mut rest) = text.split_once(' ')?;
     let digits = id.strip_prefix('T')?;
-    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    if !is_number && id != PLACEHOLDER {
         return None;
     }
     let mut is_parallel = false;
@@ -113,6 +101,8 @@ fn task(text: &str) -> Option<SpecTask<'_>> {
 #[derive(Default)]
 struct Phases {
     name: Option<String>,
+    /// The ids of the tasks without a number.
+    names: Names,
     is_story: bool,
     sequence: Sequence,
     /// The tasks that a story waits for.
@@ -141,9 +131,5 @@ impl Phases {
             true => {}
             false => self.before_stories = last,
         }
-    }
-
-    fn next(&mut self, id: &str, is_parallel: bool) -> Vec<String> {
-        self.sequence.next(id, is_parallel)
     }
 }

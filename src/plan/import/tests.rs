@@ -74,6 +74,22 @@ fn spec_kit_phases_stories_and_marks_become_dependencies() {
 }
 
 #[test]
+fn spec_kit_tasks_whose_number_is_open_are_tasks() {
+    let text = "# Tasks: Rental\n\n## Phase 1: Polish\n\n- [ ] T001 First\n\
+                - [ ] TXXX [P] Documentation updates in docs/\n- [ ] TXXX Code cleanup\n\
+                - [ ] TXXX Code cleanup\n- [ ] TODO later\n";
+    insta::assert_snapshot!(imported(ImportFormat::SpecKit, text), @r"
+    Rental
+    #1 [T001] First <- 
+    #2 [T2] Documentation updates in docs/ <- #1
+    #3 [Code-cleanup] Code cleanup <- #2
+    #4 [T4] Code cleanup <- #3
+    line 9: text outside the tasks was left out
+    ");
+    insta::assert_snapshot!(ticked(ImportFormat::SpecKit, text, &["Code cleanup (2)"]), @"8: - [ ] TXXX Code cleanup -> - [X] TXXX Code cleanup");
+}
+
+#[test]
 fn task_master_sub_tasks_take_the_place_of_their_task() {
     insta::assert_snapshot!(imported(ImportFormat::TaskMaster, TASK_MASTER), @r#"
     Tasks

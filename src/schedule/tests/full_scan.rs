@@ -122,7 +122,10 @@ fn retries(state: &RunState, limits: &Limits) -> Vec<Action> {
 
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let live: Vec<TaskVariant> = running(state).collect();
-    let mut free = limits.max_parallel.saturating_sub(live.len());
+    let judges = limits.pool.judges_of(state, choosing(state, limits));
+    let judges: Vec<&str> = judges.collect();
+    let busy = live.len() + judges.len();
+    let mut free = limits.max_parallel.saturating_sub(busy);
     if free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
     }
@@ -143,6 +146,7 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let last = |of: &TaskVariant| state.task(of.task).last_attempt_of(of.variant);
     let at_work = live.iter().filter_map(last);
     workers.extend(at_work.map(|attempt| attempt.worker.as_str()));
+    workers.extend(judges);
     let (mut actions, mut started) = (Vec::new(), BTreeSet::new());
     for of in ready {
         if free == 0 {

@@ -88,6 +88,10 @@ fn limits(count: usize, random: &mut fastrand::Rng) -> Limits {
         max_cost: random.bool().then_some(1.5),
         pool: WorkerPool {
             assigned: (0..count).map(|_| worker(random)).collect(),
+            judges: (1..=count)
+                .filter(|_| random.bool())
+                .map(|number| (TaskNumber(number as u32), "claude".to_owned()))
+                .collect(),
             workers: BTreeMap::from(workers),
             ..WorkerPool::default()
         },

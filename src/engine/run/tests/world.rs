@@ -1,6 +1,6 @@
 //! A world for the loop: virtual time, scripted workers, a journal in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -753,7 +753,7 @@ fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
         pool: WorkerPool {
             assigned: vec!["agent".to_owned(); state.plan.tasks().len()],
             workers: BTreeMap::from([("agent".to_owned(), rules.profile.clone())]),
-            cooling_down: BTreeSet::new(),
+            ..WorkerPool::default()
         },
         ..Limits::default()
     };

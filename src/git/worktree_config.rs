@@ -1,0 +1,134 @@
+//! The configuration of one worktree, `config.worktree` (`extensions.worktreeConfig`).
+//!
+//! `git worktree add` copies that of the user's checkout, with any content. The copy is recorded, so
+//! that a setting that a worker adds is seen: it could name a program that the next git command runs.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::git::command::Git;
+
+/// The file of the configuration in the admin folder.
+const FILE: &str = "config.worktree";
+
+/// The record of what git copied.
+const RECORD: &str = "dispatch-config.worktree";
+
+/// Keys that a worker may set in its own worktree: they name no program and no other folder.
+const HARMLESS: [&str; 4] = [
+    "core.bare",
+    "core.sparsecheckout",
+    "core.sparsecheckoutcone",
+    "index.sparse",
+];
+
+/// Sections whose keys a worker may set: an identity.
+const HARMLESS_PREFIXES: [&str; 4] = ["user.name", "user.email", "author.", "committer."];
+
+/// Records the configuration that git gave a new worktree, if there is one.
+///
+/// # Errors
+/// When the admin folder cannot be written.
+pub(super) fn record(admin: &Path) -> io::Result<()> {
+    match fs::copy(admin.join(FILE), admin.join(RECORD)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Returns a setting that neither git copied nor a worker may make; `None` if there is none.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn foreign_setting(admin: &Path) -> io::Result<Option<String>> {
+    let file = admin.join(FILE);
+    let text = match fs::read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    if fs::read(admin.join(RECORD)).is_ok_and(|recorded| recorded == text) {
+        return Ok(None);
+    }
+    // The settings of the main checkout, for a worktree without a record.
+    let main = admin.join("../..").join(FILE);
+    let known: Vec<Vec<u8>> = [admin.join(RECORD), main]
+        .iter()
+        .flat_map(|file| settings(file))
+        .collect();
+    let found = settings(&file);
+    if found.is_empty() && !text.trim_ascii().is_empty() {
+        return Ok(Some(format!("an unreadable {FILE}")));
+    }
+    let is_foreign = |setting: &&Vec<u8>| !known.contains(setting) && !is_harmless(setting);
+    let foreign = found.iter().find(is_foreign);
+    Ok(foreign.map(|setting| {
+        let setting = String::from_utf8_lossy(setting).replace('\n', " = ");
+        format!("{FILE} has {setting:?}, which was not copied from the checkout")
+    }))
+}
+
+/// Lists the settings of a file: key, line feed, value. Other files that it includes are not read.
+fn settings(file: &Path) -> Vec<Vec<u8>> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let name = file.as_os_str();
+    let args = [
+        "config".as_ref(),
+        "--file".as_ref(),
+        name,
+        "-z".as_ref(),
+        "--list".as_ref(),
+    ];
+    let listed = Git::at(folder).run(&args).unwrap_or_default();
+    let settings = listed.split(|byte| *byte == 0);
+    settings
+        .filter(|setting| !setting.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+fn is_harmless(setting: &[u8]) -> bool {
+    let key = setting
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let key = String::from_utf8_lossy(key).to_lowercase();
+    HARMLESS.contains(&key.as_str())
+        || HARMLESS_PREFIXES
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_git_copied_are_expected_and_programs_that_a_worker_adds_are_not() {
+        let common = tempfile::tempdir().unwrap();
+        let admin = common.path().join("worktrees/w");
+        fs::create_dir_all(&admin).unwrap();
+        let file = admin.join(FILE);
+        let found = || foreign_setting(&admin).unwrap();
+        assert_eq!(found(), None, "no file");
+        let copied = "[core]\n\thooksPath = .hooks\n[user]\n\temail = me@work.example\n";
+        fs::write(&file, copied).unwrap();
+        assert!(
+            found().unwrap().contains("core.hookspath = .hooks"),
+            "not recorded"
+        );
+        record(&admin).unwrap();
+        assert_eq!(found(), None);
+        let sparse = "[core]\n\tsparseCheckout = true\n[user]\n\tname = Agent\n";
+        fs::write(&file, format!("{copied}{sparse}")).unwrap();
+        assert_eq!(found(), None);
+        fs::write(&file, format!("{copied}[core]\n\tfsmonitor = touch x\n")).unwrap();
+        assert!(found().unwrap().contains("core.fsmonitor = touch x"));
+        fs::write(&file, "[core\n").unwrap();
+        assert!(found().unwrap().contains("unreadable"));
+        fs::write(common.path().join(FILE), "[core]\n\tfsmonitor = touch x\n").unwrap();
+        fs::write(&file, "[core]\n\tfsmonitor = touch x\n").unwrap();
+        assert_eq!(found(), None, "the main checkout has it, too");
+    }
+}

@@ -1,0 +1,81 @@
+//! Maintenance of the repository during a run: nothing is lost, and no task fails because of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::Scene;
+
+/// The commands of a user, or of a timer, that run again and again.
+const COMMANDS: [&[&str]; 8] = [
+    &["gc", "--quiet"],
+    &["pack-refs", "--all", "--prune"],
+    &["repack", "-adq"],
+    &["worktree", "prune", "--expire=now"],
+    &["maintenance", "run", "--quiet"],
+    &["prune-packed", "--quiet"],
+    &["fsck", "--no-dangling", "--no-progress"],
+    &["fetch", "--quiet", "origin"],
+];
+
+/// Runs this many tasks beside all commands.
+fn run_beside_maintenance(tasks: usize) {
+    let scene = Scene::new();
+    for number in 0..30 {
+        scene.write(&format!("file{number}"), "content\n");
+    }
+    scene.commit("a project");
+    scene.git(&["clone", "--quiet", ".", "../other"]);
+    scene.git(&["remote", "add", "origin", "../other"]);
+    let task = |number: usize| {
+        let run = format!(
+            "echo a > t{number}; git add t{number}; git commit -qm t{number}; echo b >> t{number}"
+        );
+        format!("{number}. [T{number}] Write {number}\n     - run: {run}\n")
+    };
+    let plan: String = (1..=tasks).map(task).collect();
+    let (over, mut rounds) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let ended = scene.run(&format!("# P\n\n{plan}"), &[]);
+            over.store(true, Ordering::SeqCst);
+            ended
+        });
+        while !over.load(Ordering::SeqCst) {
+            COMMANDS
+                .iter()
+                .for_each(|command| drop(scene.try_git(command)));
+            rounds += 1;
+        }
+        run.join().unwrap().expect(0);
+    });
+    assert!(rounds > 0);
+    scene.git(&["fsck", "--full", "--no-dangling", "--no-progress"]);
+    let board = scene.json();
+    let attempts = |task: &serde_json::Value| task["attempt"].as_u64();
+    let tries: Vec<_> = board["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(attempts)
+        .collect();
+    assert!(
+        tries.iter().all(|tries| *tries == 1),
+        "no task was tried again: {tries:?}"
+    );
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    for number in 1..=tasks {
+        assert_eq!(scene.read(&format!("t{number}")), "a\nb\n");
+    }
+    scene.dispatch(&["doctor"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+}
+
+#[test]
+fn a_run_beside_gc_repack_pack_refs_prune_and_fetch_loses_nothing() {
+    run_beside_maintenance(12);
+}
+
+#[test]
+#[ignore = "takes a minute: cargo test --test it maintenance -- --ignored"]
+fn two_hundred_tasks_beside_maintenance_lose_nothing() {
+    run_beside_maintenance(200);
+}
