@@ -34,7 +34,7 @@ pub(super) struct Events {
 /// The reason why a conversation did not finish well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
-    /// The kind of error, in the words of the failure patterns.
+    /// The kind of error, one of those that the failure patterns know.
     pub(super) kind: &'static str,
     /// The message.
     pub(super) message: String,

@@ -107,6 +107,7 @@ fn kind(name: &str) -> &'static str {
         ("refs/dispatch/runs/", "journal"),
         ("refs/dispatch/attempts/", "kept attempt"),
         ("refs/dispatch/backups/", "backup"),
+        ("refs/dispatch/chains/", "chain"),
         ("refs/dispatch/resolutions", "resolutions"),
         ("refs/heads/dispatch/", "branch"),
     ];

@@ -1,4 +1,4 @@
-//! Errors of calls: the problem, its place, and the next steps in the words of the tools.
+//! Errors of calls: the problem, its place, and the next steps as calls of tools.
 
 use rmcp::model::{CallToolResult, ContentBlock};
 

@@ -16,7 +16,7 @@
 //! | `tools` | one file per tool |
 //!
 //! Standard output carries the protocol alone. A call holds no lock after its answer, so a server that
-//! is killed leaves nothing behind; a run that was started goes on in a process of its own.
+//! is killed leaves nothing behind; a run that it started continues in a process of its own.
 
 mod answer;
 mod call;

@@ -158,7 +158,7 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// Refuses to run shell commands that a planner wrote and no one has read. A check that the
+/// Refuses to run shell commands that a planner wrote and the user has not read. A check that the
 /// configuration or `dispatch init` names is not the planner's.
 fn refuse_unread(plan: &Plan, known: &[TestCommand], output: &Output) -> Result<(), CommandError> {
     let is_known = |check: &String| known.iter().any(|one| one.command == *check);

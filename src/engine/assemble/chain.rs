@@ -10,6 +10,7 @@ use crate::conflicts::merge_sequence::MergeSequence;
 use crate::conflicts::minimize::MERGES_PER_SET;
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
+use crate::engine::assemble::kept_chain::KeptChain;
 use crate::engine::assemble::step::Step;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::AutoResolver;
@@ -30,6 +31,7 @@ use crate::model::task_conflict::TaskConflict;
 pub(crate) struct Chain {
     pub(crate) steps: Vec<Step>,
     pub(crate) left_out: Vec<LeftOut>,
+    kept: KeptChain,
 }
 
 impl Chain {
@@ -55,6 +57,7 @@ impl Chain {
             chain: Chain {
                 steps: Vec::new(),
                 left_out: left_out_in_review(state),
+                kept: KeptChain::new(context),
             },
         };
         let tasks = order.iter().filter(|task| !state.is_left_out(**task));
@@ -264,6 +267,7 @@ impl Builder<'_> {
             time: self.state.updated,
             by: By::User,
         })?;
+        self.chain.kept.keep(self.store, self.tip)?;
         step.commit = self.tip;
         self.chain.steps.push(step);
         Ok(())

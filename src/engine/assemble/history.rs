@@ -3,6 +3,7 @@
 
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
+use crate::engine::assemble::kept_chain::KeptChain;
 use crate::engine::assemble::replay::{Replay, Replayed, with_board};
 use crate::engine::assemble::step::Step;
 use crate::engine::kernel::context::Context;
@@ -26,6 +27,7 @@ pub(crate) struct HistoryWriter<'a> {
     signer: Option<Signer>,
     /// The replayed commits of each step, for a linear history; `None` where they end in another tree.
     replays: Vec<Option<Vec<Replayed>>>,
+    kept: KeptChain,
 }
 
 impl<'a> HistoryWriter<'a> {
@@ -52,16 +54,18 @@ impl<'a> HistoryWriter<'a> {
             steps,
             signer: Signer::find(&context.repo)?,
             replays,
+            kept: KeptChain::new(context),
         })
     }
 
     /// Writes the history on top of a commit, with this board file in every tree, and returns the
-    /// last commit of each step.
+    /// last commit of each step. The writer keeps them reachable until it is dropped.
     pub(crate) fn write(&self, start: Oid, board: Option<Entry>) -> Result<Vec<Oid>, EngineError> {
         let mut tip = start;
         let mut commits = Vec::with_capacity(self.steps.len());
         for place in 0..self.steps.len() {
             tip = self.write_step(tip, place, board)?;
+            self.kept.keep(self.store, tip)?;
             commits.push(tip);
         }
         Ok(commits)

@@ -1,5 +1,4 @@
 //! Merges the candidates onto the integration branch, in order and in memory, never partially.
-//! merges the candidates onto the integration branch, in memory, in order, never half-merged.
 //!
 //! The merges are a chain of two-parent commits over trees whose board file is the base's (the
 //! *code chain*); the published branch has the same trees with the board in them. So a prediction,
@@ -23,6 +22,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::AutoResolver;
+use crate::git::StoreError;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
@@ -36,6 +36,7 @@ pub(crate) mod chain;
 pub(crate) mod commit_message;
 pub(crate) mod history;
 pub(crate) mod integration_branch;
+mod kept_chain;
 mod replay;
 mod step;
 pub(crate) mod verify;
@@ -84,6 +85,9 @@ async fn assemble(
     record(Event::Assembled { integration });
     Ok(())
 }
+
+/// The number of times that a chain is built again.
+const MOST_TRIES: u32 = 3;
 
 /// The candidates to try, in order.
 struct Candidates {
@@ -164,7 +168,14 @@ impl Assembly<'_> {
                 selection,
                 conflicts,
             } = &*candidates;
-            let mut chain = Chain::build(&context, &state, order, conflicts, &resolver)?;
+            let mut tries = 0..MOST_TRIES;
+            let mut chain = loop {
+                match Chain::build(&context, &state, order, conflicts, &resolver) {
+                    // A `git gc` has removed a tree before a commit named it.
+                    Err(EngineError::Store(StoreError::Missing(_))) if tries.next().is_some() => {}
+                    built => break built?,
+                }
+            };
             chain.add_untried(&state, order, selection);
             fault::point("assembly", "merged");
             Ok(chain)

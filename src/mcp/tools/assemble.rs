@@ -42,7 +42,7 @@ struct Output {
     order: Option<Vec<u32>>,
     /// For a prediction: the tasks that are left out.
     left_out: Option<Vec<LeftOut>>,
-    /// Otherwise the state of the run, which goes on in the background.
+    /// Otherwise the state of the run, which continues in the background.
     status: Option<RunLine>,
 }
 

@@ -52,7 +52,7 @@ pub(super) enum Action {
     Propose {
         /// Checks the call and describes what it would do; changes nothing.
         propose: fn(&Call) -> Result<Proposed, ToolError>,
-        /// Does it, if it is still what was confirmed.
+        /// Carries out the confirmed proposal; refuses one that has changed.
         carry_out: fn(&Call, &str) -> Result<Answer, ToolError>,
     },
 }

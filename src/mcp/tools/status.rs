@@ -223,7 +223,7 @@ fn urgency(status: &Status) -> u8 {
     }
 }
 
-/// Suggests the next step, in the words of the tools.
+/// Suggests the next step as a call of a tool.
 fn next_step(state: &RunState, standing: Standing) -> String {
     let run = &state.run;
     if state.landed.is_some() {

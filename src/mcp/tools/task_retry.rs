@@ -39,7 +39,7 @@ struct Input {
     worker: Option<String>,
 }
 
-/// A run that goes on in the background.
+/// A run that continues in the background.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Continued {
     run: String,
@@ -102,7 +102,7 @@ pub(super) fn continue_with(
     })
 }
 
-/// Answers with the state of a run that goes on.
+/// Answers with the state of a run that continues.
 ///
 /// # Errors
 /// When it cannot be read.
