@@ -6,7 +6,7 @@
 #                         (ABAB…) in one run, medians, the ratio of wall time and of processor time.
 #
 # The trees that both leave are compared first. Settings by environment: DISPATCH (the program; default:
-# the release build), TASKS, FILES, PAIRS, JOBS.
+# the release build), TASKS, FILES, PAIRS, JOBS, KEEP=1 (keep the folder).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +16,7 @@ tasks=${TASKS:-50} files=${FILES:-2000} pairs=${PAIRS:-5} jobs=${JOBS:-2}
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/store.XXXXXX")
-trap 'rm -rf "$root"' EXIT
+[ -n "${KEEP:-}" ] || trap 'rm -rf "$root"' EXIT
 export HOME=$root/home XDG_CONFIG_HOME=$root/home/.config GIT_CONFIG_NOSYSTEM=1 DISPATCH_SEED=1
 mkdir -p "$HOME"
 git config --global user.name bench
@@ -29,7 +29,7 @@ git -C "$root/template" reset -q --hard main
 {
     printf '# Bench\n\n'
     for task in $(seq "$tasks"); do
-        printf '%d. [T%d] Task %d\n   - run: echo line >> dir%d/file%d.txt\n' \
+        printf '%d. [T%d] Task %d\n      - run: echo line >> dir%d/file%d.txt\n' \
             "$task" "$task" "$task" "$((task % 50))" "$task"
     done
 } >"$root/plan.md"

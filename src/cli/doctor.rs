@@ -9,8 +9,9 @@ use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::cli::status::pretty;
-use crate::config;
+use crate::config::settings::Settings;
 use crate::config::variable::Overrides;
+use crate::config::{self, ConfigError};
 use crate::engine::EngineError;
 use crate::engine::doctor::fix::Fix;
 use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
@@ -69,10 +70,16 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
         repair_core_bare(args.confirm, ui)?;
     }
     let here = RepoContext::open()?;
-    // Invalid settings do not prevent the other checks.
-    let settings = config::load(&here.repo.top, None, &Overrides::default()).unwrap_or_default();
     let mut facts = Vec::new();
     let mut findings = Vec::new();
+    // Invalid settings do not prevent the other checks.
+    let settings = match config::load(&here.repo.top, None, &Overrides::default()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            findings.push(invalid_settings(error));
+            Settings::default()
+        }
+    };
     if args.run.is_none() {
         let found = environment::examine(&here.repo, &settings)?;
         facts = found.facts;
@@ -103,6 +110,19 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     } else {
         ExitStatus::Ok
     })
+}
+
+fn invalid_settings(error: ConfigError) -> ExaminedProblem {
+    let error = CommandError::from(error);
+    ExaminedProblem {
+        problem: Problem {
+            run: None,
+            what: "the configuration cannot be read".to_owned(),
+            why: error.message.replace("\n\n", "\n").replace('\n', "\n  "),
+            fix: Fix::Manual("correct it; until then no run starts".to_owned()),
+        },
+        repaired: None,
+    }
 }
 
 /// Sets `core.bare` to false where it hides a checkout, after a question: the configuration is the

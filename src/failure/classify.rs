@@ -161,6 +161,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Classification> {
             "the content of the worktree",
             format!("{path} is a nested repository, whose content git would drop"),
         ),
+        Fact::StashCrossed(how) => (
+            "the stash, which all worktrees share",
+            format!("{how}: all worktrees share `git stash`; commit on the branch instead"),
+        ),
         Fact::SubmoduleNotKept(why) => ("the commits of a submodule", why.clone()),
         Fact::ChangedOutside(what) => (
             "the repository outside its worktree",

@@ -48,6 +48,8 @@ pub enum Fact {
     UnfinishedMerge,
     /// The worktree contains a new repository at this path, which git would record without content.
     EmbeddedRepository(String),
+    /// It and another attempt got each other's stash entries, as this sentence says.
+    StashCrossed(String),
     /// A commit of a submodule could not be kept, with the reason.
     SubmoduleNotKept(String),
     /// A check of the task failed.

@@ -130,6 +130,7 @@ mod tests {
         dispatch wait checkout-7k3q
         dispatch resume checkout-7k3q --max-cost 10.00
         dispatch resume checkout-7k3q --plan PLAN
+        dispatch assemble checkout-7k3q --take 2
         dispatch retry checkout-7k3q 2
         dispatch resolve checkout-7k3q 2
         dispatch skip checkout-7k3q 2

@@ -343,3 +343,18 @@ fn settings_that_let_gc_take_fresh_objects_are_said() {
         "it is the user's"
     );
 }
+
+#[test]
+fn an_invalid_configuration_is_a_problem_beside_the_others() {
+    let scene = done();
+    scene.configure("[run]\nmax_paralel = 2\n");
+    let ended = scene.dispatch(&["doctor"]).expect(4);
+    let said = "the configuration cannot be read\n  invalid configuration\n  error: unknown key";
+    assert!(ended.out.starts_with(said), "{}", ended.out);
+    assert!(ended.out.contains("max_paralel"), "{}", ended.out);
+    assert!(
+        ended.out.contains("until then no run starts"),
+        "{}",
+        ended.out
+    );
+}

@@ -311,9 +311,8 @@ fn examples_after_a_failure_work() {
 #[test]
 fn examples_that_make_a_plan_work() {
     let here = Examples::new();
-    let part = |n: u32, name: &str| {
-        format!("{n}. [{name}] Build {name}\n   - files: {name}.txt\n   - run: echo > {name}.txt\n")
-    };
+    let part =
+        |n: u32, name: &str| format!("{n}. [{name}] Build {name}\n   - files: part-{n}.txt\n");
     let answer = format!(
         "# Shop\n\n{}{}{}",
         part(1, "AUTH"),
@@ -342,7 +341,7 @@ fn examples_that_make_a_plan_work() {
         let _ = std::fs::remove_file(&plan);
         here.run(example, 0);
     }
-    here.scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    here.run("dispatch run plan.md", 0);
     here.run("dispatch plan import --tick", 0);
     let ticked = here.scene.read("TODO.md");
     assert_eq!(ticked, "- [x] Build auth\n- [x] Build the API\n");

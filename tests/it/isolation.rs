@@ -224,3 +224,47 @@ fn tasks_under_way_have_ports_of_their_own_in_all_runs_and_later_attempts_the_sa
     let claims = fs::read_to_string(scene.repo.join(".git/dispatch/ports")).unwrap();
     assert_eq!(claims, "", "all were given back");
 }
+
+#[test]
+fn attempts_that_get_each_others_stash_entries_fail() {
+    let scene = Scene::new();
+    let gate = |name| Gate::new(&scene, name);
+    let (mut pushed, mut popped) = (gate("pushed"), gate("popped"));
+    let (mut begun, mut other_pushed) = (gate("begun"), gate("other-pushed"));
+    let stash = "git add -A && git stash -q &&";
+    let plan = format!(
+        "1. [A] a\n   - run: echo A > one.txt && {stash} {} && git stash pop -q && {}\n\
+         2. [B] b\n   - run: {} && echo B > two.txt && {stash} {} && git stash pop -q\n",
+        pushed.script(),
+        popped.script(),
+        begun.script(),
+        other_pushed.script(),
+    );
+    let plan = scene.plan(&plan);
+    let running = scene.start(&["run", &plan, "--yes"]);
+    pushed.wait_until_reached();
+    begun.wait_until_reached();
+    begun.open();
+    other_pushed.wait_until_reached();
+    pushed.open();
+    popped.wait_until_reached();
+    other_pushed.open();
+    popped.open();
+    let ended = wait(running).expect(3);
+    for words in ["it took a stash entry of #2", "took"] {
+        assert!(ended.out.contains(words), "{}", ended.out);
+    }
+    assert_eq!(scene.statuses(), "1 FAILED · 2 FAILED");
+}
+
+#[test]
+fn an_attempt_with_its_own_stash_entry_passes() {
+    let scene = Scene::new();
+    let plan =
+        "1. [A] a\n   - run: echo A > a.txt && git add -A && git stash -q && git stash pop -q\n";
+    scene.run(plan, &[]).expect(0);
+    assert_eq!(
+        scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]),
+        "A"
+    );
+}

@@ -81,6 +81,7 @@ mod trace;
 mod unland;
 mod variants;
 mod verdict_cache;
+mod work_elsewhere;
 mod worker_limits;
 mod workers;
 mod worktree_files;

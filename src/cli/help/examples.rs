@@ -23,6 +23,11 @@ macro_rules! examples {
 
 /// The examples of all commands.
 pub const EXAMPLES: &[Examples] = examples! {
+    "" {
+        "dispatch run plan.md" => "run the tasks, find conflicts, assemble and check",
+        "dispatch status" => "the board of the latest run",
+        "dispatch land" => "move your branch to the result",
+    }
     "demo" {
         "dispatch demo" => "in a new temporary folder",
         "dispatch demo garden" => "in the folder garden",
@@ -225,7 +230,7 @@ pub const EXAMPLES: &[Examples] = examples! {
 /// Adds its examples to the help of every command, after other notes, for a terminal of `columns`.
 pub(crate) fn with_examples(program: Command, columns: usize) -> Command {
     EXAMPLES.iter().fold(program, |program, examples| {
-        let words: Vec<&str> = examples.command.split(' ').collect();
+        let words: Vec<&str> = examples.command.split_whitespace().collect();
         at(program, &words, &|command| {
             let before = command
                 .get_after_help()
@@ -336,9 +341,6 @@ mod tests {
             {
                 let name = format!("{name} {}", inner.get_name());
                 open.push((name.trim().to_owned(), inner.clone()));
-            }
-            if name.is_empty() {
-                continue;
             }
             let found = EXAMPLES.iter().find(|examples| examples.command == name);
             let count = found.map_or(0, |examples| examples.lines.len());

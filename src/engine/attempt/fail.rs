@@ -7,6 +7,7 @@ use crate::base::text::{clip, error_chain};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::remains;
+use crate::engine::attempt::elsewhere::keep_work_elsewhere;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::time_limits;
@@ -48,6 +49,9 @@ pub(super) async fn fail(
             None
         }
     };
+    if fact == Some(Fact::NoChange) {
+        remarks.extend(elsewhere(&case, kept).await?);
+    }
     let remains = describe(&case, kept).await;
     let facts = fact.into_iter().chain(facts(&case)).collect();
     Ok(Outcome {
@@ -56,6 +60,25 @@ pub(super) async fn fail(
         kept_changes: remains,
         ..case.outcome(classify(&case, facts), remarks)
     })
+}
+
+/// Keeps the work that is elsewhere. A failure to find it must not hide that of the attempt.
+async fn elsewhere(case: &Case, kept: Option<Oid>) -> Result<Vec<String>, EngineError> {
+    let case = case.clone();
+    let found = blocking(move || {
+        let store = Store::open(&case.execution.context.repo)?;
+        keep_work_elsewhere(&case, &store, kept)
+    });
+    match found.await {
+        Err(error) if is_full(&error) || error.is_killed_git() => Err(error),
+        Err(error) => {
+            let why = error_chain(&error);
+            Ok(vec![format!(
+                "work that it left elsewhere could not be found: {why}"
+            )])
+        }
+        found => found,
+    }
 }
 
 async fn keep(case: &Case) -> Result<Remains, EngineError> {

@@ -27,6 +27,11 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The file in the attempt's folder that names the commit it works on.
 const BASE_FILE: &str = "base";
 
+/// Returns the file in an attempt's folder that names its base, written just before its worker starts.
+pub(super) fn base_file(attempt_folder: &Path) -> PathBuf {
+    attempt_folder.join(BASE_FILE)
+}
+
 /// Records what a later process needs to adopt the attempt, and describes its worker.
 ///
 /// # Errors

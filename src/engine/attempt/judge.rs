@@ -8,6 +8,7 @@ use crate::engine::attempt::case::Case;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::fail::fail;
 use crate::engine::attempt::offer::Offer;
+use crate::engine::attempt::stash_uses::crossed_stash;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::spec::environment::environment;
@@ -30,6 +31,9 @@ pub(super) async fn judge(
     }
     if let Some(fact) = forbidden_changes(&case) {
         return fail(case, Some(fact), Vec::new()).await;
+    }
+    if let Some(how) = crossed_stash(&case) {
+        return fail(case, Some(Fact::StashCrossed(how)), Vec::new()).await;
     }
     let inspected = case.clone();
     let inspect = move || {

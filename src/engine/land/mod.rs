@@ -3,6 +3,17 @@
 //! The landing commit is built first. Then the target moves in one step: by compare-and-swap, or,
 //! where it is checked out, together with its files, which keeps unrelated local changes and is
 //! refused before anything changes if they block the move.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`session`], [`lock`] | opens a run for landing, as the one process that may move its target |
+//! | [`target`] | inspects the target, and says if the run can land there |
+//! | [`commit`] | builds the landing commit |
+//! | [`hooks`] | runs the user's hooks in a worktree that shows the merge |
+//! | [`reintegrate`] | merges onto a target that has moved, and checks the result |
+//! | [`move_target`], `checkout` | moves the branch, with its checkout |
+//! | [`undo`] | moves it back |
+//! | [`pull_request`] | lands by pull request |
 
 use std::path::PathBuf;
 

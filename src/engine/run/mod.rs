@@ -12,10 +12,12 @@
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
-//! `scheduling`, `choices` and `shortages` are parts of the driver.
+//! `scheduling`, `choices` and `shortages` are parts of the driver. [`now`] is the time as they get it.
 //!
-//! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
-//! around both. [`control`] asks a loop in another process for something.
+//! [`effect`] lists what they may ask for; `outside` carries it out, with `compare`, [`live_work`],
+//! [`notify`], [`quota`] and [`slots`]; [`event_loop`] is the loop around both, and [`watcher`] shows it to
+//! the user. [`control`] and [`tell`] ask a loop in another process for something, which takes it as
+//! [`requests`].
 
 mod admission;
 mod attempts;

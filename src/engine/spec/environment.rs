@@ -11,6 +11,11 @@ use crate::merge::oid::Oid;
 use crate::worker::environment::OwnVars;
 use crate::worker::environment::worker_environment;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The variable that names git's trace.
+const GIT_TRACE: &str = "GIT_TRACE2_EVENT";
+
 /// Builds the whole environment of the attempt's worker and its checks.
 pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
@@ -29,12 +34,21 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
         prompt_file: &prompt_file.to_string_lossy(),
         conflicts_file: is_told.then_some(&conflicts_file),
     };
-    worker_environment(
+    let mut environment = worker_environment(
         std::env::vars_os(),
         &spec.worker,
         context.plan.task(spec.task),
         &own,
-    )
+    );
+    let trace = git_trace(&folder).to_string_lossy().into_owned();
+    environment.entry(GIT_TRACE.to_owned()).or_insert(trace);
+    environment
+}
+
+/// Returns the file into which git traces the commands of an attempt, unless the user has it trace
+/// elsewhere.
+pub fn git_trace(attempt_folder: &Path) -> PathBuf {
+    attempt_folder.join("git-trace")
 }
 
 /// Returns the number of dispatch processes above this one (`DISPATCH_DEPTH`).

@@ -160,7 +160,10 @@ impl Backend for Program {
 
     fn write(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
         let failed = |error| StoreError::Folder(std::env::temp_dir().display().to_string(), error);
-        let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+        let file = tempfile::Builder::new()
+            .prefix("dispatch-object-")
+            .tempfile();
+        let mut file = file.map_err(failed)?;
         file.write_all(content).map_err(failed)?;
         let path = file.path().canonicalize().map_err(failed)?;
         let settings = self.settings.iter().flat_map(|setting| ["-c", *setting]);

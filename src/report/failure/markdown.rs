@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::clock::render_elapsed;
 use crate::base::markdown::{
-    markdown_block, markdown_cell, markdown_code, markdown_prose, plain_line,
+    PROSE_LIMIT, markdown_block, markdown_cell, markdown_code, markdown_prose, plain_line,
 };
 use crate::base::text::plural;
 use crate::model::failure::FailureClass;
@@ -80,6 +80,10 @@ impl FailureReport {
         if let Some(kept) = task.kept {
             let what = kept_sentence(&kept.short(), task.kept_changes.as_ref());
             writeln!(to, "- **Kept:** {what}")?;
+        }
+        for remark in &task.remarks {
+            let remark = markdown_prose(&plain_line(remark, PROSE_LIMIT));
+            writeln!(to, "- **Remark:** {remark}")?;
         }
         writeln!(to, "- **Impact:** {}", impact(&task.blocks))?;
         writeln!(to, "- **Suggested resolution:** {}", self.resolution(task))

@@ -47,6 +47,8 @@ pub(crate) struct FailedTask {
     pub(crate) failure: Failure,
     /// The kept work of the last attempt.
     pub(crate) kept: Option<Oid>,
+    /// Remarks of dispatch on the last attempt.
+    pub(crate) remarks: Vec<String>,
     pub(crate) retries: usize,
     /// The changes in that work.
     pub(crate) kept_changes: Option<KeptChanges>,
@@ -242,6 +244,7 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         worktree: last.worktree.clone(),
         failure: failure.clone(),
         kept: outcome.kept,
+        remarks: outcome.warnings.clone(),
         retries: lines.iter().filter(is_retry).count(),
         kept_changes: outcome.kept_changes.clone(),
         retry_end: retry_end(state.task(number)),

@@ -1,0 +1,91 @@
+//! A worker that ends without a change on its branch, and whose work is somewhere else.
+
+use crate::harness::{Ended, Scene};
+
+/// Runs one command that leaves no change on its branch.
+fn run(scene: &Scene, command: &str) -> Ended {
+    let plan = format!("1. [A] a\n   - run: {command}\n");
+    scene.run(&plan, &[]).expect(3)
+}
+
+/// Checks that the report names the work, and that a reference of the attempt keeps it after the
+/// worktree and everything else is gone.
+#[track_caller]
+fn assert_kept(scene: &Scene, ended: &Ended, words: &str, file: &str) {
+    assert!(ended.out.contains(words), "{}", ended.out);
+    let below = format!("refs/dispatch/attempts/{}/a", scene.run_name());
+    let kept = scene.git(&["for-each-ref", "--format=%(refname)", &below]);
+    let has_file = |name: &&str| scene.has(&format!("{name}:{file}"));
+    assert!(kept.lines().any(|name| has_file(&name)), "{kept}");
+}
+
+#[test]
+fn another_branch_and_a_detached_commit_are_named_and_kept() {
+    let scene = Scene::new();
+    let ended = run(
+        &scene,
+        "git switch -qc idea && echo i > i.txt && git add -A && git commit -qm idea && git switch -q - \
+         && git checkout -q --detach && echo d > d.txt && git add -A && git commit -qm d && git switch -q -",
+    );
+    assert_kept(&scene, &ended, "on the branch idea", "i.txt");
+    assert_kept(&scene, &ended, "on no branch", "d.txt");
+}
+
+#[test]
+fn a_branch_made_without_a_checkout_is_named_and_kept() {
+    let scene = Scene::new();
+    let ended = run(
+        &scene,
+        "tree=$(git mktree </dev/null) && git branch side $(git commit-tree -m side $tree)",
+    );
+    assert!(
+        ended
+            .out
+            .contains("the branch side, which changed while it ran"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn a_stash_entry_is_named_and_kept() {
+    let scene = Scene::new();
+    let ended = run(&scene, "echo s >> README.md && git stash -q");
+    assert_kept(&scene, &ended, "a stash entry", "README.md");
+    assert!(ended.out.contains("git stash show -p"), "{}", ended.out);
+}
+
+#[test]
+fn ignored_files_and_repositories_are_named_and_kept() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "out/\nvendor/\n");
+    scene.commit("Ignore");
+    let ended = run(
+        &scene,
+        "mkdir out && echo r > out/report.txt && git init -q vendor && cd vendor && git config user.name A \
+         && git config user.email a@b && echo v > v.txt && git add -A && git commit -qm nested",
+    );
+    assert_kept(
+        &scene,
+        &ended,
+        "files that git ignores (out/)",
+        "out/report.txt",
+    );
+    assert_kept(
+        &scene,
+        &ended,
+        "the nested repository vendor has commits of its own",
+        "v.txt",
+    );
+}
+
+#[test]
+fn nothing_is_named_where_nothing_was_left() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "old/\n");
+    scene.write("old/file.txt", "before\n");
+    scene.commit("Ignore");
+    scene.configure("[worktree]\ncopy = [\"old/**\"]\n");
+    let ended = run(&scene, "true");
+    assert!(!ended.out.contains("it left"), "{}", ended.out);
+}
