@@ -183,8 +183,8 @@ pub(crate) fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Resu
         // After its very last effect nothing is left to resume.
         if resumed.code != 0 && !resumed.err.contains("has ended") {
             return Err(format!(
-                "resume ended with {}: {}",
-                resumed.code, resumed.err
+                "resume ended with {}: {}\n{}",
+                resumed.code, resumed.err, resumed.out
             ));
         }
     }
@@ -358,7 +358,7 @@ pub(crate) fn full_at(scenario: &Scenario, point: &str, expected: &str) -> Resul
     }
     let say = |what: &str, found: String| Err(format!("{what}: {found}"));
     if ended.code != 0 {
-        return say("the run", ended.err);
+        return say("the run", ended.err + &ended.out);
     }
     if scene.statuses() != "1 DONE · 2 DONE · 3 DONE · 4 DONE · 5 DONE" {
         return say("statuses", scene.statuses());

@@ -11,9 +11,10 @@ use crate::submodules;
 /// writes and commits a file, and copies bring another one.
 const SUBMODULES: Scenario = Scenario {
     scene: || {
-        let mut scene = submodules::scene();
-        let clone = scene.root.join("clone");
-        scene.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+        let mut scene = submodules::relative_scene();
+        let (from, clone) = (scene.repo.clone(), scene.root.join("clone"));
+        let [from, to] = [&from, &clone].map(|path| path.to_str().unwrap());
+        scene.git(&["clone", "--quiet", from, to]);
         scene.repo = clone;
         scene.write(".gitignore", "secret\n");
         scene.configure(

@@ -15,6 +15,17 @@ const COMMITS: &str = "# Parts
 
 /// Creates a repository with a submodule `sub`, which has a submodule `deep/part` itself.
 pub(crate) fn scene() -> Scene {
+    scene_by(|path| path.to_owned())
+}
+
+/// Creates the same repository with relative addresses: its commits are the same in every folder.
+#[cfg(feature = "faults")]
+pub(crate) fn relative_scene() -> Scene {
+    scene_by(|path| format!("..{}", &path[path.rfind('/').unwrap()..]))
+}
+
+/// Creates it with the address that `address` makes of a submodule's path.
+fn scene_by(address: impl Fn(&str) -> String) -> Scene {
     let mut scene = Scene::new();
     let global = scene.root.join("global.gitconfig");
     let text =
@@ -36,11 +47,11 @@ pub(crate) fn scene() -> Scene {
         "submodule",
         "--quiet",
         "add",
-        &part,
+        &address(&part),
         "deep/part",
     ]);
     scene.git(&["-C", &sub, "commit", "-qm", "second"]);
-    scene.git(&["submodule", "--quiet", "add", &sub, "sub"]);
+    scene.git(&["submodule", "--quiet", "add", &address(&sub), "sub"]);
     scene.commit("A submodule");
     scene
 }
