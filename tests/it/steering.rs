@@ -360,7 +360,7 @@ fn a_session_goes_on_with_a_message_that_its_agent_could_not_read() {
     assert!(shown.contains(message), "{shown}");
     gate.open();
     gate.wait_until_reached();
-    assert_eq!(scene.statuses(), "1 IN PROGRESS · 2 BLOCKED");
+    assert_eq!(scene.statuses(), "1 IN PROGRESS · 2 BLOCKED by #1");
     gate.open();
     wait(child).expect(0);
     assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
