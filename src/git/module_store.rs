@@ -182,7 +182,7 @@ impl Repo {
         git.run(&["init", "--quiet", "--template=", &format])?;
         git.run(&["config", "core.bare", "false"])?;
         git.run(&["config", "core.logAllRefUpdates", "true"])?;
-        if let Some(url) = self.submodule_url(&submodule.name) {
+        if let Some(url) = self.submodule_url(submodule) {
             git.run(&["config", "remote.origin.url", &url])?;
             let all = "+refs/heads/*:refs/remotes/origin/*";
             git.run(&["config", "remote.origin.fetch", all])?;
@@ -201,10 +201,13 @@ impl Repo {
         }
     }
 
-    /// Returns the address of a submodule in the repository's own configuration.
-    fn submodule_url(&self, name: &str) -> Option<String> {
-        let key = format!("submodule.{name}.url");
-        self.setting(&["--get", &key]).ok().flatten()
+    /// Returns the address of a submodule in the repository's own configuration, else the one that it
+    /// was cloned from. The relative addresses of submodules inside it start there.
+    fn submodule_url(&self, submodule: &Submodule) -> Option<String> {
+        let key = format!("submodule.{}.url", submodule.name);
+        let own = self.setting(&["--get", &key]).ok().flatten();
+        let origin = ["config", "--get", "remote.origin.url"];
+        own.or_else(|| submodule.git().line(&origin).ok())
     }
 }
 

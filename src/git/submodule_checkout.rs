@@ -184,8 +184,10 @@ impl Superproject {
         if !url.starts_with("./") && !url.starts_with("../") {
             return Some(url.to_owned());
         }
-        let origin = self.user.line(&["config", "--get", "remote.origin.url"]);
-        let origin = origin.unwrap_or_else(|_| self.user.folder().display().to_string());
+        let origin = |git: &Git| git.line(&["config", "--get", "remote.origin.url"]).ok();
+        // A module store may know no origin where the checkout in the worktree does.
+        let origin = origin(&self.user).or_else(|| origin(&Git::at(&self.top)));
+        let origin = origin.unwrap_or_else(|| self.user.folder().display().to_string());
         Some(relative_address(&origin, url))
     }
 }

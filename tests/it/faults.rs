@@ -32,15 +32,17 @@ fn plan(scene: &Scene) -> String {
 }
 
 /// A scenario, and its expected end wherever the program is killed.
-struct Scenario {
-    scene: fn() -> Scene,
-    plan: fn(&Scene) -> String,
+pub(crate) struct Scenario {
+    pub(crate) scene: fn() -> Scene,
+    pub(crate) plan: fn(&Scene) -> String,
     /// Changes the target between the end of the run and the landing.
-    move_target: fn(&Scene),
+    pub(crate) move_target: fn(&Scene),
     /// Files that a landing adds.
-    files: &'static [&'static str],
+    pub(crate) files: &'static [&'static str],
     /// The number of accepted results.
-    accepted: usize,
+    pub(crate) accepted: usize,
+    /// Describes what is missing once the run has landed and its worktrees have gone.
+    pub(crate) missing: fn(&Scene) -> Option<String>,
 }
 
 /// A run without conflicts, and a landing on a target that has moved.
@@ -57,6 +59,7 @@ const PLAIN: Scenario = Scenario {
     },
     files: &["a.txt", "b.txt", "c.txt", "d.txt"],
     accepted: 5,
+    missing: |_| None,
 };
 
 /// #2 meets #1 and is done again on top of it; #4 meets #3, which a rule and a command settle; #5
@@ -90,6 +93,7 @@ const CONFLICTS: Scenario = Scenario {
     },
     files: &["l.txt", "m.txt", "n.txt"],
     accepted: 6,
+    missing: |_| None,
 };
 
 /// Three variants of #1: one fails its check, and of the others the smaller one is taken.
@@ -110,13 +114,14 @@ const VARIANTS: Scenario = Scenario {
     },
     files: &["a.txt", "b.txt", "c.txt", "d.txt"],
     accepted: 6,
+    missing: |_| None,
 };
 
 /// The effects that concern conflicts.
 const OF_CONFLICTS: [&str; 4] = ["assembly ", "conflict ", "landing ", "regenerate "];
 
 /// Returns the tree of the assembled branch without the board.
-fn result(scene: &Scene) -> String {
+pub(crate) fn result(scene: &Scene) -> String {
     let tree = scene.git(&["ls-tree", "-r", &scene.branch("integration")]);
     tree.lines()
         .filter(|line| !line.ends_with("DISPATCH.md"))
@@ -126,7 +131,7 @@ fn result(scene: &Scene) -> String {
 
 /// The points of an undisturbed run and landing, those of writes that fail or the others: of each the
 /// first, a middle and the last time.
-fn points(list: &PathBuf, are_full: bool) -> Vec<String> {
+pub(crate) fn points(list: &PathBuf, are_full: bool) -> Vec<String> {
     let mut times: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for line in std::fs::read_to_string(list).unwrap().lines() {
         let (name, time) = line.rsplit_once('@').unwrap();
@@ -146,7 +151,7 @@ fn points(list: &PathBuf, are_full: bool) -> Vec<String> {
     chosen.collect()
 }
 
-fn undisturbed(scenario: &Scenario) -> (String, Vec<String>) {
+pub(crate) fn undisturbed(scenario: &Scenario) -> (String, Vec<String>) {
     let mut scene = (scenario.scene)();
     let list = scene.root.join("points");
     scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
@@ -162,7 +167,7 @@ fn undisturbed(scenario: &Scenario) -> (String, Vec<String>) {
 }
 
 /// Returns the failure after a crash at this point, if any.
-fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, String> {
+pub(crate) fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, String> {
     let mut scene = (scenario.scene)();
     let done = scene.root.join("done");
     scene.set_env("DISPATCH_FAULT", point);
@@ -178,8 +183,8 @@ fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, St
         // After its very last effect nothing is left to resume.
         if resumed.code != 0 && !resumed.err.contains("has ended") {
             return Err(format!(
-                "resume ended with {}: {}",
-                resumed.code, resumed.err
+                "resume ended with {}: {}\n{}",
+                resumed.code, resumed.err, resumed.out
             ));
         }
     }
@@ -227,6 +232,9 @@ fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, St
     if fsck.code != 0 {
         return say("git fsck", fsck.err);
     }
+    if let Some(missing) = (scenario.missing)(&scene) {
+        return say("missing", missing);
+    }
     Ok(done.exists())
 }
 
@@ -259,7 +267,7 @@ fn move_for_certain(
 }
 
 /// Tries every point, two at a time; what was wrong, and what was not reached.
-fn at_each(
+pub(crate) fn at_each(
     points: &[String],
     try_at: impl Fn(&str) -> Result<bool, String> + Sync,
 ) -> (Vec<String>, Vec<String>) {
@@ -333,23 +341,24 @@ fn a_choice_among_variants_that_is_killed_at_any_of_its_steps_ends_the_same() {
 
 /// Returns the failure after a run whose disk was full at this write, if any, and `true` if it was
 /// full.
-fn full_at(point: &str, expected: &str) -> Result<bool, String> {
-    let mut scene = (PLAIN.scene)();
+pub(crate) fn full_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = (scenario.scene)();
     let done = scene.root.join("done");
     scene.set_env("DISPATCH_FAULT", point);
     scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
     let before = scene.fingerprint();
-    let mut ended = scene.run(&plan(&scene), &["-j", "2"]);
+    let plan = (scenario.plan)(&scene);
+    let mut ended = scene.run(&plan, &["-j", "2"]);
     while scene.run_names().is_empty() {
         // There was no room for the run itself, which was said.
         if !ended.err.contains("No space left on device") {
             return Err(format!("not started: {}", ended.err));
         }
-        ended = scene.run(&plan(&scene), &["-j", "2"]);
+        ended = scene.run(&plan, &["-j", "2"]);
     }
     let say = |what: &str, found: String| Err(format!("{what}: {found}"));
     if ended.code != 0 {
-        return say("the run", ended.err);
+        return say("the run", ended.err + &ended.out);
     }
     if scene.statuses() != "1 DONE · 2 DONE · 3 DONE · 4 DONE · 5 DONE" {
         return say("statuses", scene.statuses());
@@ -384,7 +393,7 @@ fn a_disk_that_is_full_at_any_write_costs_no_attempt_and_no_work() {
     scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
     scene.run(&plan(&scene), &["-j", "2"]).expect(0);
     let (expected, points) = (result(&scene), points(&list, true));
-    let (wrong, missed) = at_each(&points, |point| full_at(point, &expected));
+    let (wrong, missed) = at_each(&points, |point| full_at(&PLAIN, point, &expected));
     println!("{} writes, {} not reached", points.len(), missed.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(

@@ -24,6 +24,8 @@ mod faces;
 mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
+#[cfg(feature = "faults")]
+mod faults_in_submodules;
 mod forge;
 mod formats;
 mod full_disk;

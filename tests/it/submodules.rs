@@ -15,6 +15,16 @@ const COMMITS: &str = "# Parts
 
 /// Creates a repository with a submodule `sub`, which has a submodule `deep/part` itself.
 pub(crate) fn scene() -> Scene {
+    scene_by(|path| path.to_owned())
+}
+
+/// Creates the same repository with relative addresses: its commits are the same in every folder.
+pub(crate) fn relative_scene() -> Scene {
+    scene_by(|path| format!("..{}", &path[path.rfind('/').unwrap()..]))
+}
+
+/// Creates it with the address that `address` makes of a submodule's path.
+fn scene_by(address: impl Fn(&str) -> String) -> Scene {
     let mut scene = Scene::new();
     let global = scene.root.join("global.gitconfig");
     let text =
@@ -36,11 +46,11 @@ pub(crate) fn scene() -> Scene {
         "submodule",
         "--quiet",
         "add",
-        &part,
+        &address(&part),
         "deep/part",
     ]);
     scene.git(&["-C", &sub, "commit", "-qm", "second"]);
-    scene.git(&["submodule", "--quiet", "add", &sub, "sub"]);
+    scene.git(&["submodule", "--quiet", "add", &address(&sub), "sub"]);
     scene.commit("A submodule");
     scene
 }
@@ -104,6 +114,29 @@ fn a_commit_in_a_nested_submodule_is_carried_into_a_clone_that_has_none() {
     go_offline(&scene);
     scene.git(&["submodule", "update", "--init", "--recursive", "--quiet"]);
     assert_eq!(text(&scene, "sub/deep/part/w.txt").as_deref(), Some("w\n"));
+}
+
+#[test]
+fn relative_addresses_lead_to_the_same_place_once_a_store_was_made() {
+    let mut scene = relative_scene();
+    let (from, clone) = (scene.repo.clone(), scene.root.join("clone"));
+    let [from, to] = [&from, &clone].map(|path| path.to_str().unwrap());
+    scene.git(&["clone", "--quiet", from, to]);
+    scene.repo = clone;
+    scene.configure("[worktree]\nsubmodules = true\n");
+    let plan = "# Parts
+
+1. [A] Commit in the submodule
+   - run: cd sub && echo w > w.txt && git add -A && git commit -qm inner
+2. [B] Look into the submodule of it — blocked by #1
+   - run: cat sub/w.txt sub/deep/part/p.txt > b.txt
+";
+    scene.run(plan, &[]).expect(0);
+    land_and_clean(&scene);
+    assert_eq!(text(&scene, "b.txt").as_deref(), Some("w\n1\n"));
+    // What git does in the user's checkout starts from the store, too.
+    scene.git(&["submodule", "update", "--init", "--recursive", "--quiet"]);
+    assert_eq!(text(&scene, "sub/deep/part/p.txt").as_deref(), Some("1\n"));
 }
 
 #[test]

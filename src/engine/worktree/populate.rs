@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::base::fault;
 use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
@@ -63,10 +64,12 @@ impl Population<'_> {
         if brought != Brought::Links {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
             let (tree, start) = (self.tree, self.purpose.start(&context));
+            fault::point("set-up", "ended");
             blocking(move || {
                 let links = links_in(&context, &worktree.path);
                 context.repo.with_store(|store: &Store| {
                     StartingTree::record(store, &worktree, tree, &links)?;
+                    fault::point("set-up", "recorded");
                     match start {
                         Some((branch, base)) => put_back(store, &worktree, branch, base),
                         None => Ok(()),
