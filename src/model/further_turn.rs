@@ -106,6 +106,7 @@ impl TaskState {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::model::event::Event;
