@@ -11,7 +11,7 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
-use crate::model::usage::Cost;
+use crate::model::usage::{Cost, Usage};
 use crate::model::user_message::UserMessage;
 use crate::model::variant_choice::{JudgeRun, VariantChoice};
 
@@ -190,12 +190,21 @@ impl TaskState {
 
     /// Returns the cost of all attempts in a session so far.
     pub fn session_cost(&self, session: &str) -> Cost {
-        let outcomes = self
-            .attempts
-            .iter()
-            .filter_map(|attempt| attempt.outcome.as_ref());
-        let own = outcomes.filter(|outcome| outcome.session.as_deref() == Some(session));
+        let own = self.outcomes_in(session);
         own.map(|outcome| outcome.cost).sum()
+    }
+
+    /// Returns the tokens of all attempts in a session so far, as far as they are known.
+    pub fn session_usage(&self, session: &str) -> Option<Usage> {
+        let own = self.outcomes_in(session);
+        own.filter_map(|outcome| outcome.usage)
+            .reduce(|all, one| all + one)
+    }
+
+    fn outcomes_in(&self, session: &str) -> impl Iterator<Item = &Outcome> {
+        let attempts = self.attempts.iter();
+        let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
+        outcomes.filter(move |outcome| outcome.session.as_deref() == Some(session))
     }
 
     /// Starts the task again because the edited plan changes it.

@@ -18,6 +18,23 @@ pub struct Usage {
     pub cached: Option<u64>,
 }
 
+impl Usage {
+    /// Returns the part of reported tokens that is new since an earlier total. Tokens that are not
+    /// above the total are those of one call, and count in full.
+    #[must_use]
+    pub fn since(self, before: Usage) -> Usage {
+        if self.input <= before.input || self.output < before.output {
+            return self;
+        }
+        let earlier = before.cached.unwrap_or_default();
+        Usage {
+            input: self.input - before.input,
+            output: self.output - before.output,
+            cached: self.cached.map(|cached| cached.saturating_sub(earlier)),
+        }
+    }
+}
+
 impl Add for Usage {
     type Output = Usage;
 
@@ -77,13 +94,15 @@ impl Cost {
         !self.is_unknown()
     }
 
-    /// Returns what is left of a sum without one of its parts; unknown if either is.
+    /// Returns the part of a reported cost that is new since an earlier total; unknown if either
+    /// is. An amount that is not above the total is that of one call, and counts in full.
     #[must_use]
-    pub fn without(self, part: Cost) -> Cost {
-        match (self, part) {
-            (Cost::Known(sum), Cost::Known(part)) => {
-                Cost::Known(((sum - part).max(0.0) * 1e9).round() / 1e9)
+    pub fn since(self, before: Cost) -> Cost {
+        match (self, before) {
+            (Cost::Known(sum), Cost::Known(before)) if sum > before => {
+                Cost::Known(((sum - before) * 1e9).round() / 1e9)
             }
+            (Cost::Known(own), Cost::Known(_)) => Cost::Known(own),
             _ => Cost::Unknown,
         }
     }
@@ -191,6 +210,25 @@ mod tests {
             serde_json::from_str::<Cost>("0.25").unwrap(),
             Cost::Known(0.25)
         );
+    }
+
+    #[test]
+    fn a_counter_counts_once_only_if_it_grows() {
+        let since = |sum, before| Cost::Known(sum).since(Cost::Known(before));
+        assert_eq!(since(0.75, 0.5), Cost::Known(0.25));
+        assert_eq!(since(0.25, 0.25), Cost::Known(0.25));
+        assert_eq!(since(0.1, 0.25), Cost::Known(0.1));
+        assert_eq!(Cost::Known(1.0).since(Cost::Unknown), Cost::Unknown);
+        let tokens = |input, output, cached| Usage {
+            input,
+            output,
+            cached,
+        };
+        let before = tokens(200, 20, Some(100));
+        let grown = tokens(300, 30, Some(150)).since(before);
+        assert_eq!(grown, tokens(100, 10, Some(50)));
+        assert_eq!(tokens(100, 10, None).since(before), tokens(100, 10, None));
+        assert_eq!(before.since(before), before);
     }
 
     #[test]

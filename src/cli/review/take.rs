@@ -44,7 +44,14 @@ pub(super) fn take(
         let message = format!("{number} of {run} has no result yet");
         return Err(CommandError::failed(message).hint(format!("`{}` shows its variants", show())));
     }
+    let count = task.variants.as_ref().map_or(0, |set| set.count);
+    let is_there = (1..=count).contains(&variant);
     let Some(attempt) = task.passed_attempt_of(variant) else {
+        if !is_there {
+            let message = format!("{number} has {count} variants, and no variant {variant}");
+            return Err(CommandError::failed(message)
+                .hint(format!("`{}` shows its variants", show())));
+        }
         let message = format!("variant {variant} of {number} did not pass");
         return Err(CommandError::failed(message).hint(format!("`{}` shows its variants", show())));
     };
@@ -119,7 +126,7 @@ mod tests {
         1=2: attempt 2
         t1=1: variant 1 of #1 is taken already / 
         1=3: variant 3 of #1 did not pass / `dispatch show checkout-7k3q 1` shows its variants
-        1=9: variant 9 of #1 did not pass / `dispatch show checkout-7k3q 1` shows its variants
+        1=9: #1 has 3 variants, and no variant 9 / `dispatch show checkout-7k3q 1` shows its variants
         2=1: #2 of checkout-7k3q has no variants / 
         1: invalid value "1" for --take / write a task and the number of its variant, such as --take API=2
         1=x: invalid value "1=x" for --take / write a task and the number of its variant, such as --take API=2

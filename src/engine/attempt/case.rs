@@ -15,7 +15,7 @@ use crate::merge::oid::Oid;
 use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::transcript::Transcript;
-use crate::model::usage::Cost;
+use crate::model::usage::{Cost, Usage};
 use crate::model::worker::Dialect;
 use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
@@ -114,11 +114,24 @@ impl Case {
     fn own_cost(&self) -> Cost {
         let (spec, told) = (&self.execution.spec, &self.transcript);
         let is_whole = matches!(spec.worker.dialect, Dialect::Claude | Dialect::Acp);
-        if is_whole && spec.session.is_some() && spec.session == told.session {
-            told.cost.without(spec.session_cost)
+        if is_whole && self.continues_session() {
+            told.cost.since(spec.session_cost)
         } else {
             told.cost
         }
+    }
+
+    /// Returns the tokens of this attempt alone: Codex reports those of a continued session as a whole.
+    fn own_usage(&self) -> Option<Usage> {
+        let (spec, told) = (&self.execution.spec, self.transcript.usage?);
+        let is_whole = spec.worker.dialect == Dialect::Codex && self.continues_session();
+        let before = spec.session_usage.filter(|_| is_whole);
+        Some(before.map_or(told, |before| told.since(before)))
+    }
+
+    fn continues_session(&self) -> bool {
+        let session = &self.execution.spec.session;
+        session.is_some() && *session == self.transcript.session
     }
 
     /// Returns the agent's session; work made by hand leaves that of the attempt it was made on.
@@ -138,7 +151,7 @@ impl Case {
             warnings: remarks,
             outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
-            usage: self.transcript.usage,
+            usage: self.own_usage(),
             cost: self.own_cost(),
             session: self.session(),
             ..outcome_of(end)

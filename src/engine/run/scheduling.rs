@@ -153,6 +153,7 @@ impl Driver {
         let by_hand = reuse.as_ref().and_then(|_| by_hand(now_of_task, &worker));
         let spec = AttemptSpec {
             session_cost: session.map_or(Cost::Unknown, |id| now_of_task.session_cost(id)),
+            session_usage: session.and_then(|id| now_of_task.session_usage(id)),
             session: session.map(str::to_owned),
             by_hand: by_hand.clone(),
             worker: match by_hand {
@@ -190,6 +191,7 @@ impl Driver {
             reuse: None,
             session: None,
             session_cost: Cost::Unknown,
+            session_usage: None,
             by_hand: None,
             before: before(self.state.task(task), variant, attempt),
             failed_before: failed_before(self.state.task(task), variant, attempt),
@@ -219,6 +221,7 @@ impl Driver {
             let worker = self.worker(task, &known.worker)?;
             let session = self.state.task(task).session_before(attempt);
             let session_cost = session.map(|id| self.state.task(task).session_cost(id));
+            let session_usage = session.and_then(|id| self.state.task(task).session_usage(id));
             let by_hand = by_hand(self.state.task(task), &worker);
             let worker = match by_hand {
                 Some(_) => worker.by_hand(),
@@ -228,6 +231,7 @@ impl Driver {
                 by_hand,
                 session: session.map(str::to_owned),
                 session_cost: session_cost.unwrap_or(Cost::Unknown),
+                session_usage,
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec(TaskVariant { task, variant }, attempt, worker)
             });

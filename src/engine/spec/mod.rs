@@ -10,7 +10,7 @@ use crate::engine::spec::brief::Brief;
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::RunState;
-use crate::model::usage::Cost;
+use crate::model::usage::{Cost, Usage};
 use crate::model::worker::Worker;
 
 pub mod agent_client;
@@ -45,6 +45,9 @@ pub struct AttemptSpec {
     /// The cost of that session before this attempt.
     #[serde(default)]
     pub session_cost: Cost,
+    /// The tokens of that session before this attempt.
+    #[serde(default)]
+    pub session_usage: Option<Usage>,
     /// The work of the user that it offers instead of starting a worker.
     #[serde(default)]
     pub by_hand: Option<ByHand>,

@@ -36,6 +36,7 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
         task.fields.isolation == Some(Isolation::Clone)
     });
     remarks.extend(unkept(plan, settings));
+    remarks.extend(uncounted(plan, settings));
     remarks
 }
 
@@ -102,6 +103,32 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
     remarks
 }
 
+/// Says which workers the cost limit of the run does not count, because their output has no cost.
+fn uncounted(plan: &Plan, settings: &Settings) -> Option<String> {
+    settings.run.max_cost?;
+    let names = plan.tasks().iter().flat_map(|task| worker_names(task, settings));
+    let is_silent = |name: &&str| {
+        let worker = settings.workers.get(*name);
+        worker.is_some_and(|worker| !reports_cost(worker.dialect))
+    };
+    let silent: BTreeSet<&str> = names.filter(is_silent).collect();
+    let (noun, names) = match silent.len() {
+        0 => return None,
+        1 => ("worker", silent.into_iter().collect::<String>()),
+        _ => ("workers", Vec::from_iter(silent).join(", ")),
+    };
+    Some(format!(
+        "max_cost of the run is not enforced for the {noun} {names}: the output reports no cost"
+    ))
+}
+
+fn reports_cost(dialect: Dialect) -> bool {
+    matches!(
+        dialect,
+        Dialect::Claude | Dialect::Acp | Dialect::Opencode | Dialect::Aider
+    )
+}
+
 /// Lists the ignored settings that the user changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
@@ -162,6 +189,24 @@ mod tests {
         max_turns of the worker mine is not enforced: its command has no {max_turns}, and its output does not report it in time
         model of the worker mine is ignored: its command has no {model}
         ");
+    }
+
+    #[test]
+    fn a_limit_of_the_run_says_which_workers_report_no_cost() {
+        let plan = || {
+            let worker = |name: &'static str| {
+                move |task: &mut Task| task.fields.worker = Some(name.to_owned())
+            };
+            RunFixture::new("a · b")
+                .with_task(1, worker("claude"))
+                .with_task(2, worker("codex"))
+        };
+        let limit = "[run]\nmax_cost = 2\n";
+        insta::assert_snapshot!(said(plan(), limit), @"max_cost of the run is not enforced for the worker codex: the output reports no cost");
+        assert_eq!(said(plan(), ""), "");
+        let file = format!("{limit}[workers.mine]\ncommand = [\"mine\"]\n");
+        let mine = plan().with_task(1, |task| task.fields.worker = Some("mine".to_owned()));
+        assert!(said(mine, &file).contains("for the workers codex, mine:"));
     }
 
     #[test]

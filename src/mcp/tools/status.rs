@@ -18,7 +18,7 @@ use crate::mcp::repository::Repository;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::status::Status;
-use crate::report::board::text;
+use crate::report::board::{banners, text};
 use crate::report::board::view::{BoardView, Standing, TaskRow};
 use crate::report::suggest;
 
@@ -241,7 +241,8 @@ fn urgency(status: &Status) -> u8 {
 /// Suggests the next step as a call of a tool.
 fn next_step(state: &RunState, standing: Standing) -> String {
     let run = &state.run;
-    if state.landed.is_some() {
+    let is_over = matches!(standing, Standing::Finished | Standing::NeedsAttention);
+    if state.landed.is_some() && is_over {
         return format!(
             "it has landed; `{}` removes its worktrees",
             suggest::clean(run)
@@ -249,6 +250,14 @@ fn next_step(state: &RunState, standing: Standing) -> String {
     }
     match standing {
         Standing::Running => "call run_wait until it has ended".to_owned(),
+        Standing::Interrupted | Standing::Paused | Standing::NeedsAttention
+            if state.cost_limit_reached.is_some() =>
+        {
+            format!(
+                "its cost limit is reached; if the user agrees to a higher one, `{}` continues it",
+                banners::resume(state)
+            )
+        }
         Standing::Interrupted => format!(
             "no process drives it; `{}` continues it",
             suggest::resume(run)
@@ -265,7 +274,9 @@ fn next_step(state: &RunState, standing: Standing) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::merge::oid::Oid;
     use crate::model::fixture::RunFixture;
+    use crate::model::integration::Landing;
 
     use super::*;
 
@@ -273,6 +284,24 @@ mod tests {
         let state = run.state();
         let view = BoardView::new(&state);
         RunLine::new(&state, &view, only, limit).render(&view)
+    }
+
+    #[test]
+    fn the_next_step_follows_the_limit_and_the_tasks_that_may_start() {
+        let mut state = RunFixture::new("a · b").begin(1, "claude").state();
+        state.cost_limit_reached = Some((2.0, 1.5));
+        assert!(next_step(&state, Standing::Running).contains("run_wait"));
+        let next = next_step(&state, Standing::Paused);
+        assert!(next.contains("--max-cost"), "{next}");
+        state.landed = Some(Landing {
+            target: "main".to_owned(),
+            from: Oid::Sha1([1; 20]),
+            to: Oid::Sha1([2; 20]),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            backup: None,
+        });
+        assert!(next_step(&state, Standing::Running).contains("run_wait"));
+        assert!(next_step(&state, Standing::Finished).contains("landed"));
     }
 
     #[test]

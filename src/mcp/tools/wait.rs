@@ -100,12 +100,17 @@ pub(super) fn wait(
         }
         let is_over = time.is_some_and(|time| started.elapsed() >= time);
         if exit.is_some() || is_over || (call.is_cancelled)() {
-            return answer(here, state, exit);
+            return answer(here, state, task, exit);
         }
     }
 }
 
-fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Result<Answer, ToolError> {
+fn answer(
+    here: &Repository,
+    state: &RunState,
+    task: Option<TaskNumber>,
+    exit: Option<u8>,
+) -> Result<Answer, ToolError> {
     let (status, text) = describe(here, state, None, LIMIT)?;
     let waited = Waited {
         ended: exit.is_some(),
@@ -113,11 +118,20 @@ fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Result<Answe
         call_again: exit.is_none(),
         status,
     };
-    let head = match exit {
-        Some(exit) => format!("{} ended with exit code {exit}", state.run),
-        None => format!("{} has not ended yet: call run_wait again", state.run),
-    };
+    let head = head(&state.run, task, exit);
     Ok(Answer::new(&waited, format!("{head}\n{text}")))
+}
+
+/// Renders the first line of an answer; the state of the run follows it.
+fn head(run: &RunId, task: Option<TaskNumber>, exit: Option<u8>) -> String {
+    let what = match task {
+        Some(task) => format!("{task} of {run}"),
+        None => run.to_string(),
+    };
+    match exit {
+        Some(exit) => format!("{what} ended with exit code {exit}"),
+        None => format!("{what} has not ended yet: call run_wait again"),
+    }
 }
 
 /// Returns the number of tasks that have ended, with a sentence.
@@ -143,6 +157,21 @@ mod tests {
     use crate::model::fixture::RunFixture;
 
     use super::*;
+
+    #[test]
+    fn an_answer_names_what_has_ended() {
+        let said = |task, exit| head(&RunId::new("checkout-7k3q"), task, exit);
+        assert_eq!(said(None, Some(3)), "checkout-7k3q ended with exit code 3");
+        let task = Some(TaskNumber(2));
+        assert_eq!(
+            said(task, Some(0)),
+            "#2 of checkout-7k3q ended with exit code 0"
+        );
+        assert_eq!(
+            said(task, None),
+            "#2 of checkout-7k3q has not ended yet: call run_wait again"
+        );
+    }
 
     #[test]
     fn progress_counts_the_tasks_that_have_ended() {

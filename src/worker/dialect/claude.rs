@@ -200,20 +200,23 @@ fn essence(input: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Sums usage by model, which covers sub-agents, or else returns the totals.
+/// Returns tokens and cost. The total tokens are those of this call, while those by model may be of
+/// the whole session, so they count only where there is no total; the cost is the sum by model,
+/// which covers sub-agents.
 fn usage(event: &Value) -> (Option<Usage>, Cost) {
-    let models = event.pointer("/modelUsage").and_then(Value::as_object);
     let dollars = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_f64);
-    if let Some(models) = models.filter(|models| !models.is_empty()) {
-        let usage = models.values().map(|model| tokens(model, MODEL_KEYS));
-        let cost = models
-            .values()
-            .map(|model| Cost::from(dollars(model, "/costUSD")));
-        return (usage.reduce(|all, one| all + one), cost.sum());
-    }
-    let usage = event.pointer("/usage").filter(|usage| usage.is_object());
-    let usage = usage.map(|usage| tokens(usage, TOTAL_KEYS));
-    (usage, Cost::from(dollars(event, "/total_cost_usd")))
+    let total = event.pointer("/usage").filter(|usage| usage.is_object());
+    let total = total.map(|usage| tokens(usage, TOTAL_KEYS));
+    let models = event.pointer("/modelUsage").and_then(Value::as_object);
+    let Some(models) = models.filter(|models| !models.is_empty()) else {
+        return (total, Cost::from(dollars(event, "/total_cost_usd")));
+    };
+    let by_model = models.values().map(|model| tokens(model, MODEL_KEYS));
+    let used = total.filter(|total| total.input > 0 || total.output > 0);
+    let cost = models
+        .values()
+        .map(|model| Cost::from(dollars(model, "/costUSD")));
+    (used.or(by_model.reduce(|all, one| all + one)), cost.sum())
 }
 
 /// Keys of uncached input, cache reads, cache writes and output.

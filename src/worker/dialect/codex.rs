@@ -1,8 +1,8 @@
 //! Codex, `exec --json`.
 //!
 //! Only `turn.failed` is a failure: an item of type `error` is a warning, and a top-level `error`
-//! may be a reconnection. Usage is that of the whole thread so far, so the last one counts; every
-//! attempt is a thread of its own. It reports no cost.
+//! may be a reconnection. Usage is that of the whole thread so far, so the last one counts; an
+//! attempt that continues a thread subtracts what was used before. It reports no cost.
 
 use serde_json::Value;
 
