@@ -295,8 +295,8 @@ mod tests {
         assert!(next.contains("--max-cost"), "{next}");
         state.landed = Some(Landing {
             target: "main".to_owned(),
-            from: Oid::Sha1([1; 20]),
-            to: Oid::Sha1([2; 20]),
+            from: Oid::from_bytes([1; 20]),
+            to: Oid::from_bytes([2; 20]),
             at: jiff::Timestamp::UNIX_EPOCH,
             backup: None,
         });
