@@ -397,6 +397,12 @@ fn a_run_of_agents_needs_a_cost_limit() {
     ");
     let shown = client.call("run_start", json!({"plan": plan, "max_cost": 2.5}));
     assert_eq!(shown["max_cost"], 2.5);
+    assert_eq!(
+        shown["warnings"],
+        json!([
+            "max_cost of the run is not enforced for the worker mine: the output reports no cost"
+        ])
+    );
     let refused = client.refused("run_start", json!({"plan": plan, "max_cost": -1}));
     assert!(refused.contains("max_cost"), "{refused}");
     scene.configure("[run]\nmax_cost = 4\n[workers.mine]\ncommand = [\"true\"]\n");

@@ -49,8 +49,9 @@ pub(super) fn take(
     let Some(attempt) = task.passed_attempt_of(variant) else {
         if !is_there {
             let message = format!("{number} has {count} variants, and no variant {variant}");
-            return Err(CommandError::failed(message)
-                .hint(format!("`{}` shows its variants", show())));
+            return Err(
+                CommandError::failed(message).hint(format!("`{}` shows its variants", show()))
+            );
         }
         let message = format!("variant {variant} of {number} did not pass");
         return Err(CommandError::failed(message).hint(format!("`{}` shows its variants", show())));

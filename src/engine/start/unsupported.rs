@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::base::text::plural;
 use crate::config::Settings;
-use crate::config::builtin;
+use crate::config::builtin::{self, SHELL};
 use crate::engine::spec::limits::Bounds;
 use crate::engine::start::worker_names;
 use crate::model::plan::{Isolation, Plan, Task};
@@ -106,10 +106,14 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
 /// Says which workers the cost limit of the run does not count, because their output has no cost.
 fn uncounted(plan: &Plan, settings: &Settings) -> Option<String> {
     settings.run.max_cost?;
-    let names = plan.tasks().iter().flat_map(|task| worker_names(task, settings));
+    let names = plan
+        .tasks()
+        .iter()
+        .flat_map(|task| worker_names(task, settings));
     let is_silent = |name: &&str| {
         let worker = settings.workers.get(*name);
-        worker.is_some_and(|worker| !reports_cost(worker.dialect))
+        // A command of the plan costs nothing.
+        *name != SHELL && worker.is_some_and(|worker| !reports_cost(worker.dialect))
     };
     let silent: BTreeSet<&str> = names.filter(is_silent).collect();
     let (noun, names) = match silent.len() {
@@ -204,6 +208,7 @@ mod tests {
         let limit = "[run]\nmax_cost = 2\n";
         insta::assert_snapshot!(said(plan(), limit), @"max_cost of the run is not enforced for the worker codex: the output reports no cost");
         assert_eq!(said(plan(), ""), "");
+        assert_eq!(said(RunFixture::new("a"), limit), "");
         let file = format!("{limit}[workers.mine]\ncommand = [\"mine\"]\n");
         let mine = plan().with_task(1, |task| task.fields.worker = Some("mine".to_owned()));
         assert!(said(mine, &file).contains("for the workers codex, mine:"));

@@ -18,8 +18,8 @@ use crate::mcp::repository::Repository;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::status::Status;
-use crate::report::board::{banners, text};
 use crate::report::board::view::{BoardView, Standing, TaskRow};
+use crate::report::board::{banners, text};
 use crate::report::suggest;
 
 /// The number of tasks in an answer unless the call asks for more.
