@@ -19,6 +19,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
+use crate::model::task_state::TaskState;
 use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
 use crate::report::board::text::left_out_reason;
@@ -97,8 +98,7 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
 
 fn messages_value(state: &RunState, number: TaskNumber) -> Vec<serde_json::Value> {
     let messages = state.task(number).messages.iter();
-    let value =
-        |message: &UserMessage| json!({"text": message.text, "delivered_to": message.delivered_to});
+    let value = |message: &UserMessage| json!({"text": message.text, "delivered_to": message.delivered_to, "waits_for": message.waits_for});
     messages.map(value).collect()
 }
 
@@ -130,16 +130,24 @@ fn render(state: &RunState, task: &Task) -> String {
         let _ = write!(text, "\nprompt\n{}\n", indented(task.text()));
     }
     for message in &state.task(task.number).messages {
-        let place = match message.delivered_to {
-            Some(attempt) => format!("delivered to attempt {attempt}"),
-            None => "for the next attempt".to_owned(),
-        };
+        let place = message_place(state.task(task.number), message);
         let _ = write!(text, "\nmessage ({place})\n{}\n", indented(&message.text));
     }
     for attempt in &state.task(task.number).attempts {
         text.push_str(&render_attempt(attempt));
     }
     text
+}
+
+/// Returns the attempt that a message went to, or goes to.
+fn message_place(task: &TaskState, message: &UserMessage) -> String {
+    let mut live = task.live_attempts();
+    let waits = live.find(|live| message.waits_for.contains(&live.number));
+    match (message.delivered_to, waits) {
+        (Some(attempt), _) => format!("delivered to attempt {attempt}"),
+        (None, Some(live)) => format!("for the end of attempt {}", live.number),
+        (None, None) => "for the next attempt".to_owned(),
+    }
 }
 
 /// Returns the reason why a task was left out, as all boards give it.

@@ -8,6 +8,7 @@ use crate::base::text::{one_line, terminal_safe};
 use crate::cli::assemble::warn_of_newer_commits;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
+use crate::engine::candidates::newer_commits::note_newer_commits;
 use crate::engine::publish::{render_board_file, render_reports, report_value};
 use crate::engine::runs::standing::standing_view;
 use crate::journal::runs;
@@ -79,8 +80,9 @@ fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
 /// When the run cannot be read.
 pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
-    let shown = show(&here, args.run.as_deref())?;
+    let mut shown = show(&here, args.run.as_deref())?;
     if args.json {
+        note_newer_commits(&here.store, &shown.state, &mut shown.view)?;
         ui.answer(&pretty(&json::value(&shown.view)));
         return Ok(ExitStatus::Ok);
     }

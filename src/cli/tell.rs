@@ -7,7 +7,8 @@ use clap::Args;
 use crate::cli::attempt::{attempt_words, find_attempt};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
-use crate::engine::run::tell::tell;
+use crate::engine::run::tell::{Told, tell};
+use crate::model::ids::AttemptNumber;
 use crate::ui::Ui;
 
 /// The longest message, in bytes.
@@ -43,14 +44,22 @@ pub(crate) fn run(args: TellArgs, ui: &Ui) -> CommandResult {
     find_attempt(&state, task, args.attempt)?;
     let text = message(text)?;
     let place = (&here.repo, &here.store);
-    let delivered = tell(place, &run, (task, args.attempt), &text, here.clock)?;
-    for number in &delivered {
+    let told = tell(place, &run, (task, args.attempt), &text, here.clock)?;
+    let words = |number: &AttemptNumber| {
         let known = state.task(task).attempt(*number);
         let words = known.map(|attempt| attempt_words(task, attempt));
-        let words = words.unwrap_or_else(|| format!("attempt {number} of {task}"));
-        ui.status(&format!("delivered to {words}"));
+        words.unwrap_or_else(|| format!("attempt {number} of {task}"))
+    };
+    for number in &told.delivered {
+        ui.status(&format!("delivered to {}", words(number)));
     }
-    if delivered.is_empty() {
+    for number in &told.waiting {
+        let words = words(number);
+        ui.status(&format!(
+            "{words} gets the message when its current turn ends"
+        ));
+    }
+    if told == Told::default() {
         ui.status(&format!("kept for the next attempt of {task}"));
     }
     Ok(ExitStatus::Ok)

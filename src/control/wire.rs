@@ -29,6 +29,15 @@ pub enum Request {
         /// The number of the message among those of the task, from 1.
         message: usize,
     },
+    /// Records that a message waits for the end of a running attempt.
+    Waits {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The number of the message among those of the task, from 1.
+        message: usize,
+    },
     /// Starts no attempt until the run is resumed.
     Pause,
     /// Ends a pause.

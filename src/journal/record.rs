@@ -163,6 +163,9 @@ pub fn summary(event: &Event) -> String {
         Event::MessageDelivered { task, attempt, .. } => {
             format!("{task}: message delivered to attempt {attempt}")
         }
+        Event::MessageWaits { task, attempt, .. } => {
+            format!("{task}: message waits for the end of attempt {attempt}")
+        }
         Event::TaskCancelled { task } => format!("{task} cancelled"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),

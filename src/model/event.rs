@@ -361,6 +361,15 @@ pub enum Event {
         /// The number of the message among those of the task, from 1.
         message: usize,
     },
+    /// A message of the user waits for the end of a running attempt, whose session goes on with it.
+    MessageWaits {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The number of the message among those of the task, from 1.
+        message: usize,
+    },
     /// The user cancelled a task.
     TaskCancelled {
         /// The task.
@@ -450,6 +459,7 @@ impl Event {
             | Event::RetryRequested { task, .. }
             | Event::MessageGiven { task, .. }
             | Event::MessageDelivered { task, .. }
+            | Event::MessageWaits { task, .. }
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::ConflictResolved { task, .. }

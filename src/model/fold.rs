@@ -127,6 +127,7 @@ impl RunState {
                     task.variants = variants;
                     task.suspend_variants();
                 }
+                task.forget_turns();
                 task.continues = *continue_session;
                 task.by_hand = *by_hand;
                 task.picked = *attempt;
@@ -141,6 +142,7 @@ impl RunState {
                 self.task_mut(*task).messages.push(UserMessage {
                     text: text.clone(),
                     delivered_to: None,
+                    waits_for: Vec::new(),
                 });
             }
             Event::MessageDelivered {
@@ -152,6 +154,17 @@ impl RunState {
                 let delivered = message.checked_sub(1);
                 if let Some(message) = delivered.and_then(|place| messages.get_mut(place)) {
                     message.delivered_to = Some(*attempt);
+                }
+            }
+            Event::MessageWaits {
+                task,
+                attempt,
+                message,
+            } => {
+                let messages = &mut self.task_mut(*task).messages;
+                let waits = message.checked_sub(1);
+                if let Some(message) = waits.and_then(|place| messages.get_mut(place)) {
+                    message.waits_for.push(*attempt);
                 }
             }
             Event::WorkerParked {
@@ -233,6 +246,7 @@ impl RunState {
                 if last.is_some_and(|last| !last.is_counted()) {
                     task.note = None;
                 }
+                task.deliver_waiting(*variant, (*attempt, worktree));
                 task.set_retry_budget_spent(*variant, None);
                 task.candidate_attempt = None;
                 task.manual_resolution = None;

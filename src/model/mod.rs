@@ -12,6 +12,7 @@ pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod fold;
+pub mod further_turn;
 pub mod ids;
 pub mod integration;
 pub mod kept_changes;

@@ -121,7 +121,11 @@ pack_struct!(TaskState {
     variants
 });
 
-pack_struct!(UserMessage { text, delivered_to });
+pack_struct!(UserMessage {
+    text,
+    delivered_to,
+    waits_for
+});
 
 pack_struct!(Attempt {
     number,

@@ -166,11 +166,21 @@ impl TaskState {
         variant: Option<VariantNumber>,
         worker: &str,
     ) -> Option<&str> {
+        if let Some(turn) = self.further_turn(variant) {
+            return (turn.worker == worker).then_some(turn.session);
+        }
         let last = self.picked_attempt().filter(|_| variant.is_none());
         let last = last.or_else(|| self.last_attempt_of(variant));
         let last = last.filter(|last| last.worker == worker)?;
         let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
         outcome.session.as_deref()
+    }
+
+    /// Returns the session of the last attempt before this one that left any.
+    pub fn session_before(&self, number: AttemptNumber) -> Option<&str> {
+        let earlier = self.attempts.iter().rev();
+        let mut earlier = earlier.filter(|attempt| attempt.number < number);
+        earlier.find_map(|attempt| attempt.outcome.as_ref()?.session.as_deref())
     }
 
     /// Returns the attempt that the user picked to go on with.
@@ -202,6 +212,7 @@ impl TaskState {
         self.cancelled = false;
         self.rejected = false;
         self.extra_prompt = None;
+        self.forget_turns();
         self.continues = false;
         self.by_hand = None;
         self.picked = None;
@@ -235,7 +246,10 @@ impl TaskState {
             attempt.jitter = jitter;
             attempt.outcome = Some(outcome.clone());
         }
+        let goes_on = self.further_turn(variant).is_some();
+        let goes_on = goes_on && !self.cancelled && !self.removed && !self.superseded;
         let phase = match &outcome.end {
+            End::Passed { .. } if goes_on => TaskPhase::Queued,
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
             End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
@@ -246,6 +260,7 @@ impl TaskState {
         self.superseded = self.superseded && self.phase == TaskPhase::Running;
         let note = match &outcome.end {
             End::Interrupted {} if self.removed => None,
+            End::Passed { .. } if goes_on => Some("continues with your message".to_owned()),
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),

@@ -9,4 +9,6 @@ pub struct UserMessage {
     pub text: String,
     /// The running attempt that received it; later attempts have it in their prompt.
     pub delivered_to: Option<AttemptNumber>,
+    /// The attempts that could not receive it while they ran: their sessions go on with it.
+    pub waits_for: Vec<AttemptNumber>,
 }

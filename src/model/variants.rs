@@ -79,7 +79,8 @@ impl TaskState {
     /// Returns the number of attempts of a variant that count; the next one is the retry of this
     /// number.
     pub fn retries_of(&self, variant: Option<VariantNumber>) -> u32 {
-        self.counted_attempts_of(variant).count() as u32
+        let counted = self.counted_attempts_of(variant);
+        counted.filter(|attempt| !self.is_awaited(attempt)).count() as u32
     }
 
     /// Returns the number of attempts that count; of several variants, the highest.

@@ -229,6 +229,23 @@ fn a_landing_on_a_target_that_has_moved_is_shown_after_its_checks() {
 }
 
 #[test]
+fn commits_by_hand_on_the_branch_of_a_passed_task_are_told() {
+    let scene = scene();
+    let mut client = Client::new(&scene, Version::June2025);
+    let run = start(&mut client, ONE);
+    wait_for_end(&mut client, &run);
+    let before = client.call("run_status", json!({}));
+    assert_eq!(before["list"][0].get("newer_commits"), None);
+    let worktree = scene.worktree("a").display().to_string();
+    let commit = ["commit", "--quiet", "--allow-empty", "--message=By hand"];
+    scene.git(&[&["-C", &worktree][..], &commit].concat());
+    let result = client.result("run_status", json!({}));
+    assert_eq!(result["structuredContent"]["list"][0]["newer_commits"], 1);
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("without 1 commit by hand"), "{text}");
+}
+
+#[test]
 fn without_a_name_it_is_the_run_that_this_server_started_last() {
     let scene = scene();
     let mut client = Client::new(&scene, Version::June2025);

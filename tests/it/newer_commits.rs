@@ -53,6 +53,24 @@ fn commits_on_the_branch_of_a_passed_task_are_noticed_until_the_run_lands() {
 }
 
 #[test]
+fn json_counts_them_as_documented() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(0);
+    let status = || -> serde_json::Value {
+        let out = scene.dispatch(&["status", "--json"]).expect(0).out;
+        serde_json::from_str(&out).unwrap()
+    };
+    assert_eq!(status()["tasks"][0].get("newer_commits"), None);
+    commit_in(&scene, &scene.worktree("a"), "fix.txt");
+    let expected = serde_json::json!({"count": 1, "tip": scene.rev(&scene.branch("a"))});
+    let now = status();
+    assert_eq!(now["tasks"][0]["newer_commits"], expected);
+    assert_eq!(now["tasks"][1].get("newer_commits"), None);
+    let docs = include_str!("../../docs/json.md");
+    assert!(docs.contains("`newer_commits` (`count` and `tip`"));
+}
+
+#[test]
 fn taken_commits_are_checked_and_what_was_built_on_the_task_is_done_again() {
     let scene = with_commit_by_hand("fix.txt");
     scene.dispatch(&["assemble", "--take", "A"]).expect(0);

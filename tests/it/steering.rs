@@ -316,3 +316,83 @@ fn a_message_reaches_an_agent_that_reads_a_stream_of_prompts() {
     let log = scene.dispatch(&["logs", "1"]).expect(0).out;
     assert!(log.contains("\"told\":"), "{log}");
 }
+
+/// Configures an agent that waits at a gate in every turn, names its session, and writes its prompts and
+/// options down.
+fn taking_turns(scene: &mut Scene) -> Gate {
+    let gate = Gate::new(scene, "turn");
+    scene.set_env("GATE", &gate.script());
+    scene.write_program(
+        "../turns.sh",
+        "#!/bin/sh\n\
+         echo \"$*\" >> args.txt\n\
+         cat > prompt.txt\n\
+         eval \"$GATE\"\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\",\"total_cost_usd\":0.'$DISPATCH_ATTEMPT'5}'\n",
+    );
+    let program = scene.root.join("turns.sh");
+    let program = program.display();
+    scene.configure(&format!(
+        "[workers.agent]\ncommand = [\"{program}\", \"first\"]\n\
+         resume = [\"{program}\", \"again\", \"{{session}}\"]\n\
+         prompt = \"stdin\"\ndialect = \"claude\"\nenv = [\"GATE\"]\n"
+    ));
+    gate
+}
+
+/// Sends a message to task 1, which waits for the end of an attempt.
+fn tell_waiting(scene: &Scene, text: &str, attempt: u32) {
+    let told = scene.dispatch(&["tell", "1", text]).expect(0);
+    let answer = format!("attempt {attempt} of #1 gets the message when its current turn ends");
+    assert!(told.err.contains(&answer), "{}", told.err);
+}
+
+#[test]
+fn a_session_goes_on_with_a_message_that_its_agent_could_not_read() {
+    let mut scene = Scene::new();
+    let mut gate = taking_turns(&mut scene);
+    let plan = format!("{PLAN}2. [B] Two — blocked by #1\n   - run: cp prompt.txt b.txt\n");
+    let child = scene.start(&["run", &scene.plan(&plan), "--yes"]);
+    gate.wait_until_reached();
+    tell_waiting(&scene, "Use the new name", 1);
+    let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+    let message = "message (for the end of attempt 1)\n  Use the new name\n";
+    assert!(shown.contains(message), "{shown}");
+    gate.open();
+    gate.wait_until_reached();
+    assert_eq!(scene.statuses(), "1 IN PROGRESS · 2 BLOCKED by #1");
+    gate.open();
+    wait(child).expect(0);
+    assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
+    assert_eq!(made(&scene, "prompt.txt"), "Use the new name");
+    let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+    let message = "message (delivered to attempt 2)\n  Use the new name\n";
+    assert!(shown.contains(message), "{shown}");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let cost = |attempt: usize| shown["attempts"][attempt]["cost"].as_f64().unwrap();
+    assert_eq!((cost(0), cost(1)), (0.15, 0.1));
+}
+
+#[test]
+fn a_waiting_message_outlives_the_runner_before_and_in_the_further_turn() {
+    let mut scene = Scene::new();
+    let mut gate = taking_turns(&mut scene);
+    let mut child = scene.start(&["run", &scene.plan(PLAN), "--yes"]);
+    gate.wait_until_reached();
+    child.kill().unwrap();
+    wait(child);
+    tell_waiting(&scene, "Use the new name", 1);
+    gate.open();
+    let mut child = scene.start(&["resume"]);
+    gate.wait_until_reached();
+    child.kill().unwrap();
+    wait(child);
+    gate.open();
+    scene.dispatch(&["resume"]).expect(0);
+    assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
+    assert_eq!(made(&scene, "prompt.txt"), "Use the new name");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"][1]["cost"], 0.1, "the attempt was adopted");
+}

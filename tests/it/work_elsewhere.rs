@@ -32,6 +32,31 @@ fn another_branch_and_a_detached_commit_are_named_and_kept() {
 }
 
 #[test]
+fn an_attempt_that_may_pass_without_a_change_is_searched_too() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "out/\n");
+    scene.commit("Ignore");
+    let plan = "1. [A] a
+   - produces: info
+   - run: mkdir out && echo o > out/o && echo s >> README.md && git stash -q && git checkout -q --detach && echo d > d.txt && git add -A && git commit -qm d && git switch -q -
+2. [B] b
+   - allow_empty: yes
+   - run: git stash list
+";
+    scene.run(plan, &["-j", "1"]).expect(0);
+    let shown = scene.dispatch(&["show", "1"]).expect(0);
+    assert_kept(&scene, &shown, "on no branch", "d.txt");
+    assert_kept(&scene, &shown, "a stash entry", "README.md");
+    assert!(
+        !shown.out.contains("files that git ignores"),
+        "{}",
+        shown.out
+    );
+    let other = scene.dispatch(&["show", "2"]).expect(0);
+    assert!(!other.out.contains("but it left"), "{}", other.out);
+}
+
+#[test]
 fn a_branch_made_without_a_checkout_is_named_and_kept() {
     let scene = Scene::new();
     let ended = run(

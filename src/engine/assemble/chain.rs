@@ -263,7 +263,7 @@ impl Builder<'_> {
         self.tip = self.store.write_commit(&NewCommit {
             tree,
             parents: &[self.tip, candidate],
-            message: &merge_message(self.context, self.state, &step),
+            message: &merge_message(self.context, self.state, &step, ""),
             time: self.state.updated,
             by: By::User,
         })?;

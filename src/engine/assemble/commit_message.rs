@@ -6,8 +6,13 @@ use crate::engine::kernel::context::Context;
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
-/// Returns the message of the commit that merges a task.
-pub(super) fn merge_message(context: &Context, state: &RunState, step: &Step) -> String {
+/// Returns the message of the commit that merges a task, with these trailers before its own.
+pub(super) fn merge_message(
+    context: &Context,
+    state: &RunState,
+    step: &Step,
+    co_authors: &str,
+) -> String {
     let (number, named) = (step.task, context.plan.task(step.task));
     let outcome = state.task(number).outcome();
     let summary = outcome.and_then(|outcome| outcome.report.summary.as_deref());
@@ -18,7 +23,7 @@ pub(super) fn merge_message(context: &Context, state: &RunState, step: &Step) ->
         _ => String::new(),
     };
     format!(
-        "Merge {number} {}: {}\n\n{body}{}{}{}",
+        "Merge {number} {}: {}\n\n{body}{}{co_authors}{}{}",
         named.tag,
         named.title,
         resolutions_paragraph(&step.resolved),

@@ -73,23 +73,25 @@ impl<'a> HistoryWriter<'a> {
 
     fn write_step(&self, tip: Oid, place: usize, board: Option<Entry>) -> Result<Oid, EngineError> {
         let step = &self.steps[place];
-        let message = merge_message(self.context, self.state, step);
+        let message = |people: &str| merge_message(self.context, self.state, step, people);
         match (
             self.context.settings.assemble.history,
             self.replays.get(place),
         ) {
             (History::Linear, Some(Some(replay))) => self.write_replay(tip, step, replay, board),
             (History::Linear, _) => {
+                let message = message(&self.co_authors(step)?);
                 let (subject, rest) = message.split_once("\n\n").unwrap_or((&message, ""));
                 let message = format!("{subject}\n\n{NOT_REPLAYED}\n\n{rest}");
-                let message = message + &self.co_authors(step)?;
                 self.commit(step.tree, &[tip], &message, board)
             }
             (History::Squash, _) => {
-                let message = message + &self.co_authors(step)?;
+                let message = message(&self.co_authors(step)?);
                 self.commit(step.tree, &[tip], &message, board)
             }
-            (History::Merge, _) => self.commit(step.tree, &[tip, step.candidate], &message, board),
+            (History::Merge, _) => {
+                self.commit(step.tree, &[tip, step.candidate], &message(""), board)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
+use crate::engine::attempt::elsewhere::keep_commits_elsewhere;
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::spec::ByHand;
@@ -41,6 +42,10 @@ pub(super) fn accept(
     let report = report(case, store, offer)?;
     let commit = || commit_candidate(case, store, offer, &report);
     let candidate = offer.changed.then(commit).transpose()?;
+    let elsewhere = match candidate {
+        Some(_) => Vec::new(),
+        None => keep_commits_elsewhere(case, store)?,
+    };
     fault::point("attempt", "accepted");
     let stat = match candidate {
         Some(_) => store.stat(store.tree_of(case.base)?, offer.tree)?,
@@ -59,7 +64,7 @@ pub(super) fn accept(
         checks,
         undeclared: offer.outside.clone(),
         flaky,
-        ..case.outcome(end, remarks(case, offer, flaky))
+        ..case.outcome(end, [remarks(case, offer, flaky), elsewhere].concat())
     })
 }
 

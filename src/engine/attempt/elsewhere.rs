@@ -38,17 +38,21 @@ pub(super) fn keep_work_elsewhere(
     store: &Store,
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search {
-        case,
-        store,
-        kept: kept.into_iter().chain([case.base]).collect(),
-        remarks: Vec::new(),
-    };
-    search.commits()?;
-    search.branches()?;
-    search.stash()?;
+    let mut search = Search::of_commits(case, store, kept)?;
     search.ignored_files()?;
     Ok(search.remarks)
+}
+
+/// Keeps the commits that are elsewhere, and returns a remark on each. An attempt that may pass without
+/// a change is searched for these only: the files that git ignores are what its commands built.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_commits_elsewhere(
+    case: &Case,
+    store: &Store,
+) -> Result<Vec<String>, EngineError> {
+    Ok(Search::of_commits(case, store, None)?.remarks)
 }
 
 struct Search<'a> {
@@ -59,7 +63,25 @@ struct Search<'a> {
     remarks: Vec<String>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Searches the worktree's own commits, branches and the stash.
+    fn of_commits(
+        case: &'a Case,
+        store: &'a Store,
+        kept: Option<Oid>,
+    ) -> Result<Search<'a>, EngineError> {
+        let mut search = Search {
+            case,
+            store,
+            kept: kept.into_iter().chain([case.base]).collect(),
+            remarks: Vec::new(),
+        };
+        search.commits()?;
+        search.branches()?;
+        search.stash()?;
+        Ok(search)
+    }
+
     /// Finds commits that were checked out in the worktree.
     fn commits(&mut self) -> Result<(), EngineError> {
         for (commit, _) in self.log("HEAD")? {

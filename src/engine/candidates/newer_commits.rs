@@ -9,6 +9,7 @@ use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::report::board::view::{BoardView, NewerRow};
 use crate::report::suggest;
 
 /// The commits on a task's branch that its result does not contain.
@@ -70,6 +71,27 @@ pub fn newer_commits(store: &Store, state: &RunState) -> Result<Vec<NewerCommits
         }
     }
     Ok(found)
+}
+
+/// Adds the commits that [`newer_commits`] finds to the view of a run.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn note_newer_commits(
+    store: &Store,
+    state: &RunState,
+    view: &mut BoardView,
+) -> Result<(), StoreError> {
+    for NewerCommits {
+        task, tip, count, ..
+    } in newer_commits(store, state)?
+    {
+        let rows = view.tasks.iter_mut();
+        for row in rows.filter(|row| row.number == task) {
+            row.newer_commits = Some(NewerRow { count, tip });
+        }
+    }
+    Ok(())
 }
 
 /// Returns the branch of a task from that of an attempt, which may be the branch of a variant. No

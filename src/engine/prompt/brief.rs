@@ -34,6 +34,7 @@ pub fn brief(state: &RunState, of: TaskVariant) -> Brief {
         previous_failure: previous_failure(now, of.variant),
         earlier_work: earlier_work(now, of.variant),
         extra: extra(now),
+        turn: turn(now, of.variant),
     }
 }
 
@@ -43,6 +44,14 @@ fn extra(task: &TaskState) -> Option<String> {
     let all = task.extra_prompt.as_deref().into_iter().chain(told);
     let all: Vec<&str> = all.collect();
     (!all.is_empty()).then(|| all.join("\n\n"))
+}
+
+/// Returns the messages that the next attempt continues a session with, if it does.
+fn turn(task: &TaskState, variant: Option<VariantNumber>) -> Option<String> {
+    let turn = task.further_turn(variant)?;
+    let messages = task.messages_after(turn.attempt);
+    let texts: Vec<&str> = messages.map(|message| message.text.as_str()).collect();
+    Some(texts.join("\n\n"))
 }
 
 /// Returns the task with the prompt that the user has given it since the run started.

@@ -51,8 +51,11 @@ pub fn render(
 }
 
 /// Renders the prompt of an attempt that continues the session of the last one: the agent knows its
-/// task.
+/// task. A further turn is nothing but the messages it is for.
 pub fn render_continuation(brief: &Brief) -> String {
+    if let Some(messages) = &brief.turn {
+        return format!("{messages}\n");
+    }
     let failure = brief.previous_failure.as_ref();
     let failure = failure.map(|failure| format!("Your last attempt failed: {failure}"));
     let parts = [

@@ -2,7 +2,7 @@
 
 use crate::control::{Request, Response};
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptKey, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 
@@ -36,6 +36,18 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
             attempt: *attempt,
             message: *message,
         }]),
+        Request::Waits { task, attempt, .. } if !is_live(state, (*task, *attempt)) => Err(refused(
+            format!("attempt {attempt} of {task} has ended meanwhile"),
+        )),
+        Request::Waits {
+            task,
+            attempt,
+            message,
+        } => Ok(vec![Event::MessageWaits {
+            task: *task,
+            attempt: *attempt,
+            message: *message,
+        }]),
         Request::Cancel { task: Some(task) } if is_over(state, *task) => Err(refused(format!(
             "{task} has ended: {}",
             state.status(*task)
@@ -57,6 +69,11 @@ fn is_over(state: &RunState, task: TaskNumber) -> bool {
         state.task(task).phase,
         TaskPhase::Done | TaskPhase::Failed | TaskPhase::Skipped { .. } | TaskPhase::Cancelled
     )
+}
+
+fn is_live(state: &RunState, (task, attempt): AttemptKey) -> bool {
+    let mut live = state.task(task).live_attempts();
+    live.any(|live| live.number == attempt)
 }
 
 fn is_closed(state: &RunState, task: TaskNumber) -> bool {

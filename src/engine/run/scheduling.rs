@@ -217,6 +217,8 @@ impl Driver {
             };
             let (variant, worktree) = (known.variant, known.worktree.clone());
             let worker = self.worker(task, &known.worker)?;
+            let session = self.state.task(task).session_before(attempt);
+            let session_cost = session.map(|id| self.state.task(task).session_cost(id));
             let by_hand = by_hand(self.state.task(task), &worker);
             let worker = match by_hand {
                 Some(_) => worker.by_hand(),
@@ -224,6 +226,8 @@ impl Driver {
             };
             let spec = Box::new(AttemptSpec {
                 by_hand,
+                session: session.map(str::to_owned),
+                session_cost: session_cost.unwrap_or(Cost::Unknown),
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec(TaskVariant { task, variant }, attempt, worker)
             });

@@ -12,9 +12,20 @@ use crate::engine::worktree::prepare::worker_folder;
 use crate::exec::JobStatus;
 use crate::git::{Repo, Store};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::task_state::TaskState;
+use crate::model::worker::Dialect;
 
-/// Records a message for a task, and leaves it for its running attempts that can receive messages, or
-/// for one of them alone. Returns the attempts that received it; none if it is kept for the next one.
+/// The running attempts that a message is for; none if it is kept for the next one.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// Those that received it.
+    pub delivered: Vec<AttemptNumber>,
+    /// Those whose session goes on with it once their current turn has ended.
+    pub waiting: Vec<AttemptNumber>,
+}
+
+/// Records a message for a task, and leaves it for its running attempts, or for one of them alone: now
+/// if they can receive messages, at their end if their sessions can be continued.
 ///
 /// # Errors
 /// When the message is refused, the one attempt does not run, or the run cannot be reached.
@@ -24,7 +35,7 @@ pub fn tell(
     (task, only): (TaskNumber, Option<AttemptNumber>),
     text: &str,
     clock: Clock,
-) -> Result<Vec<AttemptNumber>, RequestError> {
+) -> Result<Told, RequestError> {
     let ask = |asked: &Request| request(repo, store, run, asked, clock);
     if let Some(only) = only {
         let state = load(store, run)?.state;
@@ -51,19 +62,39 @@ pub fn tell(
     let live = live.filter(|number| only.is_none_or(|only| only == *number));
     let live: Vec<AttemptNumber> = live.collect();
     let context = local_context(repo, &loaded.state, loaded.settings, clock)?;
-    let mut reached = Vec::new();
+    let mut told = Told::default();
     for attempt in live {
-        if !leave(&context, (task, attempt), text)? {
-            continue;
+        if leave(&context, (task, attempt), text)? {
+            ask(&Request::Delivered {
+                task,
+                attempt,
+                message,
+            })?;
+            told.delivered.push(attempt);
+        } else if can_continue(&context, now, attempt) {
+            let waits = Request::Waits {
+                task,
+                attempt,
+                message,
+            };
+            match ask(&waits) {
+                Ok(()) => told.waiting.push(attempt),
+                // It has ended meanwhile, so the message is kept for the next attempt.
+                Err(RequestError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        ask(&Request::Delivered {
-            task,
-            attempt,
-            message,
-        })?;
-        reached.push(attempt);
     }
-    Ok(reached)
+    Ok(told)
+}
+
+/// Returns `true` if the session of a running attempt can be continued after its end.
+fn can_continue(context: &Context, task: &TaskState, attempt: AttemptNumber) -> bool {
+    let workers = &context.settings.workers;
+    let attempt = task.attempt(attempt).filter(|_| !task.cancelled);
+    let worker = attempt.and_then(|attempt| workers.get(&attempt.worker));
+    // An agent whose output has no dialect tells no session.
+    worker.is_some_and(|worker| worker.can_continue() && worker.dialect != Dialect::Text)
 }
 
 /// Leaves a message for a running worker. Returns `false` if it cannot receive messages.

@@ -24,6 +24,9 @@ pub struct Brief {
     pub earlier_work: EarlierWork,
     /// The user's message for this attempt.
     pub extra: Option<String>,
+    /// The messages that are the whole prompt, if this attempt is a further turn of a session.
+    #[serde(default)]
+    pub turn: Option<String>,
 }
 
 /// A conflict for which a passed task runs again.

@@ -26,6 +26,13 @@ pub fn reusable(
     worker: &Worker,
 ) -> Option<ReusedWorktree> {
     let now = state.task(of.task);
+    if let Some(turn) = now.further_turn(of.variant) {
+        return (turn.worker == worker.name).then(|| ReusedWorktree {
+            path: layout.recorded_worktree(turn.worktree),
+            base: turn.base,
+            tip: turn.tip,
+        });
+    }
     let by_hand = now.by_hand;
     let continues = now.session_to_continue(of.variant, &worker.name).is_some();
     let picked = now

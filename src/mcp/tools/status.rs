@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
+use crate::base::text::plural;
 use crate::engine::EngineError;
+use crate::engine::candidates::newer_commits::note_newer_commits;
 use crate::engine::runs::standing::standing_view;
 use crate::journal::replay;
 use crate::mcp::answer::Answer;
@@ -79,6 +81,10 @@ struct TaskLine {
     /// The class of the failure.
     class: Option<String>,
     note: String,
+    /// The number of commits that were made by hand on its branch after it passed; its result does not
+    /// contain them. `dispatch assemble --take TASK` takes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer_commits: Option<usize>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -109,7 +115,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
         None => None,
     };
     let limit = input.limit.unwrap_or(LIMIT);
-    let (line, text) = describe(&here, &state, changed.as_ref(), limit);
+    let (line, text) = describe(&here, &state, changed.as_ref(), limit)?;
     Ok(Answer::new(&line, text))
 }
 
@@ -125,16 +131,20 @@ fn changed_after(
 }
 
 /// Describes a run as an object and as text, with these tasks or with all.
+///
+/// # Errors
+/// When the branches of its tasks cannot be read.
 pub(super) fn describe(
     here: &Repository,
     state: &RunState,
     only: Option<&BTreeSet<TaskNumber>>,
     limit: usize,
-) -> (RunLine, String) {
-    let view = standing_view(&here.repo, state);
+) -> Result<(RunLine, String), ToolError> {
+    let mut view = standing_view(&here.repo, state);
+    note_newer_commits(&here.store, state, &mut view).map_err(EngineError::from)?;
     let line = RunLine::new(state, &view, only, limit);
     let text = line.render(&view);
-    (line, text)
+    Ok((line, text))
 }
 
 impl RunLine {
@@ -196,9 +206,13 @@ impl TaskLine {
         let class = self.class.iter().map(|class| format!(" ({class})"));
         let class: String = class.collect();
         let head = format!("#{} [{}] {}{class}", self.number, self.tag, self.status);
-        match self.note.is_empty() {
+        let line = match self.note.is_empty() {
             true => head,
             false => format!("{head}: {}", self.note),
+        };
+        match self.newer_commits {
+            Some(count) => format!("{line}; without {} by hand", plural(count, "commit")),
+            None => line,
         }
     }
 }
@@ -213,6 +227,7 @@ fn task_line(row: &TaskRow) -> TaskLine {
         attempts: row.attempts,
         class: row.class.map(|class| class.word().to_owned()),
         note: row.note.clone(),
+        newer_commits: row.newer_commits.map(|newer| newer.count),
     }
 }
 

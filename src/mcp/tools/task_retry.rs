@@ -107,7 +107,7 @@ pub(super) fn continue_with(
 /// # Errors
 /// When it cannot be read.
 pub(super) fn continued(here: &Repository, run: &RunId) -> Result<Answer, ToolError> {
-    let (status, text) = describe(here, &here.state(run)?, None, LIMIT);
+    let (status, text) = describe(here, &here.state(run)?, None, LIMIT)?;
     let continued = Continued {
         run: run.to_string(),
         status,

@@ -100,13 +100,13 @@ pub(super) fn wait(
         }
         let is_over = time.is_some_and(|time| started.elapsed() >= time);
         if exit.is_some() || is_over || (call.is_cancelled)() {
-            return Ok(answer(here, state, exit));
+            return answer(here, state, exit);
         }
     }
 }
 
-fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Answer {
-    let (status, text) = describe(here, state, None, LIMIT);
+fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Result<Answer, ToolError> {
+    let (status, text) = describe(here, state, None, LIMIT)?;
     let waited = Waited {
         ended: exit.is_some(),
         exit,
@@ -117,7 +117,7 @@ fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Answer {
         Some(exit) => format!("{} ended with exit code {exit}", state.run),
         None => format!("{} has not ended yet: call run_wait again", state.run),
     };
-    Answer::new(&waited, format!("{head}\n{text}"))
+    Ok(Answer::new(&waited, format!("{head}\n{text}")))
 }
 
 /// Returns the number of tasks that have ended, with a sentence.

@@ -75,9 +75,18 @@ struct Task<'a> {
     outside_changes: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer_commits: Option<Newer>,
     worktree: Option<&'a str>,
     usage: Option<Usage>,
     cost: Cost,
+}
+
+/// Commits by hand that the candidate does not contain.
+#[derive(Serialize)]
+struct Newer {
+    count: usize,
+    tip: String,
 }
 
 #[derive(Serialize)]
@@ -304,6 +313,10 @@ fn task(row: &TaskRow) -> Task<'_> {
         outside_changes: &row.outside_changes,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
+        newer_commits: row.newer_commits.map(|newer| Newer {
+            count: newer.count,
+            tip: newer.tip.to_string(),
+        }),
         worktree: row.worktree.as_deref(),
         usage: row.spending.and_then(|spending| spending.usage),
         cost: row.spending.map_or(Cost::Unknown, |spending| spending.cost),

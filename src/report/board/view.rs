@@ -120,10 +120,21 @@ pub struct TaskRow {
     pub branch: Option<String>,
     /// The candidate commit.
     pub candidate: Option<Oid>,
+    /// The commits on its branch that its result does not contain, where they were looked for.
+    pub newer_commits: Option<NewerRow>,
     /// The worktree of the last attempt.
     pub worktree: Option<String>,
     /// The tokens and the cost of its attempts, if any agent reports them.
     pub spending: Option<Spending>,
+}
+
+/// The commits that were made by hand on the branch of a passed task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewerRow {
+    /// The number of the commits.
+    pub count: usize,
+    /// The last one.
+    pub tip: Oid,
 }
 
 /// The row of a pair of candidates.
@@ -290,6 +301,7 @@ impl TaskRow {
             outside_changes: outside_changes(now),
             branch: last.map(|attempt| attempt.task_branch().to_owned()),
             candidate: now.candidate(),
+            newer_commits: None,
             worktree: last.map(|attempt| attempt.worktree.clone()),
             spending: now.spending(),
         }

@@ -5,5 +5,6 @@
 mod shutdown;
 mod space;
 mod starts;
+mod turns;
 mod variants;
 mod world;

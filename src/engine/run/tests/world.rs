@@ -72,6 +72,7 @@ pub(super) struct World {
     /// `true` if the worktrees of failed attempts cannot be reused.
     pub(super) is_unsound: bool,
     shows_boards: bool,
+    has_sessions: bool,
     write_time: Duration,
     boards: usize,
     settled: usize,
@@ -87,6 +88,8 @@ pub(super) struct Rules {
     pub(super) settings: Settings,
     pub(super) profile: WorkerLimits,
     pub(super) retry_in_place: bool,
+    /// The agents leave sessions, which they can continue.
+    pub(super) has_sessions: bool,
     pub(super) background: Vec<u32>,
     /// The lines show board commits.
     pub(super) shows_boards: bool,
@@ -165,6 +168,7 @@ impl World {
             is_blocked: false,
             is_unsound: false,
             shows_boards: rules.shows_boards,
+            has_sessions: rules.has_sessions,
             write_time: rules.write_time,
             boards: 0,
             settled: 0,
@@ -180,7 +184,8 @@ impl World {
         vec![self.line("begin")]
     }
 
-    /// Plays one word: `ctrl-c`, `hang-up`, `pause`, `resume`, `cancel`, `cancel NAME`, `gone`
+    /// Plays one word: `ctrl-c`, `hang-up`, `pause`, `resume`, `cancel`, `cancel NAME`, `tell NAME`
+    /// (a message waits for the end of the last attempt), `gone`
     /// (the peer of the next request does not wait for the answer), `warn TEXT`; `full`, `space`;
     /// `5s` (time passes), `next` (until the next thing happens), `end` (until the loop is left).
     /// A word of the last three gives one line for each thing that happens.
@@ -199,6 +204,11 @@ impl World {
                 let (reply, _) = reply();
                 Message::Asked(Request::Pause, reply)
             }
+            ("tell", name) => {
+                let messages = self.tell(name);
+                self.receive(messages);
+                return vec![self.line(word)];
+            }
             ("warn", text) => Message::Warning(text.to_owned()),
             ("full", _) => {
                 self.free = 0;
@@ -214,6 +224,22 @@ impl World {
         };
         self.receive(vec![message]);
         vec![self.line(word)]
+    }
+
+    fn tell(&mut self, name: &str) -> Vec<Message> {
+        let task = self.task(name);
+        let now = self.driver.state().task(task);
+        let (attempt, message) = (now.next_attempt() - 1, now.messages.len() + 1);
+        let text = format!("message {message}");
+        let told = Request::Tell { task, text };
+        let waits = Request::Waits {
+            task,
+            attempt,
+            message,
+        };
+        // The recorder numbers the facts of both.
+        let told = self.ask(told);
+        vec![told, self.ask(waits)]
     }
 
     fn wait(&mut self, time: Duration) -> Vec<String> {
@@ -465,9 +491,12 @@ impl World {
             Some(_) => " in place",
             None => "",
         };
-        self.say(format!("start {}{place}", self.attempt(&spec)));
+        let session = spec.session.as_deref().map(|id| format!(" in {id}"));
+        let turn = spec.brief.turn.as_deref().map(|text| format!(": {text}"));
+        let more = [session, turn].map(Option::unwrap_or_default).concat();
+        self.say(format!("start {}{place}{more}", self.attempt(&spec)));
         if self.is_stopping {
-            return self.post(BOARD, ended(&spec, End::Interrupted {}));
+            return self.post(BOARD, ended(&spec, End::Interrupted {}, None));
         }
         let folder = folder(spec.task, spec.attempt);
         let running = self.executor.start(&folder, &job(&spec)).unwrap();
@@ -487,7 +516,7 @@ impl World {
 
     fn set_aside(&mut self, spec: &AttemptSpec) {
         self.say(format!("set aside {}", self.attempt(spec)));
-        self.post(BOARD, ended(spec, End::Interrupted {}));
+        self.post(BOARD, ended(spec, End::Interrupted {}, None));
     }
 
     fn assemble(&mut self) {
@@ -559,7 +588,13 @@ impl World {
             }
             What::Ended(status) => {
                 let (how, end) = self.verdict(spec, &status);
-                (Some(format!("{name} {how}")), Some(ended(spec, end)))
+                let session = self
+                    .has_sessions
+                    .then(|| format!("session-{}", spec.task.0));
+                (
+                    Some(format!("{name} {how}")),
+                    Some(ended(spec, end, session)),
+                )
             }
         }
     }
@@ -822,10 +857,11 @@ fn passed(task: TaskNumber) -> End {
     }
 }
 
-fn ended(spec: &AttemptSpec, end: End) -> Message {
+fn ended(spec: &AttemptSpec, end: End, session: Option<String>) -> Message {
     let (task, attempt) = (spec.task, spec.attempt);
     let outcome = Outcome {
         end,
+        session,
         ..crate::engine::attempt::aborted::outcome_of(End::Interrupted {})
     };
     Message::Ended {
