@@ -36,6 +36,7 @@ pub(crate) struct CleanArgs {
 /// When the run is being driven, or something cannot be removed.
 pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
+    here.refuse_worker()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
     let _lock = here.lock(&run)?;
     let loaded = here.load(&run)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use crate::base::text::{error_chain, terminal_safe};
+use crate::base::text::{error_chain, shell_word, terminal_safe};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::error::LandError;
@@ -286,6 +286,14 @@ impl From<ResolveError> for CommandError {
                 failed().hint("`--abort` discards it; then start again")
             }
             ResolveError::Unmerged(_) => attention().hint("edit the files, then `git add` them"),
+            ResolveError::LinkAdded { worktree, paths } => {
+                let words = paths.iter().map(|path| shell_word(&path.to_string()));
+                let folder = shell_word(&worktree.display().to_string());
+                let words = words.collect::<Vec<_>>().join(" ");
+                failed().hint(format!(
+                    "`git -C {folder} rm --cached -- {words}` takes them out; commit again if you had committed"
+                ))
+            }
             ResolveError::NotAdded(_) => {
                 attention().hint("`git add` includes the changes, `git restore` discards them")
             }

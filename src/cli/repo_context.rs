@@ -7,10 +7,14 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, ExitStatus};
+use crate::config;
+use crate::config::variable::Overrides;
 pub(crate) use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::find::find_run;
 use crate::engine::runs::load::{Loaded, load};
 use crate::engine::runs::read::read_state;
+use crate::engine::spec::environment::depth;
+use crate::engine::start::refuse_depth;
 use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
@@ -76,6 +80,18 @@ impl RepoContext {
             store,
             clock: Clock::from_env(),
         })
+    }
+
+    /// Refuses a command that changes a run if a worker of a run gives it, unless that is allowed.
+    ///
+    /// # Errors
+    /// When this process is deeper down than the settings allow, or these cannot be read.
+    pub(crate) fn refuse_worker(&self) -> Result<(), CommandError> {
+        if depth() > 0 {
+            let settings = config::load(&self.repo.top, None, &Overrides::default())?;
+            refuse_depth(&settings)?;
+        }
+        Ok(())
     }
 
     /// Finds a run by its name or a unique prefix, or the default run.

@@ -83,12 +83,8 @@ impl Store {
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = self.copy_index(worktree, INDEX_COPY)?;
-        let args = stage_everything(&DURABLE, left_out);
-        let index_file = index.display().to_string();
-        worktree
-            .git()
-            .env("GIT_INDEX_FILE", index_file)
-            .run(&args)?;
+        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        stage_everything(&git, &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
         fault::point("harvest", "written");

@@ -60,6 +60,7 @@ mod tree;
 pub mod tree_diff;
 mod tree_edit;
 pub mod tree_hash;
+pub mod unpopulated;
 pub mod worktree;
 mod worktree_config;
 mod worktree_entry;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
 use crate::git::repo::Repo;
-use crate::git::submodules::{Submodule, known_commits};
+use crate::git::submodules::{Submodule, known_commits, without_files};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 
@@ -83,6 +83,10 @@ const FETCH: [&str; 5] = [
     "core.fsyncMethod=batch",
 ];
 
+/// Lets the other side start where `core.worktree` names no folder, as after `git rm` of a submodule.
+/// It runs in its own git folder.
+pub(super) const UPLOAD_PACK: &str = "--upload-pack=GIT_WORK_TREE=. git-upload-pack";
+
 impl Repo {
     /// Lists those of some commits that no reference of a submodule's store reaches.
     ///
@@ -96,7 +100,7 @@ impl Repo {
         if commits.is_empty() || !submodule.store.join("objects").is_dir() {
             return Ok(commits.to_vec());
         }
-        let git = git_of(&submodule.store);
+        let git = without_files(&submodule.store);
         let present = known_commits(&git, commits)?;
         let unreached = unreached_commits(&git, &present)?;
         let is_in = |commit: &&Oid| present.contains(commit) && !unreached.contains(commit);
@@ -174,7 +178,8 @@ impl Repo {
         fs::create_dir_all(&stages)?;
         fault::full("module store")?;
         let stage = tempfile::tempdir_in(&stages)?;
-        let git = git_of(stage.path());
+        // `git init` would record a folder of files that it is given.
+        let git = Git::at(stage.path()).env("GIT_DIR", stage.path().as_os_str());
         let format = submodule
             .git()
             .line(&["rev-parse", "--show-object-format"])?;
@@ -209,11 +214,6 @@ impl Repo {
         let origin = ["config", "--get", "remote.origin.url"];
         own.or_else(|| submodule.git().line(&origin).ok())
     }
-}
-
-/// Returns git for a repository without its files.
-fn git_of(git_dir: &Path) -> Git {
-    Git::at(git_dir).env("GIT_DIR", git_dir.as_os_str())
 }
 
 /// Returns those of some commits that no reference reaches.
@@ -251,11 +251,12 @@ fn fetch(
         "--no-write-fetch-head",
         "--no-auto-maintenance",
         "--refmap=",
+        UPLOAD_PACK,
     ];
     let options = options.iter().chain(more).copied().chain(["--"]);
     let mut args: Vec<OsString> = settings.chain(options).map(OsString::from).collect();
     args.push(submodule.git_dir.clone().into_os_string());
     let refspec = |commit: &Oid| OsString::from(format!("{commit}:{references}/{commit}"));
     args.extend(commits.iter().map(refspec));
-    git_of(&submodule.store).run(&args).map(drop)
+    without_files(&submodule.store).run(&args).map(drop)
 }

@@ -102,7 +102,7 @@ impl Snapshots {
             .git()
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
-        git.run(&stage_everything(&NOT_DURABLE, left_out))?;
+        stage_everything(&git, &NOT_DURABLE, left_out)?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         Ok(Some((self.quarantine.store()?, tree)))

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
+use crate::git::module_store::UPLOAD_PACK;
 use crate::git::repo::Repo;
-use crate::git::submodules::{declared_submodules, known_commits};
+use crate::git::submodules::{declared_submodules, known_commits, without_files};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 
@@ -73,7 +74,7 @@ impl Superproject {
             let module = self.modules.join(&wanted.name);
             let inner = Superproject {
                 top: self.top.join(&wanted.path),
-                user: git_of(if store.is_dir() { &store } else { &module }),
+                user: without_files(if store.is_dir() { &store } else { &module }),
                 modules: module.join("modules"),
                 stores: store.join("modules"),
                 is_nested: true,
@@ -138,17 +139,23 @@ impl Superproject {
             return match &wanted.url {
                 // Later fetches there ask the origin, not the store.
                 Some(url) if in_store => {
-                    let git = git_of(&module);
+                    let git = without_files(&module);
                     git.run(&["config", "remote.origin.url", url]).map(drop)
                 }
                 _ => Ok(()),
             };
         }
         if in_store && !has(&module, wanted.commit) {
-            let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"];
+            let fetch = [
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                UPLOAD_PACK,
+            ];
             let mut args: Vec<OsString> = fetch.map(OsString::from).to_vec();
             args.extend([store.into_os_string(), wanted.commit.to_string().into()]);
-            git_of(&module)
+            without_files(&module)
                 .setting("protocol.file.allow=always")
                 .run(&args)?;
         }
@@ -231,13 +238,9 @@ fn settings_of(git: &Git, more: &[OsString]) -> Result<BTreeMap<String, String>,
     Ok(entries.collect())
 }
 
-fn git_of(git_dir: &Path) -> Git {
-    Git::at(git_dir).env("GIT_DIR", git_dir.as_os_str())
-}
-
 fn has(git_dir: &Path, commit: Oid) -> bool {
     git_dir.join("objects").is_dir()
-        && known_commits(&git_of(git_dir), &[commit]).is_ok_and(|known| !known.is_empty())
+        && known_commits(&without_files(git_dir), &[commit]).is_ok_and(|known| !known.is_empty())
 }
 
 #[cfg(test)]

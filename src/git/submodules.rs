@@ -154,7 +154,7 @@ impl Repo {
 impl Submodule {
     /// Returns git for its repository in the worktree. Its configuration is the worker's.
     pub(super) fn git(&self) -> Git {
-        Git::at(&self.git_dir).env("GIT_DIR", self.git_dir.as_os_str())
+        without_files(&self.git_dir)
     }
 
     /// Lists the changed and untracked files that are in no commit. Submodules nested in it are
@@ -248,6 +248,14 @@ impl Submodule {
     pub fn shown(&self) -> String {
         self.path.display().to_string()
     }
+}
+
+/// Returns git for a repository without its files: their folder may be gone, and git refuses to start
+/// where `core.worktree` names no folder.
+pub(super) fn without_files(git_dir: &Path) -> Git {
+    Git::at(git_dir)
+        .env("GIT_DIR", git_dir.as_os_str())
+        .env("GIT_WORK_TREE", git_dir.as_os_str())
 }
 
 /// Returns those of some commits that a repository has.

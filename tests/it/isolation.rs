@@ -268,3 +268,31 @@ fn an_attempt_with_its_own_stash_entry_passes() {
         "A"
     );
 }
+
+#[test]
+fn a_worker_neither_lands_nor_resumes_nor_cleans() {
+    let scene = Scene::new();
+    scene.run("1. [A] a\n   - run: echo a > a\n", &[]).expect(0);
+    let run = scene.run_name();
+    let before = scene.fingerprint();
+    for words in [
+        &["land", &run, "--yes"][..],
+        &["unland", &run, "--yes"],
+        &["resume", &run],
+        &["clean", &run],
+        &["cancel", &run],
+        &["pause", &run],
+    ] {
+        let mut command = scene.command(env!("CARGO_BIN_EXE_dispatch"));
+        let output = command.args(words).env("DISPATCH_DEPTH", "1").output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("this is a worker of another dispatch"),
+            "{words:?}: {said}"
+        );
+        assert!(!output.status.success());
+    }
+    before.assert_same(&scene.fingerprint());
+    scene.dispatch(&["land", &run, "--yes"]).expect(0);
+}

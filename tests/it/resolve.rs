@@ -597,3 +597,27 @@ fn programs_are_told_where_the_worktree_is() {
     let found: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(found["worktree"], Value::Null);
 }
+
+#[test]
+fn links_of_dispatch_are_no_part_of_a_resolution() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "dep/\n");
+    scene.commit("ignore dep");
+    scene.write("dep/module", "");
+    scene.configure("[worktree]\nlink = [\"dep\"]\n");
+    scene.run(CLASH, &[]).expect(4);
+    let place = open(&scene);
+    fs::write(place.join("src/app.ts"), BOTH).unwrap();
+    git(&scene, &place, &["add", "--all"]);
+    let refused = go_on(&scene).expect(1);
+    let said = "error: links that dispatch made are in the resolution: dep";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    assert!(
+        refused.err.contains("rm --cached -- dep"),
+        "{}",
+        refused.err
+    );
+    git(&scene, &place, &["rm", "--quiet", "--cached", "--", "dep"]);
+    go_on(&scene).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+}

@@ -392,3 +392,42 @@ fn a_submodule_that_cannot_be_fetched_fails_the_set_up() {
         .expect(3);
     assert!(ended.out.contains("git submodule"), "{}", ended.out);
 }
+
+#[test]
+fn files_in_a_submodule_that_is_not_checked_out_are_reported_and_keep_their_worktree() {
+    let scene = scene();
+    let plan = "# Parts
+
+1. [A] Write where nothing is checked out
+   - run: mkdir -p sub && echo precious > sub/p.txt && echo b > b.txt
+2. [B] Leave the folder alone
+   - run: echo c > c.txt
+";
+    scene.run(plan, &[]).expect(0);
+    let shown = scene.dispatch(&["show", "A"]).expect(0).out;
+    let words =
+        "the submodule sub is not checked out, so the files in its folder are in no result: p.txt";
+    assert!(shown.contains(words), "{shown}");
+    let cleaned = land_and_clean(&scene);
+    let words = "has files in the folder of the submodule sub, which is not checked out";
+    assert!(cleaned.err.contains(words), "{}", cleaned.err);
+    assert_eq!(worktrees(&scene), 1, "that of B has gone");
+    let file = scene.worktree("a").join("sub/p.txt");
+    assert_eq!(fs::read_to_string(file).unwrap(), "precious\n");
+}
+
+#[test]
+fn a_checked_out_submodule_can_be_removed_and_its_commits_are_kept() {
+    let scene = with_submodules("");
+    let plan = "# Parts
+
+1. [A] Commit in the submodule, then remove it
+   - run: cd sub && git checkout -qb idea && echo i > i.txt && git add -A && git commit -qm idea && cd .. && git rm -qf sub
+";
+    scene.run(plan, &[]).expect(0);
+    let kept = ["--git-dir=.git/modules/sub", "log", "--all", "--format=%s"];
+    assert!(scene.git(&kept).contains("idea\n"));
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+    assert_eq!(scene.git(&["ls-files", "sub"]), "");
+}

@@ -37,13 +37,18 @@ fn ignored_files_are_copied_by_pattern_and_never_committed() {
 
 #[test]
 fn linked_paths_are_links_and_no_part_of_the_candidate() {
-    let scene = scene();
-    scene.write("cache/big", "b\n");
-    scene.configure("[worktree]\nlink = [\"cache\", \"absent\"]\n");
-    let plan = plan("test -L cache && cp cache/big got.txt");
-    scene.run(&plan, &[]).expect(0);
-    let files = scene.git(&["diff", "--name-only", "main", &scene.branch("work")]);
-    assert_eq!(files, "got.txt");
+    // git ignores a link by the second pattern alone.
+    for pattern in ["cache/\n", "cache\n"] {
+        let scene = scene();
+        scene.write(".gitignore", pattern);
+        scene.commit("ignore the cache");
+        scene.write("cache/big", "b\n");
+        scene.configure("[worktree]\nlink = [\"cache\", \"absent\"]\n");
+        let plan = plan("test -L cache && cp cache/big got.txt");
+        scene.run(&plan, &[]).expect(0);
+        let files = scene.git(&["diff", "--name-only", "main", &scene.branch("work")]);
+        assert_eq!(files, "got.txt");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ impl Opened {
         ui: &Ui,
     ) -> Result<Opened, CommandError> {
         let here = RepoContext::open()?;
+        here.refuse_worker()?;
         let run = here.find_and_announce_run(name, default, ui)?;
         let run_lock = here.lock(&run)?;
         let waits = || {

@@ -61,6 +61,7 @@ fn dollars(text: &str) -> Result<f64, String> {
 /// When the run cannot be read, is driven by another process, or has ended.
 pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
+    here.refuse_worker()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
     let is_plain = args.plan.is_none() && !args.dry_run;
     if is_plain && let Some(exit) = unpause(&here, &run, ui)? {

@@ -88,6 +88,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
         );
     }
     if !args.take.is_empty() {
+        here.refuse_worker()?;
         return take_variants(&here, &state, &args.take, ui);
     }
     if !ui.is_interactive() {

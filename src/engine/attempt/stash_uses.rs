@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -105,23 +106,31 @@ fn may_have_uses(attempt: &Path, own: &Path) -> bool {
 }
 
 /// Reads the uses of the stash from the trace of an attempt: those that ended well, in the worktree if
-/// one is given.
+/// one is given. It holds one line of the trace at a time, and the commands that use the stash.
 fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
-    let trace = fs::read(git_trace(attempt)).unwrap_or_default();
-    let trace = String::from_utf8_lossy(&trace);
-    if !trace.contains(r#""name":"stash""#) {
+    let Ok(trace) = fs::File::open(git_trace(attempt)) else {
         return Vec::new();
-    }
+    };
     let mut found = Vec::new();
     let mut commands: HashMap<String, Command> = HashMap::new();
-    for line in trace.lines() {
-        let Ok(event) = serde_json::from_str::<Value>(line) else {
+    for line in BufReader::new(trace).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        let is_start = line.contains(r#""event":"start""#) && line.contains(r#""stash""#);
+        if commands.is_empty() && !is_start {
+            continue;
+        }
+        let Ok(event) = serde_json::from_str::<Value>(&line) else {
             continue;
         };
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-        let command = commands.entry(text("sid")).or_default();
+        if is_start {
+            let args = words(&event["argv"]);
+            commands.entry(text("sid")).or_default().args = args;
+        }
+        let Some(command) = commands.get_mut(&text("sid")) else {
+            continue;
+        };
         match event["event"].as_str().unwrap_or_default() {
-            "start" => command.args = words(&event["argv"]),
             "cmd_name" => command.is_stash = text("name") == "stash",
             "def_repo" if event["repo"] == 1 => command.worktree = text("worktree"),
             "exit" => {
@@ -133,6 +142,7 @@ fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
                     by: attempt.to_owned(),
                     what,
                 }));
+                commands.remove(&text("sid"));
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use crate::engine::resolve::conflict_worktree::{
     changed_paths, find, initial_tree, is_merging, merge_message, open_conflict, unmerged_paths,
 };
 use crate::engine::resolve::error::ResolveError;
+use crate::engine::worktree::populate::links_in;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
@@ -43,6 +44,7 @@ pub fn accept(
     carried.map_err(EngineError::from)?;
     let tree = oid(worktree.git().line(&["write-tree"])?)?;
     let committed = committed(&store, &worktree, &resolving.conflict, tree)?;
+    refuse_links(context, &store, &worktree, &resolving.conflict, tree)?;
     refuse_markers(&store, &resolving.conflict, tree)?;
     let stat = store.stat(store.tree_of(resolving.conflict.chain_tip)?, tree)?;
     if let Some(commit) = committed {
@@ -67,9 +69,30 @@ pub fn accept(
     Ok((commit, stat))
 }
 
+/// Refuses a tree with the links that dispatch made in the worktree: landing them would replace what
+/// they lead to.
+fn refuse_links(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+    conflict: &AssemblyConflict,
+    tree: Oid,
+) -> Result<(), ResolveError> {
+    let before = store.tree_of(conflict.chain_tip)?;
+    let mut added = Vec::new();
+    for path in links_in(context, &worktree.path) {
+        let path = RepoPath::from(path.as_str());
+        if store.entry_at(tree, &path)?.is_some() && store.entry_at(before, &path)?.is_none() {
+            added.push(path);
+        }
+    }
+    let worktree = worktree.path.clone();
+    refuse_any(added, |paths| ResolveError::LinkAdded { worktree, paths })
+}
+
 fn refuse_any(
     paths: Vec<RepoPath>,
-    why: impl Fn(Vec<RepoPath>) -> ResolveError,
+    why: impl FnOnce(Vec<RepoPath>) -> ResolveError,
 ) -> Result<(), ResolveError> {
     if paths.is_empty() {
         Ok(())

@@ -55,6 +55,14 @@ pub enum ResolveError {
     /// The worktree of the conflict was removed.
     #[error("the worktree {} is missing", .0.display())]
     WorktreeMissing(PathBuf),
+    /// Links of `[worktree] link` were added, which do not belong to the work.
+    #[error("links that dispatch made are in the resolution: {}", list(paths))]
+    LinkAdded {
+        /// The worktree.
+        worktree: PathBuf,
+        /// The links.
+        paths: Vec<RepoPath>,
+    },
     /// Paths are still in conflict.
     #[error("still in conflict: {}", list(.0))]
     Unmerged(Vec<RepoPath>),

@@ -6,12 +6,14 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::populate::links_in;
 use crate::git::module_store::CarryError;
 use crate::git::submodules::{Submodule, declared_submodules};
+use crate::git::unpopulated::Unpopulated;
 use crate::git::worktree::Worktree;
 use crate::git::{GitError, Store};
 use crate::merge::change::{Change, Entry};
@@ -48,6 +50,9 @@ pub fn keep_submodules(
         remarks.extend(unnamed(submodule, &own, &references).map_err(unread)?);
         remarks.extend(uncommitted(submodule, worktree).map_err(unread)?);
     }
+    let unread = |error| CarryError::unread(&worktree.path, error);
+    let outside = files_in_no_checkout(context, worktree, &found).map_err(unread)?;
+    remarks.extend(outside.iter().map(|found| in_no_checkout(found, worktree)));
     let is_unknown = |path: &Path| !found.iter().any(|submodule| submodule.path == path);
     for (path, commit) in links.into_iter().filter(|(path, _)| is_unknown(path)) {
         remarks.extend(unfetched(context, worktree, path, commit));
@@ -131,6 +136,12 @@ pub fn unsaved_in_submodules(
     head: Option<Oid>,
 ) -> Result<Option<String>, EngineError> {
     let mut found = context.repo.submodules_in(worktree)?;
+    if let Some(unpopulated) = files_in_no_checkout(context, worktree, &found)?.first() {
+        let shown = unpopulated.path.display();
+        return Ok(Some(format!(
+            "has files in the folder of the submodule {shown}, which is not checked out"
+        )));
+    }
     found.extend(nested_in_head(context, store, worktree, head)?);
     for submodule in found {
         let shown = submodule.shown();
@@ -156,6 +167,37 @@ fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>
     let left = context.repo.not_in_store(submodule, &own)?;
     let words = |commit: &Oid| format!("commit {}, which is nowhere else,", commit.short());
     Ok(left.first().map(words))
+}
+
+/// Returns the submodules that are not checked out and whose folders have files that dispatch did not
+/// link there.
+fn files_in_no_checkout(
+    context: &Context,
+    worktree: &Worktree,
+    found: &[Submodule],
+) -> Result<Vec<Unpopulated>, GitError> {
+    let mut unpopulated = context.repo.unpopulated_in(worktree, found)?;
+    if !unpopulated.is_empty() {
+        let links = links_in(context, &worktree.path);
+        let is_link = |file: &PathBuf| links.iter().any(|link| Path::new(link) == file);
+        for submodule in &mut unpopulated {
+            submodule.files.retain(|file| !is_link(file));
+        }
+        unpopulated.retain(|submodule| !submodule.files.is_empty());
+    }
+    Ok(unpopulated)
+}
+
+/// Returns a remark on the files in the folder of a submodule that is not checked out.
+fn in_no_checkout(found: &Unpopulated, worktree: &Worktree) -> String {
+    let names = found.files.iter();
+    format!(
+        "the submodule {} is not checked out, so the files in its folder are in no result: {}; they \
+         stay in the worktree {} (`[worktree] submodules = true` checks it out)",
+        found.path.display(),
+        first_names(names.map(|file| file.strip_prefix(&found.path).unwrap_or(file))),
+        worktree.path.display()
+    )
 }
 
 /// Returns the nested repositories that the head of a worktree names.
@@ -213,21 +255,26 @@ fn uncommitted(submodule: &Submodule, worktree: &Worktree) -> Result<Option<Stri
     if paths.is_empty() {
         return Ok(None);
     }
+    Ok(Some(format!(
+        "the submodule {} has changes that are in no commit and so in no result: {}; they stay in \
+         the worktree: `git -C {} diff HEAD`",
+        submodule.shown(),
+        first_names(paths.iter().map(PathBuf::as_path)),
+        worktree.path.join(&submodule.path).display()
+    )))
+}
+
+/// Lists the first names of many for a remark.
+fn first_names<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
     let mut names: Vec<String> = paths
-        .iter()
+        .take(NAMED + 1)
         .map(|path| path.display().to_string())
         .collect();
     if names.len() > NAMED {
         names.truncate(NAMED);
         names.push("…".to_owned());
     }
-    Ok(Some(format!(
-        "the submodule {} has changes that are in no commit and so in no result: {}; they stay in \
-         the worktree: `git -C {} diff HEAD`",
-        submodule.shown(),
-        names.join(", "),
-        worktree.path.join(&submodule.path).display()
-    )))
+    names.join(", ")
 }
 
 /// Returns a remark on a commit that a change names and that this repository cannot check out

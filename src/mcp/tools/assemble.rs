@@ -39,10 +39,13 @@ struct Input {
 struct Output {
     run: String,
     /// For a prediction: the tasks in the order of merging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<Vec<u32>>,
     /// For a prediction: the tasks that are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     left_out: Option<Vec<LeftOut>>,
     /// Otherwise the state of the run, which continues in the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<RunLine>,
 }
 

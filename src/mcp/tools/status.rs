@@ -18,6 +18,8 @@ use crate::mcp::repository::Repository;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::usage::Cost;
+use crate::report::board::text;
 use crate::report::board::view::{BoardView, Standing, TaskRow};
 use crate::report::board::{banners, text};
 use crate::report::suggest;
@@ -62,8 +64,8 @@ pub(super) struct RunLine {
     assembled: Option<Assembled>,
     /// The commit that landed.
     landed: Option<String>,
-    /// Dollars spent so far, as far as the agents report them.
-    cost: f64,
+    /// Dollars spent so far, as far as the agents report them; null if none reports any.
+    cost: Option<f64>,
     notices: Vec<String>,
     /// The next step.
     next: String,
@@ -178,7 +180,10 @@ impl RunLine {
                 checks_passed: found.checks_passed(),
             }),
             landed: state.landed.as_ref().map(|landed| landed.to.to_string()),
-            cost: state.known_cost(),
+            cost: match state.spending().map(|spending| spending.known) {
+                Some(Cost::Known(dollars)) => Some(dollars),
+                _ => None,
+            },
             notices: view.notices.clone(),
             next: next_step(state, view.standing),
         }

@@ -24,10 +24,8 @@ struct Kiro {
 impl Reader for Kiro {
     fn item(&mut self, found: CheckBox<'_>, items: &[Item]) -> Option<Item> {
         let (id, title, is_optional) = task(found.text)?;
-        let (title, is_parallel) = match title.strip_suffix("(P)") {
-            Some(title) => (title.trim_end(), true),
-            None => (title, false),
-        };
+        let marked = title.strip_prefix("(P)").or(title.strip_suffix("(P)"));
+        let (title, is_parallel) = (marked.unwrap_or(title).trim(), marked.is_some());
         self.parallel.push(is_parallel);
         let parent = id.rsplit_once('.').map(|(parent, _)| parent);
         let place = |id: &str| items.iter().position(|item| item.id == id);
