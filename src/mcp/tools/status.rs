@@ -19,7 +19,6 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::usage::Cost;
-use crate::report::board::text;
 use crate::report::board::view::{BoardView, Standing, TaskRow};
 use crate::report::board::{banners, text};
 use crate::report::suggest;
