@@ -344,6 +344,7 @@ fn is_real_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
-fn is_repository(folder: &Path) -> bool {
+/// Returns `true` for a folder that git takes for a repository.
+pub fn is_repository(folder: &Path) -> bool {
     folder.join("HEAD").symlink_metadata().is_ok() && folder.join("objects").is_dir()
 }

@@ -114,3 +114,35 @@ fn nothing_is_named_where_nothing_was_left() {
     let ended = run(&scene, "true");
     assert!(!ended.out.contains("it left"), "{}", ended.out);
 }
+
+#[test]
+fn a_repository_inside_an_ignored_folder_is_kept_and_keeps_its_worktree() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "secret/\n");
+    scene.commit("Ignore");
+    let plan = "1. [A] leaves nothing else
+   - run: mkdir secret && git init -q secret/empty && echo s > secret/s.txt && git init -q secret/n && cd secret/n && git config user.name A && git config user.email a@b && echo n > n.txt && git add -A && git commit -qm nested && echo u > u.txt
+2. [B] passes
+   - run: echo b > b.txt && git init -q secret/n && cd secret/n && git config user.name A && git config user.email a@b && echo b > n.txt && git add -A && git commit -qm nested
+";
+    scene.run(plan, &[]).expect(3);
+    let shown = scene.dispatch(&["show", "A"]).expect(0);
+    assert_kept(
+        &scene,
+        &shown,
+        "the nested repository secret/n has commits of its own",
+        "n.txt",
+    );
+    assert_kept(&scene, &shown, "files that git ignores", "secret/s.txt");
+    let words = "secret/n has changes that are in no commit and so are not kept: u.txt";
+    assert!(shown.out.contains(words), "{}", shown.out);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    for words in [
+        "has uncommitted changes in the nested repository secret/n\n",
+        "which is nowhere else, in the nested repository secret/n\n",
+    ] {
+        assert!(cleaned.err.contains(words), "{}", cleaned.err);
+    }
+    assert!(scene.worktree("b").join("secret/n/n.txt").exists());
+}

@@ -5,13 +5,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
+use crate::engine::worktree::ignored_repositories::{
+    EXAMINED as SEARCHED, ignored_paths, repositories_below,
+};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::submodules::{keep_nested, nested_repository};
@@ -168,37 +171,33 @@ impl<'a> Search<'a> {
         let worktree = &self.case.worktree;
         let since = fs::metadata(base_file(&self.case.execution.folder()));
         let since = since.and_then(|meta| meta.modified()).ok();
-        let list = [
-            "ls-files",
-            "--others",
-            "--ignored",
-            "--exclude-standard",
-            "--directory",
-            "-z",
-        ];
-        let listed = worktree.git().run(&list)?;
         let links = links_in(&self.case.execution.context, &worktree.path);
-        let entries = listed
-            .split(|byte| *byte == 0)
-            .filter(|entry| !entry.is_empty());
-        let paths = entries.map(|entry| PathBuf::from(OsString::from_vec(entry.to_vec())));
         let is_own = |path: &PathBuf| {
             let is_link = links.iter().any(|link| Path::new(link) == path);
             !is_link && size_since(&worktree.path.join(path), since).is_some()
         };
-        let (nested, files): (Vec<PathBuf>, Vec<PathBuf>) = paths
+        let own: Vec<PathBuf> = ignored_paths(worktree)?
+            .into_iter()
             .filter(is_own)
-            .partition(|path| worktree.path.join(path).join(".git").is_dir());
-        self.nested(&nested)?;
-        self.files(&files, since)
+            .collect();
+        let nested = repositories_below(&worktree.path, &own);
+        if !nested.is_complete {
+            self.remarks.push(format!(
+                "the ignored folders were searched for repositories up to {SEARCHED} files and \
+                 folders; one further down is in the worktree only"
+            ));
+        }
+        self.nested(&nested.paths)?;
+        let is_nested = |path: &PathBuf| nested.paths.contains(&path.components().collect());
+        let files: Vec<PathBuf> = own.into_iter().filter(|path| !is_nested(path)).collect();
+        self.files(&files, &nested.paths, since)
     }
 
     fn nested(&mut self, paths: &[PathBuf]) -> Result<(), EngineError> {
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
-        let found = paths.iter().map(|path| {
-            let plain = path.components().collect::<PathBuf>();
-            nested_repository(context, &self.case.worktree, &plain)
-        });
+        let found = paths
+            .iter()
+            .map(|path| nested_repository(context, &self.case.worktree, path));
         let found: Vec<_> = found.collect();
         self.remarks
             .extend(keep_nested(context, (spec.task, spec.attempt), &found)?);
@@ -206,7 +205,12 @@ impl<'a> Search<'a> {
     }
 
     /// Names ignored files, and keeps them in a commit if they are small.
-    fn files(&mut self, paths: &[PathBuf], since: Option<SystemTime>) -> Result<(), EngineError> {
+    fn files(
+        &mut self,
+        paths: &[PathBuf],
+        nested: &[PathBuf],
+        since: Option<SystemTime>,
+    ) -> Result<(), EngineError> {
         if paths.is_empty() {
             return Ok(());
         }
@@ -228,37 +232,49 @@ impl<'a> Search<'a> {
             ));
             return Ok(());
         }
-        let commit = self.commit_of(paths)?;
+        let Some(commit) = self.commit_of(paths, nested)? else {
+            return Ok(());
+        };
         let show = format!("git show --stat {}", commit.short());
         self.keep(commit, &format!("files that git ignores ({names})"), &show)
     }
 
-    /// Commits ignored files with an index of their own.
-    fn commit_of(&self, paths: &[PathBuf]) -> Result<Oid, EngineError> {
+    /// Commits ignored files with an index of their own. `None` if all files are in nested
+    /// repositories, of which git would add an id only.
+    fn commit_of(&self, paths: &[PathBuf], nested: &[PathBuf]) -> Result<Option<Oid>, EngineError> {
         let (case, worktree) = (self.case, &self.case.worktree);
         let index = worktree.admin.join("dispatch-ignored-index");
         let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
         git.run(&["read-tree", &case.base.to_string()])?;
         let mut add: Vec<OsString> = ["add", "--force", "--"].map(OsString::from).to_vec();
-        let literal = |path: &PathBuf| {
-            let mut spec = OsString::from(":(top,literal)");
+        let spec = |magic: &str, path: &PathBuf| {
+            let mut spec = OsString::from(magic);
             spec.push(OsStr::from_bytes(path.as_os_str().as_bytes()));
             spec
         };
-        add.extend(paths.iter().map(literal));
+        add.extend(paths.iter().map(|path| spec(":(top,literal)", path)));
+        add.extend(
+            nested
+                .iter()
+                .map(|path| spec(":(top,literal,exclude)", path)),
+        );
         git.run(&add)?;
         let tree = git.line(&["write-tree"])?;
         // A file that stays is removed with the worktree's admin folder.
         let _ = fs::remove_file(&index);
         let (context, spec) = (&case.execution.context, &case.execution.spec);
         let trailers = context.trailers(spec.task, spec.attempt);
-        Ok(self.store.write_commit(&NewCommit {
-            tree: tree.parse().unwrap_or(Oid::ZERO),
+        let tree = tree.parse().unwrap_or(Oid::ZERO);
+        if tree == self.store.tree_of(case.base)? {
+            return Ok(None);
+        }
+        Ok(Some(self.store.write_commit(&NewCommit {
+            tree,
             parents: &[case.base],
             message: &format!("Ignored files of attempt {}\n\n{trailers}", spec.attempt),
             time: context.clock.now(),
             by: By::Dispatch,
-        })?)
+        })?))
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::git::module_store::CarryError;
 use crate::git::submodules::{Submodule, declared_submodules};
@@ -48,7 +49,8 @@ pub fn keep_submodules(
         commits.extend(named.filter(|commit| !own.contains(commit)));
         context.repo.carry(submodule, &commits, &references)?;
         remarks.extend(unnamed(submodule, &own, &references).map_err(unread)?);
-        remarks.extend(uncommitted(submodule, worktree).map_err(unread)?);
+        let stay = "and so in no result";
+        remarks.extend(uncommitted("submodule", submodule, stay).map_err(unread)?);
     }
     let unread = |error| CarryError::unread(&worktree.path, error);
     let outside = files_in_no_checkout(context, worktree, &found).map_err(unread)?;
@@ -85,6 +87,8 @@ pub fn keep_nested(
             ),
             None => format!("the nested repository {shown} has no commit of its own"),
         });
+        let lost = "and so are not kept";
+        remarks.extend(uncommitted("nested repository", repository, lost).map_err(unread)?);
     }
     Ok(remarks)
 }
@@ -154,6 +158,26 @@ pub fn unsaved_in_submodules(
                     "its submodule {shown} is unreadable: {error}"
                 )));
             }
+        }
+    }
+    unsaved_in_ignored(context, worktree)
+}
+
+/// Describes the work in repositories inside ignored folders. One without commits of its own is a
+/// dependency or a build, and goes like all ignored files.
+fn unsaved_in_ignored(
+    context: &Context,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
+    let found = repositories_below(&worktree.path, &ignored_paths(worktree)?);
+    for path in found.paths {
+        let repository = nested_repository(context, worktree, &path);
+        if repository.own_tips()?.is_empty() {
+            continue;
+        }
+        if let Some(what) = unsaved_in(context, &repository)? {
+            let shown = repository.shown();
+            return Ok(Some(format!("has {what} in the nested repository {shown}")));
         }
     }
     Ok(None)
@@ -249,18 +273,27 @@ fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<S
     Ok(named.map(remark).collect())
 }
 
-/// Returns a remark on the changes of a submodule that are in no commit.
-fn uncommitted(submodule: &Submodule, worktree: &Worktree) -> Result<Option<String>, GitError> {
+/// Returns a remark on the changes of a submodule, or of another `kind` of repository, that are in no
+/// commit, with the `effect` of that.
+fn uncommitted(
+    kind: &str,
+    submodule: &Submodule,
+    effect: &str,
+) -> Result<Option<String>, GitError> {
     let paths = submodule.uncommitted()?;
     if paths.is_empty() {
         return Ok(None);
     }
     Ok(Some(format!(
-        "the submodule {} has changes that are in no commit and so in no result: {}; they stay in \
-         the worktree: `git -C {} diff HEAD`",
+        "the {kind} {} has changes that are in no commit {effect}: {}; they are in the worktree \
+         only: `git -C {} diff HEAD`",
         submodule.shown(),
         first_names(paths.iter().map(PathBuf::as_path)),
-        worktree.path.join(&submodule.path).display()
+        submodule
+            .folder
+            .as_ref()
+            .unwrap_or(&submodule.path)
+            .display()
     )))
 }
 
