@@ -1,6 +1,6 @@
 //! The store of a repository: blobs, trees, settings, ancestry. Runs no program the repository names.
 //!
-//! A [backend](crate::git::backend) reads and writes: libgit2 where it reads the format of the
+//! A backend (`git/backend.rs`) reads and writes: libgit2 where it reads the format of the
 //! repository, else the `git` program.
 
 use crate::base::fault;
