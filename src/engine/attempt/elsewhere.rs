@@ -108,7 +108,7 @@ impl<'a> Search<'a> {
         let names = names.filter_map(|change| change.name.strip_prefix("the branch "));
         for name in names {
             if let Some(tip) = self.store.reference(&branch_ref(name))? {
-                let what = format!("the branch {name}, which changed while it ran,");
+                let what = format!("the branch {name}, which changed while it ran");
                 self.keep(tip, &what, &format!("git log {}", tip.short()))?;
             }
         }
