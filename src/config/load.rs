@@ -25,6 +25,7 @@ pub fn load(
 ) -> Result<Settings, ConfigError> {
     let sources = Sources {
         repo_file: load_repo_file(repo_top, explicit)?,
+        is_explicit: explicit.is_some(),
         user_file: user_file().map(read_file).transpose()?.flatten(),
         env: environment(),
         overrides: overrides.clone(),
@@ -52,6 +53,7 @@ pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, 
     };
     let sources = Sources {
         repo_file: file,
+        is_explicit: true,
         user_file: None,
         env: environment(),
         overrides: Overrides::default(),

@@ -26,6 +26,7 @@ pub mod problem;
 pub mod reaction;
 pub mod reference;
 pub mod settings;
+mod tightening;
 pub mod variable;
 pub mod worker_keys;
 mod worktree_path;
@@ -46,6 +47,8 @@ pub const FILE_NAME: &str = ".dispatch.toml";
 pub struct Sources {
     /// The repository's file, or the one named in its place: its path for messages and its text.
     pub repo_file: Option<(PathBuf, String)>,
+    /// `true` if the user named that file, which may then loosen the sandbox.
+    pub is_explicit: bool,
     /// The user's file.
     pub user_file: Option<(PathBuf, String)>,
     /// The environment.
@@ -101,7 +104,13 @@ fn apply(sources: &Sources, layers: &mut Layers) -> bool {
     let mut is_whole = true;
     for (number, (_, text)) in files(sources).into_iter().enumerate().rev() {
         match file::parse_file(text, number) {
-            Ok(file) => file.apply(layers),
+            Ok(file) => {
+                let before = layers.settings.clone();
+                file.apply(layers);
+                if number == 0 && sources.repo_file.is_some() && !sources.is_explicit {
+                    tightening::refuse_looser(&before, layers);
+                }
+            }
             Err(rejected) => {
                 layers.rejected.extend(rejected);
                 is_whole = false;

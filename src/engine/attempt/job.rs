@@ -11,9 +11,10 @@ use crate::engine::attempt::execution::Execution;
 use crate::engine::prompt::both_sides::render_both_sides;
 use crate::engine::prompt::render::{Tree, render, render_continuation};
 use crate::engine::spec::agent_client::{through_client, through_feeder};
+use crate::engine::spec::confinement::{needs_of_worker, resource_limits, sandbox};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
-use crate::engine::spec::{PROMPT_FILE, inbox_folder, time_limits};
+use crate::engine::spec::{PROMPT_FILE, exchange_folder, inbox_folder, time_limits};
 use crate::exec::Job;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
@@ -58,6 +59,11 @@ pub(super) async fn prepare_job(
         _ => line.argv,
     };
     let (timeout, stall_timeout) = time_limits(context, spec);
+    let exchange = exchange_folder(&folder);
+    let failed = |error| EngineError::File(exchange.display().to_string(), error);
+    files::private_folder(&exchange).map_err(failed)?;
+    let needs = needs_of_worker(context, worktree, exchange);
+    let sandbox = sandbox((&context.repo, &context.settings), Some(&spec.worker), &needs)?;
     Ok(Job {
         argv,
         cwd: worktree.path.clone(),
@@ -69,6 +75,8 @@ pub(super) async fn prepare_job(
         max_log: context.settings.run.max_log,
         cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
         keeps_room: false,
+        sandbox,
+        limits: resource_limits(&context.settings),
     })
 }
 

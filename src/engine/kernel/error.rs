@@ -85,6 +85,9 @@ pub enum EngineError {
         /// Its output about that.
         said: String,
     },
+    /// A worker must be confined and cannot be, for this reason.
+    #[error("{0}, and `mode` under `[sandbox]` requires that workers are confined")]
+    NoSandbox(String),
     /// A refusal with its own message.
     #[error("{0}")]
     Refused(String),

@@ -15,7 +15,7 @@ use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 
 /// Settings without effect (`docs/limits.md`).
-pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
+pub const SETTINGS: &[&str] = &["github.project"];
 
 /// Renders one message per kind of ignored setting.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
