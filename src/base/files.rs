@@ -58,6 +58,13 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
 }
 
+/// Returns `true` if this process could change or create a file.
+pub fn is_changeable(path: &Path) -> bool {
+    let exists = path.symlink_metadata().is_ok();
+    let place = if exists { Some(path) } else { path.parent() };
+    place.is_some_and(|place| rustix::fs::access(place, rustix::fs::Access::WRITE_OK).is_ok())
+}
+
 /// Creates a folder that only its owner may enter, whatever the user's umask, and closes an existing one.
 ///
 /// # Errors

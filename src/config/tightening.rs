@@ -25,7 +25,8 @@ pub(super) fn refuse_looser(before: &Settings, layers: &mut Layers) {
     for (table, key) in looser {
         let origin = layers.origin(&table, key).cloned();
         if let Some(origin @ Origin::File(..)) = origin {
-            let message = format!("{key} of [{table}] loosens the sandbox, which no repository may");
+            let message =
+                format!("{key} of [{table}] loosens the sandbox, which no repository may");
             let hint = "set it in your own configuration (`dispatch help sandbox`), or name this file \
                         with --config";
             layers.reject(&origin, Invalid::new(message, hint));

@@ -145,7 +145,9 @@ impl<R: Fn(Request, Reply)> Door<R> {
             return Ok(None);
         };
         if envelope.secret != self.secret {
-            return Ok(Some(refused("the request does not carry the secret of the run")));
+            return Ok(Some(refused(
+                "the request does not carry the secret of the run",
+            )));
         }
         let (sender, answer) = channel();
         (self.receive)(envelope.request, Reply::new(sender));
@@ -215,12 +217,17 @@ mod tests {
         let (path, _server) = serve(folder.path(), NOBODY);
         let answer = ask(&path, &Request::Pause).unwrap();
         assert_eq!(answer, Some(Response::Done));
-        for forged in [r#"{"request":"pause"}"#, r#"{"secret":"00","request":"pause"}"#] {
+        for forged in [
+            r#"{"request":"pause"}"#,
+            r#"{"secret":"00","request":"pause"}"#,
+        ] {
             let answer = send(&path, format!("{forged}\n").as_bytes());
             assert!(!answer.contains("done"), "{answer}");
         }
         for file in ["s.sock", "s.secret"] {
-            let mode = fs::metadata(folder.path().join(file)).unwrap().permissions();
+            let mode = fs::metadata(folder.path().join(file))
+                .unwrap()
+                .permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
         }
     }

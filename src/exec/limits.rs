@@ -24,12 +24,24 @@ pub(super) fn set(limits: &ResourceLimits, max_log: u64) {
             lower(resource, limit);
         }
     };
-    lower(Resource::Data, limits.memory.map(|bytes| bytes.max(OWN_MEMORY)));
-    lower(Resource::Nofile, limits.open_files.map(|files| files.max(OWN_FILES)));
-    lower(Resource::Fsize, limits.file_size.map(|bytes| bytes.max(max_log)));
+    lower(
+        Resource::Data,
+        limits.memory.map(|bytes| bytes.max(OWN_MEMORY)),
+    );
+    lower(
+        Resource::Nofile,
+        limits.open_files.map(|files| files.max(OWN_FILES)),
+    );
+    lower(
+        Resource::Fsize,
+        limits.file_size.map(|bytes| bytes.max(max_log)),
+    );
     lower(Resource::Cpu, limits.cpu_time.map(whole_seconds));
     let processes = limits.processes;
-    lower(Resource::Nproc, processes.map(|more| system::running_threads().saturating_add(more)));
+    lower(
+        Resource::Nproc,
+        processes.map(|more| system::running_threads().saturating_add(more)),
+    );
 }
 
 fn whole_seconds(time: Duration) -> u64 {

@@ -29,7 +29,10 @@ pub(super) fn restrict(write: &[PathBuf]) -> Result<(), String> {
 /// Counts the processes and threads of the whole system.
 pub(super) fn running_threads() -> u64 {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let of_all = load.split_whitespace().nth(3).and_then(|field| field.split_once('/'));
+    let of_all = load
+        .split_whitespace()
+        .nth(3)
+        .and_then(|field| field.split_once('/'));
     of_all.and_then(|(_, all)| all.parse().ok()).unwrap_or(0)
 }
 

@@ -111,7 +111,9 @@ fn describe(job: &Job) -> ProcRecord {
 /// Creates the folder for the temporary files of a confined worker, for its owner alone. Its path is
 /// short, because the path of a socket in it may have about a hundred bytes only.
 fn temporary_folder() -> io::Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix(leftovers::TEMPORARY).tempdir()
+    tempfile::Builder::new()
+        .prefix(leftovers::TEMPORARY)
+        .tempdir()
 }
 
 fn not_started(message: String) -> JobEnd {

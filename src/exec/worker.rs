@@ -51,7 +51,10 @@ impl Worker {
         command
             .env_clear()
             .envs(&job.env)
-            .envs(tmp.into_iter().flat_map(|tmp| TMP_VARIABLES.map(|name| (name, tmp))))
+            .envs(
+                tmp.into_iter()
+                    .flat_map(|tmp| TMP_VARIABLES.map(|name| (name, tmp))),
+            )
             .env("DISPATCH_COOKIE", cookie)
             .stdin(stdin)
             .stdout(writer)

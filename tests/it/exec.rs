@@ -56,8 +56,8 @@ fn bench(argv: Vec<String>) -> Bench {
         max_log: 1 << 20,
         cookie: "demo-0000/1/1".to_owned(),
         keeps_room: false,
-            sandbox: None,
-            limits: git_dispatch::exec::ResourceLimits::default(),
+        sandbox: None,
+        limits: git_dispatch::exec::ResourceLimits::default(),
     };
     Bench {
         home,
@@ -654,7 +654,8 @@ fn an_end_that_the_shim_did_not_record_is_not_believed() {
     let (mut ready, _go) = (bench.pipe("READY"), bench.pipe("GO"));
     let running = bench.start();
     ready.wait_for_line();
-    let forged = r#"{"exit":{"code":0},"stopped":false,"millis":5,"leftovers":[],"dropped_bytes":0}"#;
+    let forged =
+        r#"{"exit":{"code":0},"stopped":false,"millis":5,"leftovers":[],"dropped_bytes":0}"#;
     let sealed = forged.replacen('{', r#"{"seal":"00","#, 1);
     for text in [forged, &sealed] {
         fs::write(bench.folder().join("exit.json"), text).unwrap();

@@ -21,6 +21,7 @@ use crate::merge::oid::Oid;
 use crate::model::permissions::Permissions;
 use crate::model::worker::{Dialect, PromptBy};
 use crate::worker::command::{CommandLine, Vars, command_line};
+use crate::worker::inner_sandbox::without_own_sandbox;
 
 /// The time that a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -48,7 +49,20 @@ pub(super) async fn prepare_job(
     let prompt = execution.blocking(render_prompt).await?;
     write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
-    let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    let exchange = exchange_folder(&folder);
+    let failed = |error| EngineError::File(exchange.display().to_string(), error);
+    files::private_folder(&exchange).map_err(failed)?;
+    let needs = needs_of_worker(context, spec, worktree);
+    let sandbox = sandbox(
+        (&context.repo, &context.settings),
+        Some(&spec.worker),
+        &needs,
+    )?;
+    let mut line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    if sandbox.is_some() {
+        let free = without_own_sandbox(spec.worker.dialect, &line.argv);
+        line.argv = free.unwrap_or(line.argv);
+    }
     let argv = match spec.worker.dialect {
         Dialect::Acp => through_own_client(execution, line.argv)?,
         _ if spec.worker.prompt == PromptBy::Stream => {
@@ -59,11 +73,6 @@ pub(super) async fn prepare_job(
         _ => line.argv,
     };
     let (timeout, stall_timeout) = time_limits(context, spec);
-    let exchange = exchange_folder(&folder);
-    let failed = |error| EngineError::File(exchange.display().to_string(), error);
-    files::private_folder(&exchange).map_err(failed)?;
-    let needs = needs_of_worker(context, worktree, exchange);
-    let sandbox = sandbox((&context.repo, &context.settings), Some(&spec.worker), &needs)?;
     Ok(Job {
         argv,
         cwd: worktree.path.clone(),

@@ -18,7 +18,9 @@ use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
 use crate::engine::spec::confinement::{Needs, resource_limits, sandbox};
 use crate::engine::spec::exchange_folder;
-use crate::exec::{self, Executor, Exit, Job, JobEnd, JobStatus, Sandbox, StopSignal, kill_orphans};
+use crate::exec::{
+    self, Executor, Exit, Job, JobEnd, JobStatus, Sandbox, StopSignal, kill_orphans,
+};
 use crate::failure::excerpt;
 use crate::git::Git;
 use crate::git::worktree::Worktree;
@@ -190,11 +192,7 @@ impl CheckRun<'_> {
         let Some(worktree) = self.confined_to else {
             return Ok(None);
         };
-        let needs = Needs {
-            worktree,
-            folders: vec![exchange],
-            branches: None,
-        };
+        let needs = Needs::of_reader(worktree, vec![exchange]);
         sandbox((&self.context.repo, &self.context.settings), None, &needs)
     }
 

@@ -146,11 +146,7 @@ impl Call<'_> {
         let failed = |error| EngineError::File(prompt_path.to_string(), error);
         line.argv = through_reader(self.worker, line.argv).map_err(failed)?;
         let name = self.folder.path.file_name().unwrap_or_default();
-        let needs = Needs {
-            worktree: &self.folder.worktree,
-            folders: Vec::new(),
-            branches: None,
-        };
+        let needs = Needs::of_reader(&self.folder.worktree, Vec::new());
         let sandbox = sandbox((self.repo, self.settings), Some(self.worker), &needs)?;
         Ok(Job {
             argv: line.argv,

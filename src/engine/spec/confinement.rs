@@ -9,6 +9,7 @@ use crate::config::reaction::{Network, SandboxMode};
 use crate::config::settings::SandboxSettings;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::error::EngineError;
+use crate::engine::spec::{AttemptSpec, exchange_folder};
 use crate::exec::{ResourceLimits, Sandbox, Support, sandbox_support};
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
@@ -26,6 +27,23 @@ pub struct Needs<'a> {
     pub folders: Vec<PathBuf>,
     /// The folder of branch names below which it may commit, without `refs/heads/`: `dispatch/RUN`.
     pub branches: Option<String>,
+    /// The least confinement that its task asks for.
+    pub least: Option<Confinement>,
+    /// Files that it must not read, where the confinement can hide them.
+    pub hidden: Vec<PathBuf>,
+}
+
+impl<'a> Needs<'a> {
+    /// The needs of a process that commits nothing.
+    pub fn of_reader(worktree: &'a Worktree, folders: Vec<PathBuf>) -> Needs<'a> {
+        Needs {
+            worktree,
+            folders,
+            branches: None,
+            least: None,
+            hidden: Vec::new(),
+        }
+    }
 }
 
 /// Returns the confinement of a worker, or of a check without one; `None` if it runs free.
@@ -37,7 +55,7 @@ pub fn sandbox(
     worker: Option<&Worker>,
     needs: &Needs<'_>,
 ) -> Result<Option<Sandbox>, EngineError> {
-    let kind = kind(settings, worker);
+    let kind = kind(settings, worker, needs.least);
     let means = means(settings, kind).map_err(EngineError::NoSandbox)?;
     let rules = || Rules::collect((repo, settings), worker, needs);
     Ok(match means {
@@ -57,6 +75,18 @@ pub fn sandbox(
     })
 }
 
+/// Lists the files and folders that a worker may change.
+///
+/// # Errors
+/// When a folder cannot be created.
+pub fn writable(
+    of: (&Repo, &Settings),
+    worker: Option<&Worker>,
+    needs: &Needs<'_>,
+) -> Result<Vec<PathBuf>, EngineError> {
+    Ok(Rules::collect(of, worker, needs)?.write)
+}
+
 /// Returns the resource limits of the settings.
 pub fn resource_limits(settings: &Settings) -> ResourceLimits {
     let limits = &settings.limits;
@@ -72,13 +102,21 @@ pub fn resource_limits(settings: &Settings) -> ResourceLimits {
 /// Returns the needs of an attempt's worker.
 pub fn needs_of_worker<'a>(
     context: &Context,
+    spec: &AttemptSpec,
     worktree: &'a Worktree,
-    exchange: PathBuf,
 ) -> Needs<'a> {
+    let attempt = context.attempt_folder(spec.task, spec.attempt);
+    let run = context.repo.run_folder(context.run.as_str());
     Needs {
-        worktree,
-        folders: vec![exchange],
-        branches: Some(format!("{}/{}", context.settings.run.branch_prefix, context.run)),
+        branches: Some(format!(
+            "{}/{}",
+            context.settings.run.branch_prefix, context.run
+        )),
+        least: context.plan.task(spec.task).fields.sandbox,
+        hidden: ["control.sock", "control.secret"]
+            .map(|name| run.join(name))
+            .to_vec(),
+        ..Needs::of_reader(worktree, vec![exchange_folder(&attempt)])
     }
 }
 
@@ -95,11 +133,20 @@ pub enum Means {
     Command,
 }
 
-/// Returns the kind of confinement that a worker gets.
-pub fn kind(settings: &Settings, worker: Option<&Worker>) -> Confinement {
-    match settings.sandbox.mode {
-        SandboxMode::Off => Confinement::Off,
-        _ => worker.and_then(|worker| worker.sandbox).unwrap_or(settings.sandbox.kind),
+/// Returns the kind of confinement that a worker gets for a task. A task may only ask for more.
+pub fn kind(
+    settings: &Settings,
+    worker: Option<&Worker>,
+    least: Option<Confinement>,
+) -> Confinement {
+    if settings.sandbox.mode == SandboxMode::Off {
+        return Confinement::Off;
+    }
+    let of_worker = worker.and_then(|worker| worker.sandbox);
+    match (of_worker.unwrap_or(settings.sandbox.kind), least) {
+        (Confinement::Off, Some(least)) => least,
+        (Confinement::Write, Some(Confinement::Strict)) => Confinement::Strict,
+        (kind, _) => kind,
     }
 }
 
@@ -153,14 +200,17 @@ impl Rules {
         if let Some(branches) = needs.branches.as_ref().filter(|_| settings.sandbox.commits) {
             write.extend(places_of_commits(repo, branches)?);
         }
-        let state = worker.map(|worker| worker.state.as_slice()).unwrap_or_default();
+        let state = worker
+            .map(|worker| worker.state.as_slice())
+            .unwrap_or_default();
         let named = state.iter().chain(&settings.sandbox.write);
         write.extend(named.filter_map(|path| home.expand(path)));
         let hidden = settings.sandbox.deny_read.iter();
+        let hidden = hidden.filter_map(|path| home.expand(path));
         Ok(Rules {
             worktree: needs.worktree.path.clone(),
             write,
-            hidden: hidden.filter_map(|path| home.expand(path)).collect(),
+            hidden: hidden.chain(needs.hidden.iter().cloned()).collect(),
         })
     }
 }
@@ -173,8 +223,8 @@ fn places_of_commits(repo: &Repo, branches: &str) -> Result<Vec<PathBuf>, Engine
         // A reftable has all references in one folder.
         return Ok(vec![objects, repo.common.join("reftable")]);
     }
-    let folders = ["refs/heads", "logs/refs/heads"]
-        .map(|parent| repo.common.join(parent).join(branches));
+    let folders =
+        ["refs/heads", "logs/refs/heads"].map(|parent| repo.common.join(parent).join(branches));
     for folder in &folders {
         std::fs::create_dir_all(folder)
             .map_err(|error| EngineError::File(folder.display().to_string(), error))?;
@@ -217,7 +267,12 @@ impl Home {
 /// rules name and the programs in `PATH`, processes and temporary files are the worker's own.
 fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<String> {
     let mut arguments = Arguments::default();
-    arguments.add(&["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc"]);
+    arguments.add(&[
+        "--die-with-parent",
+        "--new-session",
+        "--unshare-pid",
+        "--unshare-ipc",
+    ]);
     if settings.network != Network::Open {
         arguments.add(&["--unshare-net"]);
     }

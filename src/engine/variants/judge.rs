@@ -166,11 +166,7 @@ impl Question<'_> {
             conflicts_file: None,
         };
         let run = &context.settings.run;
-        let needs = Needs {
-            worktree,
-            folders: vec![exchange],
-            branches: None,
-        };
+        let needs = Needs::of_reader(worktree, vec![exchange]);
         let sandbox = sandbox((&context.repo, &context.settings), Some(worker), &needs)?;
         Ok(Job {
             argv: line.argv,
