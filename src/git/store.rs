@@ -90,7 +90,7 @@ impl Store {
     pub fn open_durable(repo: &Repo) -> Result<Store, StoreError> {
         let backend: Box<dyn Backend> = match repo.formats.way {
             Way::Libgit2 => {
-                let opened = Libgit2::open(&repo.common)?;
+                let mut opened = Libgit2::open(&repo.common)?;
                 opened.be_durable(&repo.dispatch_folder())?;
                 Box::new(opened)
             }
