@@ -69,6 +69,7 @@ impl Chain {
         for (task, candidate) in tasks {
             builder.add(task, candidate)?;
         }
+        builder.chain.kept.keep(&store, builder.tip)?;
         Ok(builder.chain)
     }
 
@@ -268,7 +269,7 @@ impl Builder<'_> {
             time: self.state.updated,
             by: By::User,
         })?;
-        self.chain.kept.keep(self.store, self.tip)?;
+        self.chain.kept.keep_for_now(self.store, self.tip)?;
         step.commit = self.tip;
         self.chain.steps.push(step);
         Ok(())

@@ -66,14 +66,15 @@ impl<'a> HistoryWriter<'a> {
 
     /// Writes the history on top of a commit, with this board file in every tree.
     pub(crate) fn write(&self, start: Oid, board: Option<Entry>) -> Result<Written, EngineError> {
-        let kept = KeptCommit::new(self.context);
+        let mut kept = KeptCommit::new(self.context);
         let mut tip = start;
         let mut commits = Vec::with_capacity(self.steps.len());
         for place in 0..self.steps.len() {
             tip = self.write_step(tip, place, board)?;
-            kept.keep(self.store, tip)?;
+            kept.keep_for_now(self.store, tip)?;
             commits.push(tip);
         }
+        kept.keep(self.store, tip)?;
         Ok(Written { commits, kept })
     }
 

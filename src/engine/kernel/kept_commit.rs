@@ -5,6 +5,7 @@
 //! removes that pack at once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::engine::kernel::context::Context;
 use crate::git::{Repo, Store, StoreError};
@@ -13,12 +14,16 @@ use crate::merge::oid::Oid;
 /// The number of references that are in use; one chain is built while another is checked.
 static KEPT: AtomicU32 = AtomicU32::new(0);
 
+/// The shortest time between two moves of a reference whose chain grows.
+const INTERVAL: Duration = Duration::from_millis(50);
+
 /// A reference to a commit, deleted when this is dropped. One that a killed process left is
 /// overwritten by the next one of the run.
 #[derive(Debug)]
 pub struct KeptCommit {
     repo: Repo,
     name: String,
+    moved: Option<Instant>,
 }
 
 impl KeptCommit {
@@ -28,6 +33,19 @@ impl KeptCommit {
         KeptCommit {
             repo: context.repo.clone(),
             name: format!("refs/dispatch/chains/{}/{number}", context.run),
+            moved: None,
+        }
+    }
+
+    /// Keeps a commit that more will follow, with everything below it. The reference moves from time
+    /// to time only: a `git gc` needs longer to collect a new commit.
+    ///
+    /// # Errors
+    /// When the reference cannot be written.
+    pub fn keep_for_now(&mut self, store: &Store, tip: Oid) -> Result<(), StoreError> {
+        match self.moved {
+            Some(moved) if moved.elapsed() < INTERVAL => Ok(()),
+            _ => self.keep(store, tip),
         }
     }
 
@@ -35,7 +53,8 @@ impl KeptCommit {
     ///
     /// # Errors
     /// When the reference cannot be written.
-    pub fn keep(&self, store: &Store, tip: Oid) -> Result<(), StoreError> {
+    pub fn keep(&mut self, store: &Store, tip: Oid) -> Result<(), StoreError> {
+        self.moved = Some(Instant::now());
         store.force_reference(&self.name, tip, "dispatch: chain")
     }
 }

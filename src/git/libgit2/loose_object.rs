@@ -42,9 +42,8 @@ pub(super) fn write(
     }
     let mut tries = 1..MOST_TRIES;
     loop {
-        let written = create_folder(&folder).and_then(|()| {
-            write_file(&folder, &file, (kind, content), is_durable)
-        });
+        let written = create_folder(&folder)
+            .and_then(|()| write_file(&folder, &file, (kind, content), is_durable));
         match written {
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries.next().is_some() => {}
             written => return written.map(|()| oid),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use git2::{
-    ConfigLevel, ErrorClass, ErrorCode, Index, ObjectType, Odb, Repository, RepositoryOpenFlags, Sort,
+    ConfigLevel, ErrorClass, ErrorCode, Index, ObjectType, Odb, Repository, RepositoryOpenFlags,
+    Sort,
 };
 
 use crate::base::files;
@@ -95,6 +96,17 @@ impl Backend for Libgit2 {
             Ok(header.and_then(|(size, of)| Some((kind(of)?, size as u64))))
         };
         oids.iter().map(header).collect()
+    }
+
+    fn missing(&self, oids: &[Oid]) -> Result<Option<Oid>, StoreError> {
+        let odb = self.repository.odb()?;
+        for oid in oids {
+            // The file of a loose object is not opened.
+            if !odb.exists(to_git2(*oid)) && self.headers(&[*oid])?[0].is_none() {
+                return Ok(Some(*oid));
+            }
+        }
+        Ok(None)
     }
 
     fn write(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
