@@ -213,6 +213,17 @@ impl Submodule {
         Ok(tips)
     }
 
+    /// Returns `true` if its configuration names a remote repository.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn has_remote(&self) -> Result<bool, GitError> {
+        let found = self
+            .git()
+            .finish(["config", "--get-regexp", r"^remote\..*\.url$"])?;
+        Ok(found.status.success())
+    }
+
     /// Lists its branches and its stash, each with the commit it names.
     ///
     /// # Errors

@@ -377,6 +377,7 @@ impl Game {
                     place: "/".to_owned(),
                     has: 0,
                     needs: 1,
+                    kept: Vec::new(),
                 },
             }],
             "room" => vec![Event::ShortageEnded {}],

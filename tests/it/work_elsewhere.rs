@@ -1,6 +1,7 @@
 //! A worker that ends without a change on its branch, and whose work is somewhere else.
 
 use crate::harness::{Ended, Scene};
+use crate::process::Background;
 
 /// Runs one command that leaves no change on its branch.
 fn run(scene: &Scene, command: &str) -> Ended {
@@ -145,4 +146,31 @@ fn a_repository_inside_an_ignored_folder_is_kept_and_keeps_its_worktree() {
         assert!(cleaned.err.contains(words), "{}", cleaned.err);
     }
     assert!(scene.worktree("b").join("secret/n/n.txt").exists());
+}
+
+#[test]
+fn a_repository_behind_thousands_of_ignored_files_keeps_its_worktree() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "out/\n");
+    scene.commit("Ignore");
+    scene.configure("[run]\nmax_worktrees = 1\n");
+    let plan = "1. [A] passes
+   - run: echo a > a.txt && mkdir -p out/a out/z/deep && (cd out/a && seq 6000 | xargs touch) && git init -q out/z/deep/n && cd out/z/deep/n && git config user.name A && git config user.email a@b && echo n > n.txt && git add -A && git commit -qm nested
+2. [B] waits — blocked by #1
+   - run: echo b > b.txt
+";
+    let mut dispatch = Background::run(&scene, plan, &[]);
+    dispatch.wait_until_said("not removed: ");
+    let words = "/a has commit ";
+    assert!(dispatch.said().contains(words), "{}", dispatch.said());
+    let words = "in the nested repository out/z/deep/n";
+    assert!(dispatch.said().contains(words), "{}", dispatch.said());
+    let board = scene.dispatch(&["status"]).expect(0);
+    assert!(board.out.contains(words), "{}", board.out);
+    let nested = scene.worktree("a").join("out/z/deep/n");
+    assert!(nested.join("n.txt").exists());
+    // The user saves it.
+    std::fs::rename(nested, scene.root.join("saved")).unwrap();
+    dispatch.wait_until_said("disk space is available again");
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
 }

@@ -12,12 +12,10 @@ use std::time::SystemTime;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
-use crate::engine::worktree::ignored_repositories::{
-    EXAMINED as SEARCHED, ignored_paths, repositories_below,
-};
+use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
-use crate::engine::worktree::submodules::{keep_nested, nested_repository};
+use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -172,35 +170,37 @@ impl<'a> Search<'a> {
         let since = fs::metadata(base_file(&self.case.execution.folder()));
         let since = since.and_then(|meta| meta.modified()).ok();
         let links = links_in(&self.case.execution.context, &worktree.path);
-        let is_own = |path: &PathBuf| {
-            let is_link = links.iter().any(|link| Path::new(link) == path);
-            !is_link && size_since(&worktree.path.join(path), since).is_some()
-        };
-        let own: Vec<PathBuf> = ignored_paths(worktree)?
-            .into_iter()
-            .filter(is_own)
-            .collect();
-        let nested = repositories_below(&worktree.path, &own);
-        if !nested.is_complete {
+        let mut ignored = ignored_paths(worktree)?;
+        ignored.retain(|path| !links.iter().any(|link| Path::new(link) == path));
+        let found = repositories_below(&worktree.path, &ignored);
+        if let Some((folder, why)) = &found.unread {
             self.remarks.push(format!(
-                "the ignored folders were searched for repositories up to {SEARCHED} files and \
-                 folders; one further down is in the worktree only"
+                "its ignored folder {} could not be searched for repositories: {why}",
+                folder.display()
             ));
         }
-        self.nested(&nested.paths)?;
-        let is_nested = |path: &PathBuf| nested.paths.contains(&path.components().collect());
-        let files: Vec<PathBuf> = own.into_iter().filter(|path| !is_nested(path)).collect();
-        self.files(&files, &nested.paths, since)
+        ignored.retain(|path| size_since(&worktree.path.join(path), since).is_some());
+        self.nested(&found, &ignored)?;
+        let nested = found.repositories.into_iter().map(|found| found.path);
+        let nested: Vec<PathBuf> = nested.collect();
+        ignored.retain(|path| !nested.contains(&path.components().collect()));
+        self.files(&ignored, &nested, since)
     }
 
-    fn nested(&mut self, paths: &[PathBuf]) -> Result<(), EngineError> {
+    /// Keeps the commits of nested repositories, and names the repositories that are new.
+    fn nested(&mut self, found: &Found, new: &[PathBuf]) -> Result<(), EngineError> {
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
-        let found = paths
-            .iter()
-            .map(|path| nested_repository(context, &self.case.worktree, path));
-        let found: Vec<_> = found.collect();
+        let is_new = |path: &Path| new.iter().any(|new| path.starts_with(new));
+        let mut nested = Vec::new();
+        for one in &found.repositories {
+            let repository = ignored_repository(context, one.clone());
+            let is_shown = one.is_inside && one.folder.is_some() && is_new(&one.path);
+            if is_shown || has_own_commits(&repository, one)? {
+                nested.push(repository);
+            }
+        }
         self.remarks
-            .extend(keep_nested(context, (spec.task, spec.attempt), &found)?);
+            .extend(keep_nested(context, (spec.task, spec.attempt), &nested)?);
         Ok(())
     }
 

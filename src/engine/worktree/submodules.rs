@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
+use crate::engine::worktree::ignored_repositories::{
+    IgnoredRepository, ignored_paths, repositories_below,
+};
 use crate::engine::worktree::populate::links_in;
 use crate::git::module_store::CarryError;
 use crate::git::submodules::{Submodule, declared_submodules};
@@ -163,24 +165,75 @@ pub fn unsaved_in_submodules(
     unsaved_in_ignored(context, worktree)
 }
 
-/// Describes the work in repositories inside ignored folders. One without commits of its own is a
-/// dependency or a build, and goes like all ignored files.
+/// Describes a repository in an ignored folder of a worktree.
+pub fn ignored_repository(context: &Context, found: IgnoredRepository) -> Submodule {
+    Submodule {
+        name: found.path.display().to_string(),
+        path: found.path,
+        git_dir: found.git_dir,
+        folder: found.folder,
+        store: context.repo.common.clone(),
+    }
+}
+
+/// Returns `true` if an ignored repository has commits that would go with its worktree. One without
+/// them is a dependency or a build, and a bare one with a remote is a cache of one.
+///
+/// # Errors
+/// When git cannot read it.
+pub fn has_own_commits(
+    repository: &Submodule,
+    found: &IgnoredRepository,
+) -> Result<bool, GitError> {
+    let is_cache = found.folder.is_none() && repository.has_remote()?;
+    Ok(found.is_inside && !is_cache && !repository.own_tips()?.is_empty())
+}
+
+/// Describes the work in repositories inside ignored folders. A folder that could not be searched may
+/// have one.
 fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
     let found = repositories_below(&worktree.path, &ignored_paths(worktree)?);
-    for path in found.paths {
-        let repository = nested_repository(context, worktree, &path);
-        if repository.own_tips()?.is_empty() {
-            continue;
-        }
-        if let Some(what) = unsaved_in(context, &repository)? {
-            let shown = repository.shown();
-            return Ok(Some(format!("has {what} in the nested repository {shown}")));
+    for found in &found.repositories {
+        let repository = ignored_repository(context, found.clone());
+        let shown = repository.shown();
+        match unsaved_in_one(context, &repository, found) {
+            Ok(None) => {}
+            Ok(Some(what)) => {
+                return Ok(Some(format!("has {what} in the nested repository {shown}")));
+            }
+            Err(error) if error.was_killed() => return Err(error.into()),
+            Err(error) => {
+                return Ok(Some(format!(
+                    "its nested repository {shown} is unreadable: {error}"
+                )));
+            }
         }
     }
-    Ok(None)
+    let unread = |(folder, why): (PathBuf, String)| {
+        let folder = folder.display();
+        format!("has the ignored folder {folder}, which may contain repositories: {why}")
+    };
+    Ok(found.unread.map(unread))
+}
+
+/// Describes the work in an ignored repository. Only the files of one whose git folder is elsewhere
+/// would be lost.
+fn unsaved_in_one(
+    context: &Context,
+    repository: &Submodule,
+    found: &IgnoredRepository,
+) -> Result<Option<String>, GitError> {
+    if !found.is_inside {
+        let is_changed = !repository.uncommitted()?.is_empty();
+        return Ok(is_changed.then(|| "uncommitted changes".to_owned()));
+    }
+    match has_own_commits(repository, found)? {
+        true => unsaved_in(context, repository),
+        false => Ok(None),
+    }
 }
 
 fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {

@@ -738,6 +738,7 @@ impl World {
             place: "/".to_owned(),
             has: self.free,
             needs: 1,
+            kept: Vec::new(),
         }
     }
 
