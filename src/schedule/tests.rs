@@ -436,6 +436,7 @@ impl Game {
             undeclared: Vec::new(),
             millis: 0,
             flaky: None,
+            left_behind: Vec::new(),
             outside_changes: Vec::new(),
             kept: None,
             kept_changes: None,

@@ -179,7 +179,14 @@ fn uncommitted_changes_of_a_submodule_are_reported_and_keep_their_worktree() {
 2. [B] Edit the nested one and fail
    - run: git submodule update --init --recursive -q && echo edit >> sub/deep/part/p.txt && exit 1
 ";
-    scene.run(plan, &[]).expect(3);
+    let ended = scene.run(plan, &[]).expect(3);
+    let words = "sub has changes that are in no commit and so in no result: a.txt";
+    assert!(ended.out.contains(words), "{}", ended.out);
+    let board = scene.dispatch(&["status"]).expect(0);
+    let note = "left work outside its result";
+    assert!(board.out.contains(note), "{}", board.out);
+    let preview = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    assert!(preview.err.contains(words), "{}", preview.err);
     for (tag, words) in [
         (
             "A",

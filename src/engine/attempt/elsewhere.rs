@@ -1,5 +1,5 @@
-//! Finds the work of an attempt without a change on its branch that is somewhere else: on another
-//! branch, in the stash, in a detached commit, in ignored files, in a nested repository.
+//! Finds the work of an attempt that is not on its branch but somewhere else: on another branch, in the
+//! stash, in a detached commit, and for one without a change in ignored files and nested repositories.
 //!
 //! Everything found is kept under references of the attempt, and named with the command that shows it.
 
@@ -27,6 +27,9 @@ const NAMED: usize = 5;
 /// The most bytes of ignored files that are kept as a commit.
 const KEPT_BYTES: u64 = 1024 * 1024;
 
+/// The beginning of a message in the log of HEAD where something else was checked out.
+const MOVES: &str = "checkout: moving from ";
+
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
 
@@ -39,7 +42,8 @@ pub(super) fn keep_work_elsewhere(
     store: &Store,
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search::of_commits(case, store, kept)?;
+    let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
+    search.commits()?;
     search.ignored_files()?;
     Ok(search.remarks)
 }
@@ -53,51 +57,108 @@ pub(super) fn keep_commits_elsewhere(
     case: &Case,
     store: &Store,
 ) -> Result<Vec<String>, EngineError> {
-    Ok(Search::of_commits(case, store, None)?.remarks)
+    let mut search = Search::new(case, store, None, "no change on its branch, but it left");
+    search.commits()?;
+    Ok(search.remarks)
+}
+
+/// Keeps the commits and stash entries that an attempt left besides `result`, its candidate or its kept
+/// work, and returns a remark on each. Commits that it replaced (`git commit --amend`, `git rebase`) are
+/// in the result in another form.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_commits_beside(
+    case: &Case,
+    store: &Store,
+    result: Oid,
+) -> Result<Vec<String>, EngineError> {
+    let mut search = Search::new(case, store, Some(result), "besides its change it left");
+    search.left_checkouts(result)?;
+    search.stash()?;
+    Ok(search.remarks)
 }
 
 struct Search<'a> {
     case: &'a Case,
     store: &'a Store,
+    /// The beginning of each remark.
+    words: &'static str,
     /// Commits that are kept, or that the attempt did not make.
     kept: Vec<Oid>,
     remarks: Vec<String>,
 }
 
 impl<'a> Search<'a> {
-    /// Searches the worktree's own commits, branches and the stash.
-    fn of_commits(
-        case: &'a Case,
-        store: &'a Store,
-        kept: Option<Oid>,
-    ) -> Result<Search<'a>, EngineError> {
-        let mut search = Search {
+    fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+        Search {
             case,
             store,
+            words,
             kept: kept.into_iter().chain([case.base]).collect(),
             remarks: Vec::new(),
-        };
-        search.commits()?;
-        search.branches()?;
-        search.stash()?;
-        Ok(search)
+        }
     }
 
-    /// Finds commits that were checked out in the worktree.
+    /// Searches the commits that were checked out in the worktree, branches and the stash.
     fn commits(&mut self) -> Result<(), EngineError> {
         for (commit, _) in self.log("HEAD")? {
-            let points = format!("--points-at={commit}");
-            let format = "--format=%(refname:lstrip=2)";
-            let git = self.case.worktree.git();
-            let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
-            let place = match branch.lines().next() {
-                Some(branch) => format!("on the branch {branch}"),
-                None => "on no branch".to_owned(),
-            };
-            let show = format!("git show {}", commit.short());
-            self.keep(commit, &format!("commit {} {place}", commit.short()), &show)?;
+            self.keep_checkout(commit)?;
+        }
+        self.branches()?;
+        self.stash()
+    }
+
+    fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
+        }
+        let points = format!("--points-at={commit}");
+        let format = "--format=%(refname:lstrip=2)";
+        let git = self.case.worktree.git();
+        let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
+        let place = match branch.lines().next() {
+            Some(branch) => format!("on the branch {branch}"),
+            None => "on no branch".to_owned(),
+        };
+        let show = format!("git show {}", commit.short());
+        self.keep(commit, &format!("commit {} {place}", commit.short()), &show)
+    }
+
+    /// Finds commits that the worker left by checking out something else, and whose changes are not in
+    /// the result.
+    fn left_checkouts(&mut self, result: Oid) -> Result<(), EngineError> {
+        if !self.may_have_left_checkouts() {
+            return Ok(());
+        }
+        let log = self.log("HEAD")?;
+        for pair in log.windows(2) {
+            let (after, (commit, _)) = (&pair[0].1, &pair[1]);
+            if after.starts_with(MOVES)
+                && !self.is_kept(*commit)?
+                && !self.is_in_other_form(*commit, result)?
+            {
+                self.keep_checkout(*commit)?;
+            }
         }
         Ok(())
+    }
+
+    /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
+    fn may_have_left_checkouts(&self) -> bool {
+        let log = fs::read(self.case.worktree.admin.join("logs/HEAD"));
+        log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+    }
+
+    /// Returns `true` if the result has the same files, or a commit with the same change for each one
+    /// that leads to this commit.
+    fn is_in_other_form(&self, commit: Oid, result: Oid) -> Result<bool, EngineError> {
+        if self.store.tree_of(commit)? == self.store.tree_of(result)? {
+            return Ok(true);
+        }
+        let git = self.case.worktree.git();
+        let compared = git.line(&["cherry", &result.to_string(), &commit.to_string()])?;
+        Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
     }
 
     /// Finds branches that appeared or moved while the worker ran.
@@ -147,19 +208,28 @@ impl<'a> Search<'a> {
         Ok(listed.lines().filter_map(parse).collect())
     }
 
-    /// Keeps a commit, unless a kept one contains it.
-    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+    /// Returns `true` if a kept commit contains this one.
+    fn is_kept(&self, commit: Oid) -> Result<bool, EngineError> {
         for kept in &self.kept {
             if self.store.is_ancestor(commit, *kept)? {
-                return Ok(());
+                return Ok(true);
             }
+        }
+        Ok(false)
+    }
+
+    /// Keeps a commit, unless a kept one contains it.
+    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
         }
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
         let name = context.attempt_ref(spec.task, spec.attempt);
         keep(self.store, &name, commit)?;
         self.kept.push(commit);
         self.remarks.push(format!(
-            "no change on its branch, but it left {what}; it is kept below {name}: `{show}`"
+            "{} {what}; it is kept below {name}: `{show}`",
+            self.words
         ));
         Ok(())
     }

@@ -10,12 +10,12 @@ use crate::engine::kernel::disk_space::worktree_prefix;
 use crate::engine::worktree::remove::unsaved_work;
 use crate::git::Store;
 use crate::git::worktree::Worktree;
-use crate::model::run::RunState;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
 use crate::model::shortage::{KeptWorktree, Resource, Shortage};
-use crate::model::task_state::TaskState;
 use crate::model::task_state::TaskPhase;
+use crate::model::task_state::TaskState;
 
 /// Returns the user's limit that one more worktree would exceed. Measuring reads every folder, so
 /// it runs in the background.
