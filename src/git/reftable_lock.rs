@@ -45,6 +45,6 @@ mod tests {
         std::fs::write(lock, "").unwrap();
         let words = describe_lock(folders().into_iter()).unwrap();
         let words = words.replace(&folder.path().display().to_string(), "/r");
-        insta::assert_snapshot!(words, @"");
+        insta::assert_snapshot!(words, @"/r/the shared one/reftable/tables.list.lock exists: a git process uses it, or one that was killed left it; if no git process is running in this repository, remove it: `rm '/r/the shared one/reftable/tables.list.lock'`");
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
@@ -298,7 +299,7 @@ impl<'a> Search<'a> {
             self.remarks.push(format!(
                 "no change on its branch, but it left files that git ignores: {names}; they are in the \
                  worktree only: `git -C {} status --ignored`",
-                top.display()
+                shell_path(top)
             ));
             return Ok(());
         }

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_repositories::{
@@ -311,7 +312,7 @@ fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<S
     let named = submodule.named_commits()?.into_iter();
     let named = named.filter(|(_, commit)| own.contains(commit) && Some(*commit) != head);
     let shown = submodule.shown();
-    let store = submodule.store.display();
+    let store = shell_path(&submodule.store);
     let remark = |(name, commit): (String, Oid)| {
         let what = match name.strip_prefix("refs/heads/") {
             Some(branch) => format!("the branch {branch}"),
@@ -333,20 +334,21 @@ fn uncommitted(
     submodule: &Submodule,
     effect: &str,
 ) -> Result<Option<String>, GitError> {
-    let paths = submodule.uncommitted()?;
-    if paths.is_empty() {
+    let changed = submodule.uncommitted()?;
+    if changed.is_empty() {
         return Ok(None);
     }
+    // A difference shows no file that git does not track.
+    let show = match changed.iter().any(|file| file.is_untracked) {
+        true => "status --untracked-files=all",
+        false => "diff HEAD",
+    };
     Ok(Some(format!(
         "the {kind} {} has changes that are in no commit {effect}: {}; they are in the worktree \
-         only: `git -C {} diff HEAD`",
+         only: `git -C {} {show}`",
         submodule.shown(),
-        first_names(paths.iter().map(PathBuf::as_path)),
-        submodule
-            .folder
-            .as_ref()
-            .unwrap_or(&submodule.path)
-            .display()
+        first_names(changed.iter().map(|file| file.path.as_path())),
+        shell_path(submodule.folder.as_ref().unwrap_or(&submodule.path))
     )))
 }
 
