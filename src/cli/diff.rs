@@ -6,7 +6,7 @@ use clap::Args;
 use crate::base::safe::terminal::painted;
 use crate::base::text::terminal_safe;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::help::pager;
+use crate::cli::help::{pager, user_config};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::model::task_change::TaskChange;
 use crate::ui::Ui;
@@ -51,10 +51,20 @@ pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) 
     args.extend([from.as_str(), &to]);
     let text = here.repo.git().run(&args)?;
     match ui.is_on_terminal() {
-        true => ui.page(&colored(&String::from_utf8_lossy(&text)), &pager()),
+        true => ui.page(&colored(&String::from_utf8_lossy(&text)), &diff_pager()),
         false => ui.answer_exact(&text),
     }
     Ok(ExitStatus::Ok)
+}
+
+/// Finds the user's pager of diffs as git does: `pager.diff`, else the pager of everything.
+fn diff_pager() -> String {
+    let own = user_config("pager.diff").unwrap_or_default();
+    match own.to_lowercase().as_str() {
+        "" | "true" | "yes" | "on" | "1" => pager(),
+        "false" | "no" | "off" | "0" => String::new(),
+        _ => own,
+    }
 }
 
 /// Colours the lines of a diff as git does.

@@ -1,5 +1,7 @@
 //! `dispatch help`: commands in groups, and the chapters of the manual, offline.
 
+use std::path::PathBuf;
+
 use clap::{Args, Command};
 
 use crate::base::safe::terminal::own;
@@ -56,9 +58,20 @@ pub(crate) fn width(ui: &Ui) -> usize {
 /// Finds the user's pager as git does: `GIT_PAGER`, `core.pager` of the user, `PAGER`, `less`. The
 /// configuration of the repository does not count, because a worker may have changed it.
 pub(crate) fn pager() -> String {
-    let pager = Git::at(std::path::PathBuf::from("/")).run(&["var", "GIT_PAGER"]);
+    let pager = outside_of_repositories().run(&["var", "GIT_PAGER"]);
     let pager = pager.unwrap_or_default();
     String::from_utf8_lossy(&pager).trim().to_owned()
+}
+
+/// Reads a key of the user's own git configuration.
+pub(crate) fn user_config(key: &str) -> Option<String> {
+    let value = outside_of_repositories().line(&["config", "--get", key]);
+    value.ok().filter(|value| !value.is_empty())
+}
+
+fn outside_of_repositories() -> Git {
+    // In the background git itself says that its pager is `cat`.
+    Git::at(PathBuf::from("/")).in_foreground()
 }
 
 /// Renders the help for these words: a command, a chapter, or both if they share a name.
