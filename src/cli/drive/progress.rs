@@ -258,7 +258,7 @@ impl Watcher for Events<'_> {
                 (Event::RunEnded { .. }, RunPhase::Ended(_)) => with_board(&line, state),
                 _ => line,
             };
-            self.ui.answer(&format!("{line}\n"));
+            self.ui.answer_json(&format!("{line}\n"));
         }
     }
 
