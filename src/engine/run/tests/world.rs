@@ -739,6 +739,7 @@ impl World {
             place: "/".to_owned(),
             has: self.free,
             needs: 1,
+            kept: Vec::new(),
         }
     }
 
