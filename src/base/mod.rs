@@ -18,6 +18,7 @@ pub mod process;
 pub mod record_log;
 pub mod reflink;
 pub mod removal;
+pub mod safe;
 pub mod table;
 pub mod terminal;
 pub mod text;
