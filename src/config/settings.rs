@@ -41,7 +41,7 @@ const MERGIRAF: [&str; 9] = [
     "mergiraf", "merge", "{base}", "{ours}", "{theirs}", "-p", "{path}", "-o", "{result}",
 ];
 
-/// Caches of common build tools, and shared memory. Nothing in them is a program that runs by itself.
+/// Caches of common build tools, and shared memory. Nothing in them is a program that starts automatically.
 const CACHES: [&str; 14] = [
     "~/.cache",
     "~/.cargo/registry",

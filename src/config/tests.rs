@@ -409,7 +409,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --set: unknown key "nothing" in [run]
     hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
     error: --set: unknown table "nowhere"
-    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, limits, github
     error: --worker: unknown worker "absent"
     hint: known workers are aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell; or add [workers.absent]
     error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"

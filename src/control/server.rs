@@ -193,7 +193,7 @@ mod tests {
     use crate::control::ask;
 
     /// The first argument of a program that is above no test.
-    const NOBODY: &str = "__nobody";
+    const STRANGER: &str = "__stranger";
 
     fn serve(folder: &Path, below: &'static str) -> (PathBuf, Server) {
         let path = folder.join("s.sock");
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_request_needs_the_secret_that_only_the_user_can_read() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, _server) = serve(folder.path(), NOBODY);
+        let (path, _server) = serve(folder.path(), STRANGER);
         let answer = ask(&path, &Request::Pause).unwrap();
         assert_eq!(answer, Some(Response::Done));
         for forged in [
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn a_line_without_an_end_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, _server) = serve(folder.path(), NOBODY);
+        let (path, _server) = serve(folder.path(), STRANGER);
         let answer = send(&path, &vec![b'x'; LONGEST_LINE + 8192]);
-        // The rest of the line that nobody reads may reset the connection.
+        // The rest of the line that is not read may reset the connection.
         assert!(answer.is_empty() || answer.contains("too long"), "{answer}");
         assert_eq!(ask(&path, &Request::Pause).unwrap(), Some(Response::Done));
     }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_silent_client_keeps_no_other_waiting() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, _server) = serve(folder.path(), NOBODY);
+        let (path, _server) = serve(folder.path(), STRANGER);
         let silent = UnixStream::connect(&path).unwrap();
         assert_eq!(ask(&path, &Request::Pause).unwrap(), Some(Response::Done));
         drop(silent);

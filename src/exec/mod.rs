@@ -83,7 +83,7 @@ pub struct Job {
     pub limits: ResourceLimits,
 }
 
-/// Returns the part of a confinement that this machine can enforce by itself.
+/// Returns the part of a confinement that the kernel of this machine can enforce.
 pub fn sandbox_support() -> Support {
     system::sandbox_support()
 }

@@ -33,7 +33,7 @@ pub struct ResourceLimits {
     pub cpu_time: Option<Duration>,
 }
 
-/// The part of a confinement that this machine can enforce by itself.
+/// The part of a confinement that the kernel of this machine can enforce.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Support {
     /// Nothing.

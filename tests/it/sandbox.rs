@@ -92,9 +92,9 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
                 "a replaced object",
                 "git replace HEAD:README.md $(echo x | git hash-object -w --stdin)",
             ),
-            ("the run's folder", "echo 1 > \"$R/x\""),
+            ("the folder of the run", "echo 1 > \"$R/x\""),
             (
-                "the attempt's folder",
+                "the folder of the attempt",
                 "echo 1 > \"$R/attempts/1-1/worker/exit.json\"",
             ),
             ("the control socket", "rm \"$R/control.sock\""),
@@ -103,7 +103,7 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
                 "kill -STOP $(sed 's/.*\"shim\":{\"pid\":\\([0-9]*\\).*/\\1/' \"$R/attempts/1-1/worker/proc.json\")",
             ),
             (
-                "the run's process",
+                "the process of the run",
                 "kill -STOP $(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' \"$R/holder.json\")",
             ),
         ],
@@ -113,7 +113,30 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
     let ended = scene.run(&plan, &["--no-assemble"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     before.assert_same(&scene.fingerprint());
-    insta::assert_snapshot!(tried(&scene, "a"), @"");
+    insta::assert_snapshot!(tried(&scene, "a"), @r"
+    its worktree: allowed
+    a temporary file: allowed
+    its report: allowed
+    /dev/null: allowed
+    the main checkout: denied
+    a new file of the checkout: denied
+    the truncation of a file: denied
+    the home folder: denied
+    a hook: denied
+    the configuration: denied
+    attributes: denied
+    the branch main: denied
+    a new branch: denied
+    a tag: denied
+    the stash: denied
+    the journal: denied
+    a replaced object: denied
+    the folder of the run: denied
+    the folder of the attempt: denied
+    the control socket: denied
+    its supervisor: denied
+    the process of the run: denied
+    ");
 }
 
 #[test]
@@ -139,7 +162,15 @@ fn a_worker_commits_amends_merges_and_rebases_inside_the_sandbox() {
     );
     let plan = format!("1. [A] a\n   - run: sh {script} && git add -A && git commit -qm last\n");
     scene.run(&plan, &["--no-assemble"]).expect(0);
-    insta::assert_snapshot!(tried(&scene, "a"), @"");
+    insta::assert_snapshot!(tried(&scene, "a"), @r"
+    commit: allowed
+    amend: allowed
+    merge: allowed
+    reset: allowed
+    status: allowed
+    revert: allowed
+    rebase: allowed
+    ");
     scene.git(&["fsck", "--no-dangling"]);
 }
 
@@ -161,7 +192,12 @@ fn without_commits_the_whole_git_folder_is_closed() {
     );
     let plan = format!("1. [A] a\n   - run: sh {script}\n");
     scene.run(&plan, &["--no-assemble"]).expect(0);
-    insta::assert_snapshot!(tried(&scene, "a"), @"");
+    insta::assert_snapshot!(tried(&scene, "a"), @r"
+    status: allowed
+    commit: denied
+    an object: denied
+    a branch of the run: denied
+    ");
     assert_eq!(
         scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]),
         "1"
@@ -175,19 +211,22 @@ fn a_denied_change_is_named_with_the_line_that_allows_it() {
     let plan = "1. [A] a\n   - run: echo 1 > a.txt && echo 1 > $HOME/tool/cache\n";
     let cache = scene.root.join("home/tool");
     fs::create_dir_all(&cache).unwrap();
-    scene.run(plan, &[]).expect(3);
-    let json = scene.json();
-    let failure = &json["tasks"][0]["failure"];
-    let said = [
-        &failure["class"],
-        &failure["message"],
-        &failure["suggestion"],
-    ];
-    let said: Vec<&str> = said.iter().filter_map(|text| text.as_str()).collect();
-    insta::assert_snapshot!(scene.normal(&said.join("\n")), @"");
+    let said = scene.run(plan, &[]).expect(3).out;
+    let said = scene.normal(&said.replace(&scene.run_name(), "RUN"));
+    let told = ["Error type", "Initial", "Suggested"];
+    let lines = said
+        .lines()
+        .filter(|line| told.iter().any(|told| line.contains(told)));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    • Error type: Blocker (non-retryable until it is fixed)
+      1. Initial (0.0s): Failed — `the sandbox denied a change of <root>/home/tool/cache`
+    • Suggested resolution: if it may, add "<root>/home/tool" to `write` under [sandbox], or to `state` of [workers.shell], in your own configuration (`dispatch help sandbox`), then `dispatch retry RUN 1`
+    "#);
     scene.unset_env("DISPATCH_SANDBOX_WRITE");
     scene.set_env("DISPATCH_SANDBOX_WRITE", "[\"~/tool\"]");
-    scene.run(plan, &[]).expect(0);
+    let run = scene.run_name();
+    scene.dispatch(&["retry", &run, "1"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE");
 }
 
 #[test]
@@ -258,10 +297,10 @@ fn a_worker_that_kills_its_supervisor_is_tried_a_few_times_and_fails() {
     scene.run(&plan, &[]).expect(3);
     // A failure that repeats itself is not tried again.
     assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 2);
-    let message = scene.json()["tasks"][0]["failure"]["message"].to_string();
+    let note = scene.json()["tasks"][0]["note"].to_string();
     assert!(
-        message.contains("supervisor of the worker was killed"),
-        "{message}"
+        note.contains("supervisor of the worker was killed"),
+        "{note}"
     );
 }
 
@@ -315,7 +354,32 @@ fn a_strict_sandbox_is_built_with_bubblewrap() {
     let given = given.replace(&tmp.unwrap(), "TMP");
     let given: Vec<&str> = given.lines().collect();
     let given = given.join(" ").replace(" --", "\n--");
-    insta::assert_snapshot!(given, @"");
+    insta::assert_snapshot!(given, @r"
+    --die-with-parent
+    --new-session
+    --unshare-pid
+    --unshare-ipc
+    --unshare-net
+    --ro-bind / /
+    --dev /dev
+    --proc /proc
+    --tmpfs /tmp
+    --tmpfs <root>/home
+    --ro-bind-try <root>/shop/.git <root>/shop/.git
+    --bind-try <root>/shop.dispatch/RUN/a <root>/shop.dispatch/RUN/a
+    --bind-try <root>/shop/.git/worktrees/RUN-a <root>/shop/.git/worktrees/RUN-a
+    --bind-try <root>/shop/.git/dispatch/runs/RUN/attempts/1-1/exchange <root>/shop/.git/dispatch/runs/RUN/attempts/1-1/exchange
+    --bind-try <root>/shop/.git/objects <root>/shop/.git/objects
+    --bind-try <root>/shop/.git/refs/heads/dispatch/RUN <root>/shop/.git/refs/heads/dispatch/RUN
+    --bind-try <root>/shop/.git/logs/refs/heads/dispatch/RUN <root>/shop/.git/logs/refs/heads/dispatch/RUN
+    --bind-try <root>/home/.m2 <root>/home/.m2
+    --bind-try <root>/dispatch-TMP <root>/dispatch-TMP
+    --tmpfs <root>/home/.ssh
+    --ro-bind /dev/null <root>/shop/.git/dispatch/runs/RUN/control.sock
+    --ro-bind /dev/null <root>/shop/.git/dispatch/runs/RUN/control.secret
+    --chdir <root>/shop.dispatch/RUN/a
+    -- sh -c echo 1 > a.txt
+    ");
 }
 
 #[test]

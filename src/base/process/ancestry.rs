@@ -80,7 +80,7 @@ mod tests {
         let inner = line.trim().parse().unwrap();
         let above_this_test = count_above(std::process::id(), "-c");
         assert_eq!(count_above(inner, "-c"), above_this_test + 1);
-        assert_eq!(count_above(inner, "__attempt-of-nobody"), 0);
+        assert_eq!(count_above(inner, "__stranger"), 0);
         drop(child.stdin.take());
         child.wait().unwrap();
     }

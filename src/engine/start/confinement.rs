@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Settings;
+use crate::config::{self, Overrides, Settings};
 use crate::engine::spec::confinement::{Means, kind, means};
 use crate::engine::start::{StartError, worker_names};
 use crate::exec::{Support, sandbox_support};
+use crate::git::Repo;
 use crate::model::plan::Plan;
 use crate::model::worker::{Confinement, Worker};
 use crate::worker::inner_sandbox::without_own_sandbox;
@@ -19,6 +20,22 @@ pub(super) fn refuse_missing(plan: &Plan, settings: &Settings) -> Result<(), Sta
         means(settings, kind(settings, Some(worker), least)).map_err(StartError::NoSandbox)?;
     }
     Ok(())
+}
+
+/// Replaces the confinement and the limits in the settings of a run by those of now: the user may have
+/// allowed what was denied, or denied more. An invalid configuration changes nothing.
+pub fn use_current(repo: &Repo, settings: &mut Settings) {
+    let Ok(now) = config::load(&repo.top, None, &Overrides::default()) else {
+        return;
+    };
+    settings.sandbox = now.sandbox;
+    settings.limits = now.limits;
+    for (name, worker) in &mut settings.workers {
+        if let Some(now) = now.workers.get(name) {
+            worker.sandbox = now.sandbox;
+            worker.state.clone_from(&now.state);
+        }
+    }
 }
 
 /// Lists a remark on each part of the confinement that is missing on this machine, and on each agent

@@ -1,6 +1,6 @@
 //! Starts a run; nothing is created before all checks have passed.
 
-mod confinement;
+pub mod confinement;
 pub mod detach;
 pub mod plan_file;
 pub mod remarks;
