@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid,
@@ -62,7 +62,7 @@ impl Worker {
             .process_group(0);
         limits::set(&job.limits, job.max_log);
         let started = match &job.sandbox {
-            Some(Sandbox::Write(write)) => start_confined(&mut command, write, tmp)?,
+            Some(Sandbox::Write(write)) => start_confined(|| command.spawn(), write, tmp)?,
             _ => command.spawn(),
         };
         let child = started.map_err(|error| explain(program, &error))?;
@@ -112,14 +112,14 @@ fn wrapped(job: &Job, tmp: Option<&Path>) -> Vec<String> {
 /// Starts a program from a thread that confines itself first, so that the shim stays free and the
 /// program has not run a single instruction unconfined.
 fn start_confined(
-    command: &mut Command,
+    start: impl FnOnce() -> io::Result<Child> + Send,
     write: &[PathBuf],
     tmp: Option<&Path>,
 ) -> Result<io::Result<Child>, String> {
     let mut write = write.to_vec();
     write.extend(tmp.map(Path::to_owned));
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| system::restrict(&write).map(|()| command.spawn()));
+        let thread = scope.spawn(|| system::restrict(&write).map(|()| start()));
         let failed = |_| Err("the thread that starts the worker failed".to_owned());
         thread.join().unwrap_or_else(failed)
     })

@@ -219,7 +219,7 @@ fn a_denied_change_is_named_with_the_line_that_allows_it() {
         .filter(|line| told.iter().any(|told| line.contains(told)));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
     • Error type: Blocker (non-retryable until it is fixed)
-      1. Initial (0.0s): Failed — `the sandbox denied a change of <root>/home/tool/cache`
+      1. Initial (<time>): Failed — `the sandbox denied a change of <root>/home/tool/cache`
     • Suggested resolution: if it may, add "<root>/home/tool" to `write` under [sandbox], or to `state` of [workers.shell], in your own configuration (`dispatch help sandbox`), then `dispatch retry RUN 1`
     "#);
     scene.unset_env("DISPATCH_SANDBOX_WRITE");
