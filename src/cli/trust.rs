@@ -42,7 +42,7 @@ pub(crate) struct TrustArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the configuration is invalid, the answer is no, or the consent cannot be recorded.
+/// When the configuration is invalid, the user declines, or the consent cannot be recorded.
 pub(crate) fn run(args: TrustArgs, ui: &Ui) -> CommandResult {
     if args.list {
         return list(args.json, ui);
@@ -113,16 +113,16 @@ pub(crate) fn preview(repo: &Repo, settings: &Settings) -> Result<String, Comman
 
 fn render(brought: &Brought, consent: &Consent) -> String {
     let state = match consent {
-        Consent::Missing => ", which you have not agreed to yet",
-        Consent::Outdated { .. } => ", which has changed since you agreed to it",
+        Consent::Missing => ", not agreed to yet",
+        Consent::Outdated { .. } => ", changed since you agreed to them",
         Consent::NotNeeded | Consent::Given => "",
     };
     let mut text = format!(
-        "This repository brings these settings ({FILE_NAME}){state}\n{}",
+        "Settings of this repository ({FILE_NAME}){state}\n{}",
         terminal_safe(&brought.render())
     );
     if let Consent::Outdated { before } = consent {
-        text.push_str("The change\n");
+        text.push_str("\nThe change\n");
         for line in line_diff(before, &brought.text) {
             text.push_str(&format!("   {line}\n"));
         }

@@ -1,6 +1,6 @@
 //! The part of a repository's settings that needs the user's consent.
 //!
-//! A repository comes from somebody else. Most of its settings only choose between things that
+//! A repository may be a stranger's. Most of its settings only choose between things that
 //! dispatch does anyway. All others (programs, worker profiles, places outside of the repository) are
 //! listed here and need consent; a key that is added later does so, too, until it is named as harmless.
 
@@ -60,7 +60,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
 pub struct Brought {
     /// Its whole text, which consent is bound to.
     pub text: String,
-    /// What needs consent, such as `worktree.setup: npm ci`: each with all its lines.
+    /// Each setting that needs consent, such as `worktree.setup: npm ci`, with all its lines.
     pub settings: Vec<String>,
     /// The worker profiles that it makes or changes.
     pub workers: Vec<String>,

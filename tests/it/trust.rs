@@ -32,7 +32,7 @@ fn settings_run_nothing_before_the_user_has_agreed() {
     #1 [A] One
        run: echo a > a.txt
 
-    This repository brings these settings (.dispatch.toml), which you have not agreed to yet
+    Settings of this repository (.dispatch.toml), not agreed to yet
        assemble.check: true
        worktree.setup: touch ../../../set-up
     ");
@@ -44,7 +44,7 @@ fn settings_run_nothing_before_the_user_has_agreed() {
     ");
     let asked = scene.dispatch(&["trust"]).expect(2);
     insta::assert_snapshot!(format!("{}{}", asked.out, asked.err), @r#"
-    This repository brings these settings (.dispatch.toml), which you have not agreed to yet
+    Settings of this repository (.dispatch.toml), not agreed to yet
        assemble.check: true
        worktree.setup: touch ../../../set-up
     error: cannot ask for confirmation: not a terminal
@@ -94,7 +94,7 @@ fn the_question_before_a_run_shows_the_settings_and_records_the_answer() {
         said.contains("worktree.setup: touch ../../../set-up"),
         "{said}"
     );
-    assert!(said.contains("which you have not agreed to yet"), "{said}");
+    assert!(said.contains("not agreed to yet"), "{said}");
     scene.dispatch(&["run", "plan.md", "--yes"]).expect(2);
     let said = typed(&scene, "run plan.md", "y\n").unwrap();
     assert!(scene.root.join("set-up").exists(), "{said}");
@@ -114,9 +114,10 @@ fn an_edit_asks_again_and_shows_the_difference() {
     ");
     let shown = scene.dispatch(&["trust", "--yes"]).expect(0);
     insta::assert_snapshot!(shown.out, @r#"
-    This repository brings these settings (.dispatch.toml), which has changed since you agreed to it
+    Settings of this repository (.dispatch.toml), changed since you agreed to them
        assemble.check: true
        worktree.setup: curl ../../../set-up
+
     The change
          [worktree]
        - setup = ["touch ../../../set-up"]

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(folder.read(&two).unwrap(), None);
         assert!(folder.remove(&one).unwrap());
         assert!(!folder.remove(&one).unwrap());
-        // A damaged file is no consent.
+        // A damaged file does not count.
         std::fs::write(folder.file(&one), "{").unwrap();
         assert_eq!(folder.read(&one).unwrap(), None);
     }
