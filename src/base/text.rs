@@ -1,5 +1,7 @@
 //! Text: plurals, clipping, slugs, suggestions, and escaping for a terminal.
 
+use std::path::Path;
+
 use unicode_width::UnicodeWidthStr;
 
 pub use crate::base::safe::terminal_safe;
@@ -11,6 +13,11 @@ pub fn shell_word(text: &str) -> String {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+/// Quotes a path as one word of a POSIX shell.
+pub fn shell_path(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
 }
 
 /// Wraps a line between its words; what stands between backticks is one word. Lines after the first
