@@ -227,6 +227,9 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
                 "nothing changed; `git log refs/dispatch/runs/{run}` shows the journal"
             )),
+            EngineError::Untrusted { .. } => {
+                CommandError::usage(command.message).hint(error.suggestion().unwrap_or_default())
+            }
             EngineError::Unsigned(_) => command.hint(
                 "no branch has moved; make `git commit -S` work, or turn signing off with \
                  `git config commit.gpgSign false`",

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::base::text::plural;
 use crate::failure::patterns::PatternError;
 
+pub mod brought;
 pub mod builtin;
 mod consistency;
 mod file;
@@ -31,7 +32,7 @@ pub mod variable;
 pub mod worker_keys;
 mod worktree_path;
 
-pub use load::{environment, for_assembly, load, user_file};
+pub use load::{environment, for_assembly, load, state_folder, user_file};
 pub use problem::{ConfigProblem, Location};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
@@ -47,7 +48,7 @@ pub const FILE_NAME: &str = ".dispatch.toml";
 pub struct Sources {
     /// The repository's file, or the one named in its place: its path for messages and its text.
     pub repo_file: Option<(PathBuf, String)>,
-    /// `true` if the user named that file, which may then loosen the sandbox.
+    /// `true` if the user named that file, which is consent to it, also where it loosens the sandbox.
     pub is_explicit: bool,
     /// The user's file.
     pub user_file: Option<(PathBuf, String)>,
@@ -105,9 +106,11 @@ fn apply(sources: &Sources, layers: &mut Layers) -> bool {
     for (number, (_, text)) in files(sources).into_iter().enumerate().rev() {
         match file::parse_file(text, number) {
             Ok(file) => {
+                let is_of_repository =
+                    number == 0 && sources.repo_file.is_some() && !sources.is_explicit;
                 let before = layers.settings.clone();
-                file.apply(layers);
-                if number == 0 && sources.repo_file.is_some() && !sources.is_explicit {
+                file.apply(layers, is_of_repository);
+                if is_of_repository {
                     tightening::refuse_looser(&before, layers);
                 }
             }

@@ -60,6 +60,8 @@ checked_texts! {
     Glob: syntax::glob;
     /// A path outside the repository: absolute, `~/…`, or `$NAME` and what follows.
     OwnPath: syntax::own_path;
+    /// A folder of the user: absolute, or below `~`.
+    OwnFolder: syntax::own_folder;
     /// The name of an environment variable.
     VariableName: syntax::variable_name;
 }
