@@ -17,6 +17,7 @@ pub mod parallel;
 pub mod process;
 pub mod record_log;
 pub mod reflink;
+pub mod regular_file;
 pub mod removal;
 pub mod table;
 pub mod terminal;

@@ -1,12 +1,12 @@
 //! `dispatch prompt PLAN TASK`: prints the prompt of a task without running anything.
 
-use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::base::clock::Clock;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::terminal_safe;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -199,7 +199,7 @@ fn given(
     attempt: AttemptNumber,
 ) -> Result<String, CommandError> {
     let folder = here.repo.attempt_folder(run.as_str(), number.0, attempt);
-    let bytes = fs::read(folder.join(PROMPT_FILE)).map_err(|_| {
+    let bytes = regular_file::read(&folder.join(PROMPT_FILE), RECORD_LIMIT).map_err(|_| {
         CommandError::failed(format!(
             "no prompt of attempt {attempt} at {number} of {run} is kept on this machine"
         ))

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::store::{Store, StoreError};
 use crate::merge::answer::Lineage;
@@ -148,7 +149,7 @@ impl Store {
 
     /// Lists the commits at which a shallow history ends.
     pub(super) fn shallow_commits(&self) -> Vec<Oid> {
-        let text = std::fs::read_to_string(self.backend.folder().join("shallow"));
+        let text = regular_file::read_text(&self.backend.folder().join("shallow"), RECORD_LIMIT);
         let text = text.unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }

@@ -1,10 +1,11 @@
 //! Captures the content of an attempt's worktree, committed or not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
+use crate::base::regular_file;
 use crate::git::command::{Git, GitError};
 use crate::git::racy_index::refresh_index_mtime;
 use crate::git::raw_diff::parse_staged;
@@ -160,12 +161,8 @@ impl Store {
     fn copy_index(&self, worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
         let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
         let copied = (|| {
-            let original = fs::metadata(&index)?;
-            fs::copy(&index, &copy)?;
-            File::options()
-                .write(true)
-                .open(&copy)?
-                .set_modified(original.modified()?)?;
+            let original = fs::symlink_metadata(&index)?;
+            regular_file::copy_with_time(&index, &copy)?;
             match self.format() {
                 ObjectFormat::Sha1 => refresh_index_mtime(&copy, &original, &worktree.path),
                 // libgit2 might take its longer entries for others.

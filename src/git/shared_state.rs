@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
+use crate::base::regular_file::{self, LINE_LIMIT, RECORD_LIMIT};
 use crate::git::head::{self, render_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
@@ -157,7 +159,12 @@ impl Sources {
     /// Adds a file and reads it.
     fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
         self.add(path);
-        fs::read(path).ok()
+        match regular_file::read_linked(path, RECORD_LIMIT) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // A pipe or a device in its place is a change, too.
+            Err(error) => Some(format!("unreadable: {error}").into_bytes()),
+        }
     }
 }
 
@@ -237,7 +244,8 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
                 _ => {
-                    if let Ok(text) = fs::read_to_string(entry.path()) {
+                    if let Ok(text) = regular_file::read_linked(&entry.path(), LINE_LIMIT) {
+                        let text = String::from_utf8_lossy(&text);
                         found.insert(name, text.trim_end().to_owned());
                     }
                 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::base::regular_file;
 use crate::git::capture::CaptureError;
 use crate::git::commit::{By, NewCommit};
 use crate::git::quarantine::Quarantine;
@@ -137,7 +138,7 @@ impl Snapshots {
 /// Copies an index with its time stamp, with which git tells entries that it cannot trust. git
 /// replaces an index by renaming, so an open one stays complete.
 fn copy(original: &Path, copied: &mut IndexCopy) -> io::Result<()> {
-    let mut from = File::open(original)?;
+    let mut from = regular_file::open(original)?;
     let meta = from.metadata()?;
     let stamp = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
     if copied.original == Some(stamp) && copied.path.exists() {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::Git;
 
 /// The file of the configuration in the admin folder.
@@ -31,9 +32,9 @@ const HARMLESS_PREFIXES: [&str; 4] = ["user.name", "user.email", "author.", "com
 /// # Errors
 /// When the admin folder cannot be written.
 pub(super) fn record(admin: &Path) -> io::Result<()> {
-    match fs::copy(admin.join(FILE), admin.join(RECORD)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    match regular_file::read(&admin.join(FILE), RECORD_LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        read => fs::write(admin.join(RECORD), read?),
     }
 }
 
@@ -43,11 +44,12 @@ pub(super) fn record(admin: &Path) -> io::Result<()> {
 /// When the file cannot be read.
 pub(super) fn foreign_setting(admin: &Path) -> io::Result<Option<String>> {
     let file = admin.join(FILE);
-    let text = match fs::read(&file) {
+    let text = match regular_file::read(&file, RECORD_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read?,
     };
-    if fs::read(admin.join(RECORD)).is_ok_and(|recorded| recorded == text) {
+    if regular_file::read(&admin.join(RECORD), RECORD_LIMIT).is_ok_and(|recorded| recorded == text)
+    {
         return Ok(None);
     }
     // The settings of the main checkout, for a worktree without a record.

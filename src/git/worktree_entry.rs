@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
+use crate::base::regular_file;
 use crate::base::removal::remove_folder;
 use crate::git::command::{Git, GitError};
 use crate::git::object_hash::hash_tree;
@@ -127,7 +128,7 @@ impl Repo {
         let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
         let link = path.join(".git");
         let dangling = || {
-            let text = fs::read_to_string(&link).unwrap_or_default();
+            let text = regular_file::read_line(&link).unwrap_or_default();
             let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
             admin.starts_with(self.common.join("worktrees")) && !admin.exists()
         };
@@ -145,7 +146,7 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove_orphan(&self, path: &Path) -> Result<(), WorktreeError> {
-        let text = fs::read_to_string(path.join(".git")).unwrap_or_default();
+        let text = regular_file::read_line(&path.join(".git")).unwrap_or_default();
         let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
         let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
         match is_orphan {
@@ -247,7 +248,7 @@ impl Repo {
         let git = self.git().setting("worktree.useRelativePaths=false");
         git.run(&args)?;
         let link = path.join(".git");
-        let text = at(&link, fs::read_to_string(&link))?;
+        let text = at(&link, regular_file::read_line(&link))?;
         let admin = PathBuf::from(text.trim_end().trim_start_matches("gitdir: "));
         let worktree = Worktree {
             path: path.to_owned(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
@@ -65,7 +66,7 @@ pub(super) async fn look_after(
         if after.name == name {
             return Ok(Vec::new());
         }
-        let before = fs::read(state_file(&context, name)).ok();
+        let before = regular_file::read(&state_file(&context, name), RECORD_LIMIT).ok();
         let before = before.and_then(|text| serde_json::from_slice::<SharedState>(&text).ok());
         Ok(before.map_or_else(Vec::new, |before| changes(&before, &after.state)))
     })

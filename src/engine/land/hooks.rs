@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::process::is_executable;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -138,7 +139,10 @@ impl Hooks {
             .parse()
             .map_err(|_| LandError::Engine(EngineError::Broken(staged)))?;
         let tree = without_brought(context, worktree, tree, staged)?;
-        Ok((tree, fs::read_to_string(&file).map_err(failed)?))
+        Ok((
+            tree,
+            regular_file::read_text(&file, RECORD_LIMIT).map_err(failed)?,
+        ))
     }
 
     fn run_one(&self, git: &Git, hook: &'static str, message: &Path) -> Result<(), LandError> {

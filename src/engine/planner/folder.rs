@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::base::files::FileLock;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::sweep::sweep;
@@ -135,7 +136,7 @@ pub(super) fn remove(repo: &Repo, folder: &Path) -> Result<(), EngineError> {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 
-    let recorded = fs::read(folder.join(WORKTREE)).unwrap_or_default();
+    let recorded = regular_file::read(&folder.join(WORKTREE), LINE_LIMIT).unwrap_or_default();
     let place = PathBuf::from(OsString::from_vec(recorded));
     if place.is_absolute() {
         match repo.find_worktree(&place) {

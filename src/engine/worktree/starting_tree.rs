@@ -17,7 +17,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,6 +24,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::git::Store;
 use crate::git::blob_merge::MergePredictor;
@@ -103,7 +103,7 @@ impl StartingTree {
 
     /// Reads the record of a worktree; `None` for one without set-up and copies.
     pub fn read(worktree: &Worktree) -> Option<StartingTree> {
-        let text = fs::read(worktree.admin.join(FILE)).ok()?;
+        let text = regular_file::read(&worktree.admin.join(FILE), RECORD_LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
