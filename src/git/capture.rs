@@ -84,7 +84,8 @@ impl Store {
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = self.copy_index(worktree, INDEX_COPY)?;
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.repo.git_in(worktree)?;
+        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
         stage_everything(&git, &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
@@ -108,7 +109,8 @@ impl Store {
     ) -> Result<bool, CaptureError> {
         worktree.verify()?;
         let index = self.copy_index(worktree, STATUS_COPY)?;
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.repo.git_in(worktree)?;
+        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
         let status = [
             "status",
             "--porcelain",
@@ -192,7 +194,7 @@ impl Store {
             return Ok(tree);
         }
         let index = index.display().to_string();
-        let git = worktree.git().env("GIT_INDEX_FILE", index);
+        let git = self.repo.git_in(worktree)?.env("GIT_INDEX_FILE", index);
         if let Some(tree) = self.head_with_index(&git, head)? {
             return Ok(tree);
         }

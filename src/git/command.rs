@@ -88,6 +88,9 @@ pub enum GitError {
     /// A filter of the repository failed.
     #[error(transparent)]
     Filter(Box<FailedFilter>),
+    /// The settings for git in worktrees cannot be read or kept.
+    #[error("could not use the settings in {}", .0.display())]
+    Settings(PathBuf, #[source] std::io::Error),
 }
 
 /// A filter that failed on a file.
@@ -175,6 +178,9 @@ impl Git {
         }
         program = program
             .env("GIT_OPTIONAL_LOCKS", "0")
+            // `refs/replace` and grafts exchange commits without a trace, and libgit2 ignores them.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_GRAFT_FILE", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")
             .env("LC_ALL", "C");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
 use crate::git::formats::Formats;
+use crate::git::frozen_settings::FrozenSettings;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
@@ -37,6 +38,8 @@ pub struct Repo {
     pub(super) heads: Arc<Mutex<HeadCache>>,
     /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
     pub(super) plain_trees: Arc<Mutex<HashSet<Oid>>>,
+    /// The settings that git in worktrees uses.
+    pub(super) frozen: Arc<Mutex<Option<Arc<FrozenSettings>>>>,
     /// The author and committer of the commits in the user's name.
     pub(super) user: User,
 }
@@ -56,6 +59,7 @@ impl Repo {
             stores: Arc::default(),
             heads: Arc::default(),
             plain_trees: Arc::default(),
+            frozen: Arc::default(),
         }
     }
 

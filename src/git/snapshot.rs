@@ -29,6 +29,7 @@ const NOT_DURABLE: [&str; 1] = ["core.fsync=none"];
 /// Snapshots of worktrees, removed when this is dropped.
 #[derive(Debug)]
 pub struct Snapshots {
+    repo: Repo,
     quarantine: Arc<Quarantine>,
     copies: HashMap<PathBuf, IndexCopy>,
 }
@@ -51,6 +52,7 @@ impl Snapshots {
     /// When the quarantine cannot be written.
     pub fn new(repo: &Repo) -> io::Result<Snapshots> {
         Ok(Snapshots {
+            repo: repo.clone(),
             quarantine: Arc::new(Quarantine::new(repo)?),
             copies: HashMap::new(),
         })
@@ -99,8 +101,9 @@ impl Snapshots {
             return Ok(None);
         }
         let index = self.copy_index(worktree)?;
-        let git = worktree
-            .git()
+        let git = self
+            .repo
+            .git_in(worktree)?
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
         stage_everything(&git, &NOT_DURABLE, left_out)?;

@@ -5,6 +5,7 @@
 
 use crate::base::fault;
 use crate::git::backend::{Backend, ObjectKind};
+use crate::git::command::{Git, GitError};
 use crate::git::formats::{Formats, Way};
 use crate::git::identity::User;
 use crate::git::libgit2::Libgit2;
@@ -12,6 +13,7 @@ use crate::git::repo::Repo;
 use crate::git::transient::retried;
 use crate::git::tree::{TreeEntry, entries, order, write_entry};
 use crate::git::tree_edit::{Trees, edit_tree};
+use crate::git::worktree::Worktree;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::{ObjectFormat, Oid};
 
@@ -21,6 +23,7 @@ pub use crate::git::store_error::StoreError;
 pub struct Store {
     pub(super) backend: Box<dyn Backend>,
     pub(super) user: User,
+    pub(super) repo: Repo,
 }
 
 impl std::fmt::Debug for Store {
@@ -72,8 +75,11 @@ impl Store {
     }
 
     pub(super) fn of(backend: Box<dyn Backend>, repo: &Repo) -> Store {
-        let user = repo.user.clone();
-        Store { backend, user }
+        Store {
+            backend,
+            user: repo.user.clone(),
+            repo: repo.clone(),
+        }
     }
 
     /// Stops libgit2 from keeping the trees and commits it reads, in this process. A run reads most
@@ -97,6 +103,14 @@ impl Store {
             Way::Program => Box::new(repo.program(repo.formats.objects).durable()),
         };
         Ok(Store::of(backend, repo))
+    }
+
+    /// Returns git inside a worktree, as [`Repo::git_in`].
+    ///
+    /// # Errors
+    /// As [`Repo::git_in`].
+    pub fn git_in(&self, worktree: &Worktree) -> Result<Git, GitError> {
+        self.repo.git_in(worktree)
     }
 
     /// The format of object ids.

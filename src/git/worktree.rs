@@ -171,8 +171,21 @@ impl Worktree {
         at(&gitdir, files::replace(&gitdir, to_folder.as_bytes()))
     }
 
-    /// Returns git inside it.
+    /// Returns git inside it, with the current settings of the repository. Its links are not read: a
+    /// worker could change them at any time. [`Repo::git_in`] also leaves out changed settings.
+    ///
+    /// [`Repo::git_in`]: crate::git::Repo::git_in
     pub fn git(&self) -> Git {
         Git::at(&self.path)
+            .env("GIT_DIR", self.admin.as_os_str())
+            .env("GIT_COMMON_DIR", self.common().as_os_str())
+            .env("GIT_WORK_TREE", self.path.as_os_str())
+    }
+
+    /// Returns the folder that all worktrees share.
+    fn common(&self) -> &Path {
+        let entries = self.admin.parent();
+        let linked = entries.filter(|entries| entries.ends_with("worktrees"));
+        linked.and_then(Path::parent).unwrap_or(&self.admin)
     }
 }

@@ -15,7 +15,7 @@ use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file;
 use crate::base::removal::remove_folder;
-use crate::git::command::{Git, GitError};
+use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
 use crate::git::refs::branch_ref;
@@ -59,7 +59,7 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            self.check_out(path, head)?;
+            self.check_out(&worktree, head)?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
@@ -74,13 +74,14 @@ impl Repo {
     }
 
     /// Fills a new worktree with the files of its HEAD.
-    fn check_out(&self, path: &Path, head: &Head) -> Result<(), GitError> {
+    fn check_out(&self, worktree: &Worktree, head: &Head) -> Result<(), GitError> {
         let tree = self.tree_at(head);
+        let git = self.git_in(worktree)?;
         // git looks for attributes in every folder that it fills; in a tree without any they can be
         // read from the empty tree. git before 2.41 ignores that.
         let git = match tree.and_then(|tree| self.without_attributes(tree)) {
-            Some(empty) => Git::at(path).env("GIT_ATTR_SOURCE", empty.to_string()),
-            None => Git::at(path),
+            Some(empty) => git.env("GIT_ATTR_SOURCE", empty.to_string()),
+            None => git,
         };
         // By its tree, git need not look up the branch among all references.
         let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());

@@ -18,9 +18,9 @@ use crate::engine::worktree::ignored_repositories::{
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::submodules::{keep_nested, nested_repository};
-use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
+use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
 
 /// The number of ignored files that a remark names.
@@ -90,7 +90,7 @@ impl<'a> Search<'a> {
         for (commit, _) in self.log("HEAD")? {
             let points = format!("--points-at={commit}");
             let format = "--format=%(refname:lstrip=2)";
-            let git = self.case.worktree.git();
+            let git = self.git()?;
             let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
             let place = match branch.lines().next() {
                 Some(branch) => format!("on the branch {branch}"),
@@ -135,9 +135,14 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    fn git(&self) -> Result<Git, EngineError> {
+        let repo = &self.case.execution.context.repo;
+        Ok(repo.git_in(&self.case.worktree)?)
+    }
+
     /// Lists the commits in the log of a reference with their messages, the latest first.
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
-        let git = self.case.worktree.git();
+        let git = self.git()?;
         let format = "--format=%H %gs";
         let finished = git.finish(["log", "-g", format, reference, "--"])?;
         // Without the reference it fails, and there is nothing to list.
@@ -176,7 +181,7 @@ impl<'a> Search<'a> {
             let is_link = links.iter().any(|link| Path::new(link) == path);
             !is_link && size_since(&worktree.path.join(path), since).is_some()
         };
-        let own: Vec<PathBuf> = ignored_paths(worktree)?
+        let own: Vec<PathBuf> = ignored_paths(&self.case.execution.context.repo, worktree)?
             .into_iter()
             .filter(is_own)
             .collect();
@@ -244,7 +249,7 @@ impl<'a> Search<'a> {
     fn commit_of(&self, paths: &[PathBuf], nested: &[PathBuf]) -> Result<Option<Oid>, EngineError> {
         let (case, worktree) = (self.case, &self.case.worktree);
         let index = worktree.admin.join("dispatch-ignored-index");
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.git()?.env("GIT_INDEX_FILE", index.as_os_str());
         git.run(&["read-tree", &case.base.to_string()])?;
         let mut add: Vec<OsString> = ["add", "--force", "--"].map(OsString::from).to_vec();
         let spec = |magic: &str, path: &PathBuf| {

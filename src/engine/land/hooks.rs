@@ -115,10 +115,7 @@ impl Hooks {
     ) -> Result<(Oid, String), LandError> {
         // git sets GIT_DIR for hooks. In a linked worktree a hook that changes its folder would
         // take that folder for the top one, without GIT_WORK_TREE.
-        let git = lock
-            .hold(worktree.git().with_hooks())
-            .env("GIT_DIR", worktree.admin.as_os_str())
-            .env("GIT_WORK_TREE", worktree.path.as_os_str());
+        let git = lock.hold(worktree.git().with_hooks());
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
         // HEAD names no branch until then: a set-up that commits must not move the user's.
         populate((context, cancel), worktree, tree)?;

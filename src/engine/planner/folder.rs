@@ -77,7 +77,7 @@ impl PlannerFolder {
             }
         };
         fault::point("planner", "with its worktree");
-        let differing = changed_files(&worktree, base)?;
+        let differing = changed_files(repo, &worktree, base)?;
         Ok(PlannerFolder {
             repo: repo.clone(),
             path: folder.keep(),
@@ -93,11 +93,11 @@ impl PlannerFolder {
     /// # Errors
     /// When git cannot read or write the worktree.
     pub(super) fn restore(&self, base: Oid) -> Result<Vec<String>, EngineError> {
-        let changed = changed_files(&self.worktree, base)?;
+        let changed = changed_files(&self.repo, &self.worktree, base)?;
         let changed: Vec<String> = changed.difference(&self.differing).cloned().collect();
         let head = Head::Detached(base);
         if !changed.is_empty() || self.worktree.head().as_ref() != Some(&head) {
-            let git = self.worktree.git();
+            let git = self.repo.git_in(&self.worktree)?;
             git.run(&["read-tree", "--reset", "-u", &base.to_string()])?;
             sweep(&git)?;
             self.worktree.set_head(&head)?;
@@ -115,8 +115,12 @@ impl PlannerFolder {
 }
 
 /// Lists the files of a worktree that differ from a commit, and those that it does not have.
-fn changed_files(worktree: &Worktree, base: Oid) -> Result<BTreeSet<String>, EngineError> {
-    let git = worktree.git();
+fn changed_files(
+    repo: &Repo,
+    worktree: &Worktree,
+    base: Oid,
+) -> Result<BTreeSet<String>, EngineError> {
+    let git = repo.git_in(worktree)?;
     let base = base.to_string();
     let modified = git.run(&["diff", "--name-only", "--no-renames", "-z", &base])?;
     let new = git.run(&["ls-files", "--others", "--exclude-standard", "-z"])?;

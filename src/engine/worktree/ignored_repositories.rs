@@ -7,9 +7,9 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::git::GitError;
 use crate::git::submodules::is_repository;
 use crate::git::worktree::Worktree;
+use crate::git::{GitError, Repo};
 
 /// The most files and folders that one search looks at.
 pub const EXAMINED: usize = 5000;
@@ -27,7 +27,7 @@ pub struct Found {
 ///
 /// # Errors
 /// When git cannot read the worktree.
-pub fn ignored_paths(worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
+pub fn ignored_paths(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
     let list = [
         "ls-files",
         "--others",
@@ -36,7 +36,7 @@ pub fn ignored_paths(worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
         "--directory",
         "-z",
     ];
-    let listed = worktree.git().run(&list)?;
+    let listed = repo.git_in(worktree)?.run(&list)?;
     let entries = listed
         .split(|byte| *byte == 0)
         .filter(|entry| !entry.is_empty());

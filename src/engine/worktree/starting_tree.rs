@@ -93,7 +93,7 @@ impl StartingTree {
         let record = StartingTree {
             base,
             changes: changes.into_iter().map(changed).collect(),
-            ignored: ignored_paths(worktree)?,
+            ignored: ignored_paths(store, worktree)?,
             at: now_at(&worktree.admin).map_err(failed)?,
         };
         let text =
@@ -279,7 +279,7 @@ fn entry((mode, oid): (u32, Oid)) -> Entry {
 }
 
 /// Lists the paths that git ignores in a worktree, whole folders as one.
-fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
+fn ignored_paths(store: &Store, worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
     let args = [
         "ls-files",
         "-z",
@@ -288,7 +288,7 @@ fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
         "--exclude-standard",
         "--directory",
     ];
-    let output = worktree.git().run(&args)?;
+    let output = store.git_in(worktree)?.run(&args)?;
     let paths = output.split(|byte| *byte == 0);
     let paths = paths.filter(|path| !path.is_empty());
     Ok(paths.map(RepoPath::new).collect())

@@ -169,7 +169,7 @@ fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
-    let found = repositories_below(&worktree.path, &ignored_paths(worktree)?);
+    let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
     for path in found.paths {
         let repository = nested_repository(context, worktree, &path);
         if repository.own_tips()?.is_empty() {
