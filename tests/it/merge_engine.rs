@@ -94,7 +94,9 @@ fn detection_leaves_nothing_behind() {
     ];
     for base in [None, Some(forge.commits[0])] {
         let options = Options { base, ..options() };
-        let detection = detect(&forge.repo, &branches, &options).unwrap();
+        // The repository keeps a copy of its settings until it is dropped.
+        let repo = Repo::discover(&forge.repo.top).unwrap();
+        let detection = detect(&repo, &branches, &options).unwrap();
         assert_eq!(detection.conflicts().count(), 1);
     }
     assert_eq!(everything_in(&forge.repo.top), before);
