@@ -56,7 +56,7 @@ pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) 
             .on_terminal()
             .map_err(|error| CommandError::failed(error.to_string()))?;
     } else {
-        args.insert(1, "--no-ext-diff");
+        args.splice(1..1, ["--no-ext-diff", "--no-textconv"]);
         let text = here.repo.git().run(&args)?;
         ui.answer(&String::from_utf8_lossy(&text));
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use git_dispatch::conflicts::{Options, detect};
+use git_dispatch::git::Repo;
 use git_dispatch::git::merge_engine::MergeEngine;
 use git_dispatch::merge::answer::MergeAnswer;
 use git_dispatch::merge::oid::Oid;
