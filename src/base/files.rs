@@ -166,7 +166,7 @@ pub fn read_tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Reads a file of at most [`RECORD_LIMIT`] bytes, also through links; `None` if it does not exist.
 ///
 /// # Errors
-/// When it exists and cannot be read, or is no regular file.
+/// When it exists and cannot be read, or is not a regular file.
 pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match regular_file::read_linked(path, RECORD_LIMIT) {
         Ok(content) => Ok(Some(content)),

@@ -178,9 +178,8 @@ impl Git {
         }
         program = program
             .env("GIT_OPTIONAL_LOCKS", "0")
-            // `refs/replace` and grafts exchange commits without a trace, and libgit2 ignores them.
+            // `refs/replace` exchanges commits without a trace, and libgit2 ignores it.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("GIT_GRAFT_FILE", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")
             .env("LC_ALL", "C");

@@ -17,7 +17,7 @@ use crate::git::worktree::Worktree;
 use crate::git::worktree_config;
 
 /// Files that are copied; git runs programs that they name, or waits for them if they are pipes.
-const COPIED: [&str; 3] = ["info/attributes", "info/exclude", "info/sparse-checkout"];
+const COPIED: [&str; 3] = ["info/attributes", "info/exclude", "info/grafts"];
 
 /// Entries of the shared folder that are not linked: settings, and what belongs to the main checkout.
 const NOT_LINKED: [&str; 7] = [
