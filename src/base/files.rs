@@ -171,6 +171,14 @@ pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match regular_file::read_linked(path, RECORD_LIMIT) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // It stands for an empty file in settings.
+        Err(_)
+            if path
+                .canonicalize()
+                .is_ok_and(|path| path == Path::new("/dev/null")) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -22,3 +22,4 @@ pub mod removal;
 pub mod table;
 pub mod terminal;
 pub mod text;
+pub mod user_folders;

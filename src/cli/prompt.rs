@@ -86,7 +86,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
         return Err(CommandError::usage("a plan has no attempts")
             .hint("name a run, or leave --attempt and --next out"));
     }
-    let (settings, workers) = match RepoContext::open() {
+    let (settings, workers) = match RepoContext::open_to_read() {
         Ok(here) => {
             let config = args.config.as_deref();
             let settings = config::load(&here.repo.top, config, &Overrides::default())?;
@@ -137,7 +137,7 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
                 .hint("leave --config out, or name a plan"),
         );
     }
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(args.from.as_deref(), DefaultRun::Latest)?;
     let loaded = here.load(&run)?;
     let number = find_task(&loaded.state.plan, &args.task)?.number;

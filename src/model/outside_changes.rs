@@ -112,7 +112,9 @@ fn is_harmless_setting(key: &str) -> bool {
 /// display.
 pub fn changes_of_programs(before: &SharedState, after: &SharedState) -> Vec<String> {
     let settings = differing(&before.settings, &after.settings);
-    let settings = settings.filter(|key| !is_harmless_setting(key));
+    // git is not asked for them where it would wait for a pipe.
+    let is_known = !after.settings.is_empty();
+    let settings = settings.filter(|key| is_known && !is_harmless_setting(key));
     let settings = settings.map(|key| format!("git's setting {key}"));
     let is_program =
         |path: &&String| !matches!(path.as_str(), "config" | "config.worktree" | "info/exclude");

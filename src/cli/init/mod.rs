@@ -36,7 +36,7 @@ pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     let top = match RepoContext::open_if_any()? {
         Some(place) => place.repo.top,
         None if args.print => env::current_dir().unwrap_or_default(),
-        None => RepoContext::open()?.repo.top,
+        None => RepoContext::open_to_read()?.repo.top,
     };
     run_in(args, &top, ui)
 }
