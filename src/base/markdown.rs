@@ -147,7 +147,7 @@ mod tests {
         let nasty = "a|b `c` <img src=x> &amp; \u{1b}[31mred\u{1b}[0m \u{202e}evil\r\n| x |\u{7} \\| ![p](u)";
         insta::assert_snapshot!(
                     markdown_cell(nasty),
-        @r"a\|b \`c\` &lt;img src=x> &amp;amp; red �evil� \| x \|� \\\| !\[p](u)"
+        @r#"a\|b \`c\` &lt;img src=x> &amp;amp; red \\u{202e}evil\\u{d} \| x \|\\u{7} \\\| !\[p](u)"#
                 );
     }
 

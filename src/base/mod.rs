@@ -19,6 +19,7 @@ pub mod record_log;
 pub mod reflink;
 pub mod regular_file;
 pub mod removal;
+pub mod safe;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -1,6 +1,10 @@
 //! Text: plurals, clipping, slugs, suggestions, and escaping for a terminal.
 
+use std::path::Path;
+
 use unicode_width::UnicodeWidthStr;
+
+pub use crate::base::safe::terminal_safe;
 
 /// Quotes text as one word of a POSIX shell.
 pub fn shell_word(text: &str) -> String {
@@ -9,6 +13,11 @@ pub fn shell_word(text: &str) -> String {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+/// Quotes a path as one word of a POSIX shell.
+pub fn shell_path(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
 }
 
 /// Wraps a line between its words; what stands between backticks is one word. Lines after the first
@@ -137,22 +146,6 @@ fn is_one_swap(a: &str, b: &str) -> bool {
             (0..a.len()).filter(differs).collect::<Vec<_>>().as_slice(),
             [i, j] if i + 1 == *j && a[*i] == b[*j] && a[*j] == b[*i]
         )
-}
-
-/// Makes foreign text safe to show: replaces control characters (so escape sequences, too) and
-/// bidirectional characters; keeps line ends and tabs.
-pub fn terminal_safe(text: &str) -> String {
-    let safe = |c: char| match c {
-        '\n' | '\t' => c,
-        c if c.is_control() || is_bidi_control(c) => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(safe).collect()
-}
-
-/// Returns `true` for characters that change the order of text (Unicode TR 9, CVE-2021-42574).
-pub fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Joins an error and its causes by colons; a cause that repeats the text before it is left out.

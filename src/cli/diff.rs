@@ -1,8 +1,12 @@
 //! `dispatch diff RUN TASK`: shows the changes of a task with git's own diff.
 
+use anstyle::{AnsiColor, Style};
 use clap::Args;
 
+use crate::base::safe::terminal::painted;
+use crate::base::text::terminal_safe;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::help::{pager, user_config};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::model::task_change::TaskChange;
 use crate::ui::Ui;
@@ -35,30 +39,77 @@ pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     show(&here, change, args.stat, ui)
 }
 
-/// Prints a diff: on a terminal by git, with its pager and colours, elsewhere as plain text.
+/// Prints a diff: on a terminal in colours and with the user's pager, elsewhere as plain text. Neither the
+/// repository's external diff program nor its text conversions run.
 ///
 /// # Errors
 /// When git cannot be run.
 pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) -> CommandResult {
     let (from, to) = (change.from.to_string(), change.to.to_string());
-    let mut args = vec!["diff", "--find-renames", &from, &to];
-    if stat {
-        args.insert(1, "--stat");
-    }
-    if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        // As in the user's own `git diff`: pager, colours, language, external diff program.
-        let program = here.repo.git().in_foreground().program().args(&args);
-        let program = match std::env::var_os("LC_ALL") {
-            Some(language) => program.env("LC_ALL", language),
-            None => program.env_remove("LC_ALL"),
-        };
-        program
-            .on_terminal()
-            .map_err(|error| CommandError::failed(error.to_string()))?;
-    } else {
-        args.splice(1..1, ["--no-ext-diff", "--no-textconv"]);
-        let text = here.repo.git().run(&args)?;
-        ui.answer(&String::from_utf8_lossy(&text));
+    let mut args = vec!["diff", "--no-ext-diff", "--no-textconv", "--find-renames"];
+    args.extend(stat.then_some("--stat"));
+    args.extend([from.as_str(), &to]);
+    let text = here.repo.git().run(&args)?;
+    match ui.is_on_terminal() {
+        true => ui.page(&colored(&String::from_utf8_lossy(&text)), &diff_pager()),
+        false => ui.answer_exact(&text),
     }
     Ok(ExitStatus::Ok)
+}
+
+/// Finds the user's pager of diffs as git does: `pager.diff`, else the pager of everything.
+fn diff_pager() -> String {
+    let own = user_config("pager.diff").unwrap_or_default();
+    match own.to_lowercase().as_str() {
+        "" | "true" | "yes" | "on" | "1" => pager(),
+        "false" | "no" | "off" | "0" => String::new(),
+        _ => own,
+    }
+}
+
+/// Colours the lines of a diff as git does.
+fn colored(diff: &str) -> String {
+    let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
+    let mut is_header = true;
+    let lines = diff.split_inclusive('\n').map(|whole| {
+        let line = whole.trim_end_matches('\n');
+        is_header = match line {
+            line if line.starts_with("diff --git ") => true,
+            line if line.starts_with("@@") => false,
+            _ => is_header,
+        };
+        let style = match line.chars().next() {
+            _ if is_header => Style::new().bold(),
+            Some('@') => color(AnsiColor::Cyan),
+            Some('+') => color(AnsiColor::Green),
+            Some('-') => color(AnsiColor::Red),
+            _ => return whole.to_owned(),
+        };
+        painted(style, &terminal_safe(line)) + &whole[line.len()..]
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::safe::terminal::{for_terminal, without_style};
+
+    const DIFF: &str =
+        "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n-a\n+\u{1b}[31mb\n c\n";
+
+    #[test]
+    fn a_diff_has_colours_of_dispatch_and_none_of_the_file() {
+        let shown = colored(DIFF);
+        assert_eq!(without_style(&shown), DIFF.replace('\u{1b}', "\\u{1b}"));
+        insta::assert_snapshot!(for_terminal(&shown).replace('\u{1b}', "^"), @r"
+        ^[1mdiff --git a/x b/x^[0m
+        ^[1m--- a/x^[0m
+        ^[1m+++ b/x^[0m
+        ^[36m@@ -1 +1,2 @@^[0m
+        ^[31m-a^[0m
+        ^[32m+\u{1b}[31mb^[0m
+         c
+        ");
+    }
 }

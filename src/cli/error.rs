@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use crate::base::text::{error_chain, shell_word, terminal_safe};
+use crate::base::text::{error_chain, shell_path, shell_word, terminal_safe};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::error::LandError;
@@ -297,7 +297,7 @@ impl From<ResolveError> for CommandError {
             ResolveError::Unmerged(_) => attention().hint("edit the files, then `git add` them"),
             ResolveError::LinkAdded { worktree, paths } => {
                 let words = paths.iter().map(|path| shell_word(&path.to_string()));
-                let folder = shell_word(&worktree.display().to_string());
+                let folder = shell_path(&worktree);
                 let words = words.collect::<Vec<_>>().join(" ");
                 failed().hint(format!(
                     "`git -C {folder} rm --cached -- {words}` takes them out; commit again if you had committed"
@@ -321,12 +321,12 @@ impl From<ResolveError> for CommandError {
 fn clear_obstacle(checkout: &Path, obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Locked(lock) => format!(
-            "wait until git has finished there; if no git process runs, remove its lock: `rm '{}'`",
-            lock.display()
+            "wait until git has finished there; if no git process runs, remove its lock: `rm {}`",
+            shell_path(lock)
         ),
         Obstacle::Unfinished(what) => format!(
-            "finish it with `git -C '{}' {what} --continue` or `--abort`, then try again",
-            checkout.display()
+            "finish it with `git -C {} {what} --continue` or `--abort`, then try again",
+            shell_path(checkout)
         ),
         Obstacle::Untracked(_) => "move the file away, then try again".to_owned(),
         Obstacle::Refused(_) => "commit or stash the changes there, then try again".to_owned(),

@@ -82,9 +82,11 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
         PlanCommand::Import(args) => plan_import::run(args, ui),
         PlanCommand::Check { file } => check(&file, ui),
         PlanCommand::Show { file, json } => {
-            let format = if json { Format::Json } else { Format::Markdown };
             let loaded = load(&file, ui)?;
-            ui.answer(&plan::render(&loaded.plan, format));
+            match json {
+                true => ui.answer_json(&plan::render(&loaded.plan, Format::Json)),
+                false => ui.answer_exact(plan::render(&loaded.plan, Format::Markdown).as_bytes()),
+            }
             Ok(ExitStatus::Ok)
         }
         PlanCommand::Convert { file, to, output } => {
@@ -92,7 +94,8 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
             let text = plan::render(&loaded.plan, to.format());
             match output {
                 Some(output) => write_new(&output, &text)?,
-                None => ui.answer(&text),
+                None if to.format() == Format::Json => ui.answer_json(&text),
+                None => ui.answer_exact(text.as_bytes()),
             }
             Ok(ExitStatus::Ok)
         }

@@ -1,13 +1,11 @@
 //! `dispatch prompt PLAN TASK`: prints the prompt of a task without running anything.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::base::regular_file::{self, RECORD_LIMIT};
-use crate::base::text::terminal_safe;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::load_plan;
@@ -68,10 +66,7 @@ pub(crate) fn run(args: PromptArgs, ui: &Ui) -> CommandResult {
         Some(file) => of_plan(Path::new(file), &args)?,
         None => of_run(&args)?,
     };
-    match std::io::stdout().is_terminal() {
-        true => ui.answer(&terminal_safe(&prompt)),
-        false => ui.answer(&prompt),
-    }
+    ui.answer_exact(prompt.as_bytes());
     Ok(ExitStatus::Ok)
 }
 

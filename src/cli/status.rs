@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::cli::assemble::warn_of_newer_commits;
@@ -197,7 +198,7 @@ fn render_history(rows: &[serde_json::Value], columns: usize) -> String {
 
 /// Renders one JSON object with line breaks.
 pub(crate) fn pretty(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
+    json_safe(&format!("{value:#}\n"))
 }
 
 #[cfg(test)]

@@ -567,3 +567,49 @@ fn the_repository_has_its_file_unless_another_is_named() {
     std::fs::write(&other, [0xff]).unwrap();
     assert!(matches!(load(Some(&other)), Err(ConfigError::NotText(_))));
 }
+
+#[test]
+fn a_command_with_a_character_that_is_not_seen_is_refused() {
+    let text = "[worktree]\nsetup = [\"true\", \"make \\u001b[2K x\"]\nteardown = \"a\\u202eb\"\n\
+        [workers.mine]\ncommand = [\"agent\", \"\\u200b\"]\n\
+        [resolve]\nregenerate = { \"a.lock\" = \"x\\ry\" }\n\
+        [notify]\ncommand = [\"not\\u00adify\"]\n";
+    insta::assert_snapshot!(problems(text), @r#"
+    error: setup: the text has the control character U+001B (escape)
+     --> .dispatch.toml:2:18
+      |
+    2 | setup = ["true", "make \u001b[2K x"]
+      |                  ^^^^^^^^^^^^^^^^^^
+    hint: remove it, so that you see in full what will run
+    error: teardown: the text has the text direction character U+202E (right-to-left override)
+     --> .dispatch.toml:3:12
+      |
+    3 | teardown = "a\u202eb"
+      |            ^^^^^^^^^^
+    hint: remove it, so that you see in full what will run
+    error: worker mine has no command
+     --> .dispatch.toml:5:11
+      |
+    5 | command = ["agent", "\u200b"]
+      |           ^^^^^^^^^^^^^^^^^^^
+    hint: add one, such as command = ["program", "{prompt_file}"]
+    error: command: the text has the invisible character U+200B (zero width space)
+     --> .dispatch.toml:5:21
+      |
+    5 | command = ["agent", "\u200b"]
+      |                     ^^^^^^^^
+    hint: remove it, so that you see in full what will run
+    error: regenerate: the text has the control character U+000D (carriage return)
+     --> .dispatch.toml:7:27
+      |
+    7 | regenerate = { "a.lock" = "x\ry" }
+      |                           ^^^^^^
+    hint: remove it, so that you see in full what will run
+    error: command: the text has the invisible character U+00AD (soft hyphen)
+     --> .dispatch.toml:9:12
+      |
+    9 | command = ["not\u00adify"]
+      |            ^^^^^^^^^^^^^^
+    hint: remove it, so that you see in full what will run
+    "#);
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
 use crate::git::filter_failure::FilterFailure;
+use crate::git::reftable_lock::{describe_lock, is_reported};
 
 /// The variables that tie git to one repository, as `git rev-parse --local-env-vars` prints them in
 /// git 2.39 to 2.47. Inherited (from a hook, for example) they would name another repository.
@@ -267,7 +268,7 @@ impl Git {
         }
         let message = match one_line(&said) {
             empty if empty.is_empty() => finished.status.to_string(),
-            said => said,
+            said => self.with_lock(said),
         };
         GitError::Failed {
             command: words.join(" "),
@@ -275,6 +276,21 @@ impl Git {
             code: finished.status.code(),
             killed: was_killed(finished.status),
             message,
+        }
+    }
+
+    /// Adds the path of the lock, and the way out, to a message of git that reports a locked reftable.
+    pub fn with_lock(&self, message: String) -> String {
+        if !is_reported(&message) {
+            return message;
+        }
+        let folders = self.finish(["rev-parse", "--git-dir", "--git-common-dir"]);
+        let folders = folders.map(|finished| finished.stdout).unwrap_or_default();
+        let folders = String::from_utf8_lossy(&folders);
+        let folders = folders.lines().map(|folder| self.folder.join(folder));
+        match describe_lock(folders) {
+            Some(lock) => format!("{message}: {lock}"),
+            None => message,
         }
     }
 

@@ -43,6 +43,7 @@ pub mod quarantine;
 mod racy_index;
 mod raw_diff;
 pub mod refs;
+mod reftable_lock;
 pub mod repo;
 pub mod shared_state;
 mod sharing;

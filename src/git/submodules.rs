@@ -29,6 +29,15 @@ pub struct Submodule {
     pub name: String,
 }
 
+/// A file with content that is in no commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UncommittedFile {
+    /// Its path below the top of its repository.
+    pub path: PathBuf,
+    /// `true` if git does not track it.
+    pub is_untracked: bool,
+}
+
 impl Repo {
     /// Lists the submodules of a worktree that have a repository there, nested ones included. A
     /// worktree without submodules costs two looks at its folders.
@@ -162,7 +171,7 @@ impl Submodule {
     ///
     /// # Errors
     /// When git cannot read it.
-    pub fn uncommitted(&self) -> Result<Vec<PathBuf>, GitError> {
+    pub fn uncommitted(&self) -> Result<Vec<UncommittedFile>, GitError> {
         let Some(folder) = self.folder.as_ref().filter(|folder| folder.is_dir()) else {
             return Ok(Vec::new());
         };
@@ -179,8 +188,13 @@ impl Submodule {
         ];
         let listed = git.run(&status)?;
         let entries = listed.split(|byte| *byte == 0);
-        let paths = entries.filter_map(|entry| entry.get(3..));
-        Ok(paths.map(path_of).collect())
+        let file = |entry: &[u8]| {
+            Some(UncommittedFile {
+                path: path_of(entry.get(3..)?),
+                is_untracked: entry.starts_with(b"??"),
+            })
+        };
+        Ok(entries.filter_map(file).collect())
     }
 
     /// Lists the tips of all commits here that no remote-tracking branch has: those of branches, of
@@ -211,6 +225,17 @@ impl Submodule {
             parents.extend(ids);
         }
         Ok(tips)
+    }
+
+    /// Returns `true` if its configuration names a remote repository.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn has_remote(&self) -> Result<bool, GitError> {
+        let found = self
+            .git()
+            .finish(["config", "--get-regexp", r"^remote\..*\.url$"])?;
+        Ok(found.status.success())
     }
 
     /// Lists its branches and its stash, each with the commit it names.

@@ -182,6 +182,7 @@ impl RunFixture {
                 undeclared: Vec::new(),
                 millis: seconds * 1000,
                 flaky: None,
+                left_behind: Vec::new(),
                 outside_changes: Vec::new(),
                 kept: None,
                 kept_changes: None,

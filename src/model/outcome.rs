@@ -30,6 +30,9 @@ pub struct Outcome {
     /// Warnings of dispatch about the attempt (a dropped board file, a large file).
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Those of the warnings that name work which the result does not contain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<String>,
     /// The changed paths outside the task's `files`, where they are checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<RepoPath>,

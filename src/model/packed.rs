@@ -146,6 +146,7 @@ pack_struct!(Outcome {
     checks,
     killed_processes,
     warnings,
+    left_behind,
     undeclared,
     millis,
     outside_changes,

@@ -13,7 +13,22 @@ pub struct Shortage {
     pub has: u64,
     /// The amount needed, or the limit.
     pub needs: u64,
+    /// The worktrees of this run that dispatch cannot remove to stay below a configured limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptWorktree>,
 }
+
+/// A worktree that is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeptWorktree {
+    /// Its folder.
+    pub path: String,
+    /// The reason, such as `has uncommitted changes`.
+    pub reason: String,
+}
+
+/// The number of kept worktrees that a message names.
+const NAMED: usize = 3;
 
 /// A resource that can run short.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -37,6 +52,7 @@ impl Shortage {
             place,
             has,
             needs,
+            kept: _,
         } = self;
         match resource {
             Resource::Bytes => format!(
@@ -56,6 +72,22 @@ impl Shortage {
                 bytes(*needs)
             ),
         }
+    }
+
+    /// Names the kept worktrees with their reasons, if there are any.
+    pub fn kept_message(&self) -> Option<String> {
+        let named = self.kept.iter().take(NAMED);
+        let named = named.map(|kept| format!("{} {}", kept.path, kept.reason));
+        let mut named: Vec<String> = named.collect();
+        if self.kept.len() > NAMED {
+            named.push(format!("{} more are kept", self.kept.len() - NAMED));
+        }
+        (!named.is_empty()).then(|| format!("not removed: {}", named.join("; ")))
+    }
+
+    /// Returns `true` if a limit that the user has set is reached.
+    pub fn is_of_a_limit(&self) -> bool {
+        matches!(self.resource, Resource::Worktrees | Resource::TotalDisk)
     }
 
     /// Returns a hint for the user.
@@ -100,6 +132,7 @@ mod tests {
                 place,
                 has,
                 needs,
+                kept: Vec::new(),
             }
             .message()
         };
@@ -115,6 +148,28 @@ mod tests {
         5 worktrees exist in /data, and max_worktrees is 5
         dispatch uses 3 GiB in /data and in the repository, and max_total_disk is 3 GiB
         ");
+    }
+
+    #[test]
+    fn the_worktrees_that_cannot_be_removed_are_named_with_the_reason() {
+        let mut shortage = Shortage {
+            resource: Resource::Worktrees,
+            place: "/data".to_owned(),
+            has: 5,
+            needs: 5,
+            kept: Vec::new(),
+        };
+        assert_eq!(shortage.kept_message(), None);
+        let kept = ["has uncommitted changes", "is the work of #2", "x", "y"];
+        shortage.kept = kept
+            .iter()
+            .enumerate()
+            .map(|(number, reason)| KeptWorktree {
+                path: format!("/data/{number}"),
+                reason: (*reason).to_owned(),
+            })
+            .collect();
+        insta::assert_snapshot!(shortage.kept_message().unwrap_or_default(), @"not removed: /data/0 has uncommitted changes; /data/1 is the work of #2; /data/2 x; 1 more are kept");
     }
 
     #[test]

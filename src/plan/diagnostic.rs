@@ -72,6 +72,8 @@ codes! {
     PathOutside => "path-outside",
     /// A value of the wrong kind.
     BadValue => "bad-value",
+    /// A command or a name with a character that is not seen.
+    Hidden => "hidden-character",
     /// The file of the prompt cannot be read.
     PromptFile => "prompt-file",
     /// A task has two prompts.

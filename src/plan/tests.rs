@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::safe::hidden::find_hidden;
 use crate::plan::*;
 
 const FORMATS: [Format; 3] = [Format::Toml, Format::Json, Format::Markdown];
@@ -258,6 +259,14 @@ const PIECES: &[&str] = &[
     "@@",
 ];
 
+/// Removes the characters that commands and names may not have.
+fn shown_only(mut text: String) -> String {
+    while let Some(hidden) = find_hidden(&text) {
+        text.remove(hidden.at);
+    }
+    text
+}
+
 fn piled(random: &mut fastrand::Rng, most: usize) -> String {
     let count = random.usize(0..=most);
     (0..count)
@@ -284,12 +293,15 @@ fn strange_plan(random: &mut fastrand::Rng) -> String {
         }
         for key in ["label", "run", "output"] {
             if random.u8(0..3) == 0 {
-                text += &format!("{key} = {}\n", quoted(format!("z{}", piled(random, 6))));
+                text += &format!(
+                    "{key} = {}\n",
+                    quoted(shown_only(format!("z{}", piled(random, 6))))
+                );
             }
         }
         if random.bool() {
             let checks: Vec<_> = (0..3)
-                .map(|_| quoted(format!("{}c", piled(random, 4))))
+                .map(|_| quoted(shown_only(format!("{}c", piled(random, 4)))))
                 .collect();
             let values: Vec<_> = (0..3)
                 .map(|i| quoted(format!("V{i}={}", piled(random, 4))))

@@ -21,6 +21,18 @@ pub fn not_included(state: &RunState) -> Vec<(TaskNumber, String)> {
         .collect()
 }
 
+/// Lists the work of passed tasks that their results do not contain, as remarks.
+pub fn left_behind(state: &RunState) -> Vec<(TaskNumber, &str)> {
+    let numbers = state.plan.tasks().iter().map(|task| task.number);
+    let passed = numbers.filter(|number| state.status(*number) == Status::Done);
+    let remarks = passed.flat_map(|number| {
+        let outcome = state.task(number).outcome();
+        let remarks = outcome.into_iter().flat_map(|outcome| &outcome.left_behind);
+        remarks.map(move |remark| (number, remark.as_str()))
+    });
+    remarks.collect()
+}
+
 fn why_not_included(state: &RunState, number: TaskNumber) -> Option<String> {
     let status = state.status(number);
     match (state.task(number).candidate(), status) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::base::clock::render_elapsed;
+use crate::base::safe::terminal::for_terminal;
 use crate::base::terminal::HiddenControls;
 use crate::ui::task_line::{Line, safe};
 
@@ -82,7 +83,7 @@ impl Bars {
 
     pub(super) fn say(&mut self, text: &str) {
         // An error of the terminal must not stop a run.
-        let _ = self.screen.println(text);
+        let _ = self.screen.println(for_terminal(text));
     }
 
     pub(super) fn finish(&mut self) {

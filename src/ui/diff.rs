@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use similar::{Algorithm, ChangeTag, TextDiff};
 
-use crate::base::text::terminal_safe;
+use crate::base::safe::{self, terminal_safe};
 
 /// Renders the words that one side changed, line by line: removed ones as `[-…-]`, added ones as
 /// `{+…+}`, both in colour.
@@ -96,7 +96,7 @@ fn painted(tag: ChangeTag, text: &str) -> String {
         _ => AnsiColor::Green,
     };
     let style = Style::new().fg_color(Some(color.into()));
-    format!("{style}{text}{style:#}")
+    safe::terminal::painted(style, text)
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn plain(lines: &[String]) -> String {
-        anstream::adapter::strip_str(&lines.join("\n")).to_string()
+        safe::terminal::without_style(&lines.join("\n"))
     }
 
     #[test]
@@ -115,7 +115,8 @@ mod tests {
         let total = a + [-b;-]{+c * 2;+}
         return total;
         ");
-        assert!(word_diff(base, side)[0].contains("\u{1b}[31m[-b;-]\u{1b}[0m"));
+        let shown = safe::terminal::for_terminal(&word_diff(base, side)[0]);
+        assert!(shown.contains("\u{1b}[31m[-b;-]\u{1b}[0m"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use unicode_width::UnicodeWidthStr;
 
+use crate::base::safe::terminal::painted;
+
 /// Spaces between two columns of a table.
 const GAP: usize = 2;
 
@@ -130,7 +132,7 @@ impl Word {
     }
 
     fn styled(&self) -> String {
-        let part = |(style, text): &(Style, String)| format!("{style}{text}{style:#}");
+        let part = |(style, text): &(Style, String)| painted(*style, text);
         self.0.iter().map(part).collect()
     }
 }
@@ -442,9 +444,10 @@ fn push_stacked(rows: &[Vec<Flow>], columns: usize, lines: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::safe::terminal::{for_terminal, without_style};
 
     fn plain(text: &str, columns: usize) -> String {
-        anstream::adapter::strip_str(&render_markdown(text, columns, CodeMarks::Color)).to_string()
+        without_style(&render_markdown(text, columns, CodeMarks::Color))
     }
 
     const SAMPLE: &str = "\
@@ -509,7 +512,7 @@ its problems (see [the guide](guide.md), [Jinja](https://example.com)).
     fn headings_are_bold_and_code_has_a_colour() {
         let rendered = render_markdown("# A `b`\n\nc `d`.\n", 80, CodeMarks::Color);
         assert_eq!(
-            rendered,
+            for_terminal(&rendered),
             "\u{1b}[1mA\u{1b}[0m \u{1b}[1m\u{1b}[36mb\u{1b}[0m\n\nc \u{1b}[36md\u{1b}[0m.\n"
         );
     }
@@ -518,7 +521,7 @@ its problems (see [the guide](guide.md), [Jinja](https://example.com)).
     fn without_colour_code_stands_in_quotes() {
         let text = "Use `a b`.\n\n| x | y |\n|---|---|\n| `c` | `d` |\n";
         let rendered = render_markdown(text, 80, CodeMarks::Quotes);
-        let plain = anstream::adapter::strip_str(&rendered).to_string();
+        let plain = without_style(&rendered);
         assert_eq!(plain, "Use 'a b'.\n\nx  y\nc  'd'\n");
     }
 

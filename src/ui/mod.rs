@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::base::safe::json::json_safe;
+use crate::base::safe::terminal::{for_terminal, painted};
 use crate::base::text::{wrap_lines, wrap_words};
 use crate::ui::markdown::{CodeMarks, render_markdown};
 
@@ -91,15 +93,30 @@ impl Ui {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
-    /// Prints an answer on standard output. A closed pipe (`| head`) is not an error.
+    /// Prints an answer on standard output, with hidden characters escaped. A closed pipe (`| head`) is
+    /// not an error.
     pub fn answer(&self, text: &str) {
-        let mut out = anstream::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        print(&for_terminal(text));
+    }
+
+    /// Prints a text that a program may read exactly as it is: a plan, a prompt, a diff. On a terminal
+    /// hidden characters are escaped.
+    pub fn answer_exact(&self, text: &[u8]) {
+        if io::stdout().is_terminal() {
+            return self.answer(&String::from_utf8_lossy(text));
+        }
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text).and_then(|()| out.flush());
+    }
+
+    /// Prints JSON text, with hidden characters escaped as JSON does.
+    pub fn answer_json(&self, json: &str) {
+        self.answer(&json_safe(json));
     }
 
     /// Prints sentences as an answer: on a terminal, lines are wrapped between words.
     pub fn answer_text(&self, text: &str) {
-        self.answer(&wrap_lines(text, self.columns()));
+        print(&wrap_lines(&for_terminal(text), self.columns()));
     }
 
     /// Prints Markdown as text: words are wrapped at the width of a terminal, and never broken.
@@ -116,7 +133,7 @@ impl Ui {
     pub fn redraw(&self, text: &str) {
         if self.draws && io::stdout().is_terminal() {
             // Cursor to the top, then clear to the end, so that nothing flickers.
-            self.answer(&format!("\u{1b}[H\u{1b}[2J{text}"));
+            print(&format!("\u{1b}[H\u{1b}[2J{}", for_terminal(text)));
         } else {
             self.answer(&format!("{text}\n"));
         }
@@ -154,13 +171,19 @@ impl Ui {
                 line[word.len() + 2..].to_owned()
             }
         };
-        self.note(&format!("{style}{word}:{style:#} {text}"));
+        self.note(&format!("{} {text}", painted(style, &format!("{word}:"))));
     }
 
     fn note(&self, text: &str) {
         let mut err = anstream::stderr().lock();
-        let _ = writeln!(err, "{}", wrap_lines(text, error_columns()));
+        let _ = writeln!(err, "{}", wrap_lines(&for_terminal(text), error_columns()));
     }
+}
+
+/// Prints a text that is safe on standard output.
+fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Returns the width of standard error; `usize::MAX` without a terminal.

@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use crate::base::process::Program;
+use crate::base::safe::terminal::{for_terminal, without_style};
 use crate::ui::Ui;
 
 /// Exit codes of a shell that could not start the pager.
@@ -24,8 +25,8 @@ impl Ui {
 /// Returns `false` if the pager could not be started.
 fn show(text: &str, pager: &str, has_color: bool) -> bool {
     let text = match has_color {
-        true => text.to_owned(),
-        false => anstream::adapter::strip_str(text).to_string(),
+        true => for_terminal(text),
+        false => without_style(text),
     };
     let mut program = Program::new("sh").args(["-c", pager]).stdin(text);
     // The same defaults as git's: colours, no pager for one screen, nothing cleared at the end.

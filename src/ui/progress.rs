@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
+use crate::base::safe::terminal::for_terminal;
 use crate::ui::Ui;
 use crate::ui::bars::Bars;
 use crate::ui::task_line::Line;
@@ -103,7 +104,7 @@ impl Plain {
 
     /// Writes a line; a closed pipe must not stop a run.
     fn write(&mut self, text: &str) {
-        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+        let _ = writeln!(self.out, "{}", for_terminal(text)).and_then(|()| self.out.flush());
     }
 }
 
@@ -158,7 +159,7 @@ mod tests {
         dispatching 2 tasks
         09:14:03 #1 T1 IN PROGRESS
         09:14:11 #2 T2 QUEUED
-        09:14:20 #1 T1 DONE — all of �[31mit
+        09:14:20 #1 T1 DONE — all of \u{1b}[31mit
         ");
     }
 

@@ -5,6 +5,7 @@
 use std::io::{self, BufRead, Write};
 
 use crate::base::interrupt::Asking;
+use crate::base::safe::terminal::for_terminal;
 use crate::base::text::wrap_lines;
 use crate::ui::{Ui, error_columns};
 
@@ -56,7 +57,7 @@ impl Ui {
         }
         let _asking = Asking::begin();
         let mut err = anstream::stderr().lock();
-        write!(err, "{}", wrap_lines(text, error_columns()))?;
+        write!(err, "{}", wrap_lines(&for_terminal(text), error_columns()))?;
         err.flush()?;
         let line = read_line(&mut io::stdin().lock());
         if matches!(line, Ok(None)) {

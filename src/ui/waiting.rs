@@ -8,6 +8,7 @@ use std::time::Duration;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
+use crate::base::safe::terminal_safe;
 use crate::ui::Ui;
 
 /// Time before a bar is drawn.
@@ -49,7 +50,7 @@ impl Waiting {
         read: impl Fn() -> (usize, usize) + Send + 'static,
     ) -> Waiting {
         let (over, is_over) = channel();
-        let label = label.to_owned();
+        let label = terminal_safe(label);
         let thread = std::thread::spawn(move || {
             if is_over.recv_timeout(moment) != Err(RecvTimeoutError::Timeout) {
                 return;

@@ -193,6 +193,22 @@ fn a_name_that_only_looks_like_a_package_is_no_finding() {
 }
 
 #[test]
+fn only_ui_writes_to_the_streams() {
+    insta::assert_snapshot!(
+        [
+            found("src/cli/diff.rs", "fn f() { std::io::stdout().write_all(a); anstream::stderr() }"),
+            found("src/cli/diff.rs", "fn f() { io::stdout().is_terminal(); x.stdout(); a.stderr(Stdio) }"),
+            found("src/ui/mod.rs", "fn f() { anstream::stdout().lock() }"),
+        ]
+        .join("\n"),
+        @r"
+    src/cli/diff.rs:1: a stream is written, but only ui does that, which escapes foreign text
+    src/cli/diff.rs:1: anstream is used, but its rooms are src/ui/, src/base/text.rs
+    "
+    );
+}
+
+#[test]
 fn programs_are_started_in_one_place_only() {
     insta::assert_snapshot!(
         [

@@ -189,3 +189,22 @@ fn objects_of_alternates_are_read() {
     scene.set_env("DISPATCH_STORE", "git");
     run_both(&scene);
 }
+
+#[test]
+fn a_lock_that_was_left_in_a_reftable_is_named_with_the_way_out() {
+    let Some(scene) = repository(&["--ref-format=reftable"]) else {
+        return;
+    };
+    run_both(&scene);
+    let before = scene.rev("main");
+    let lock = scene.repo.join(".git/reftable/tables.list.lock");
+    fs::write(&lock, "").unwrap();
+    let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+    let words = "/.git/reftable/tables.list.lock exists: a git process uses it";
+    assert!(ended.err.contains(words), "{}", ended.err);
+    assert!(ended.err.contains("remove it: `rm "), "{}", ended.err);
+    fs::remove_file(lock).unwrap();
+    assert_eq!(scene.rev("main"), before);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("own.txt"), "y\n");
+}

@@ -182,19 +182,38 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
 
 #[test]
 fn the_pager_of_the_users_git_shows_the_change() {
-    let scene = reviewed();
+    let mut scene = reviewed();
     let seen = scene.root.join("seen");
     scene.write_program(
         ".git/page",
         &format!("#!/bin/sh\ncat > {}\n", seen.display()),
     );
     let pager = scene.repo.join(".git/page").display().to_string();
-    scene.git(&["config", "pager.diff", &pager]);
+    set_for_user(&mut scene, "pager.diff", &pager);
     let Some(_) = on_a_terminal(&scene, "d\nq\n") else {
         return;
     };
     let text = fs::read_to_string(&seen).unwrap();
     assert!(text.contains("a.txt"), "{text}");
+}
+
+/// Writes a key of the user's own git configuration.
+fn set_for_user(scene: &mut Scene, key: &str, value: &str) {
+    let file = scene.root.join("gitconfig").display().to_string();
+    scene.git(&["config", "--file", &file, key, value]);
+    scene.set_env("GIT_CONFIG_GLOBAL", &file);
+}
+
+#[test]
+fn a_pager_that_a_worker_may_have_configured_is_not_started() {
+    let scene = reviewed();
+    let seen = scene.root.join("seen");
+    let pager = format!("touch {}", seen.display());
+    scene.git(&["config", "pager.diff", &pager]);
+    scene.git(&["config", "core.pager", &pager]);
+    if on_a_terminal(&scene, "d\nq\n").is_some() {
+        assert!(!seen.exists());
+    }
 }
 
 #[test]
@@ -205,7 +224,7 @@ fn delta_shows_the_change_where_the_users_git_is_configured_for_it() {
     let path = std::env::var("PATH").unwrap();
     scene.set_env("PATH", &format!("{pagers}:{path}"));
     scene.set_env("DELTA_SAW", seen.to_str().unwrap());
-    scene.git(&["config", "core.pager", "delta"]);
+    set_for_user(&mut scene, "core.pager", "delta");
     let Some(_) = on_a_terminal(&scene, "d\nq\n") else {
         return;
     };

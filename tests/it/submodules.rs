@@ -179,7 +179,14 @@ fn uncommitted_changes_of_a_submodule_are_reported_and_keep_their_worktree() {
 2. [B] Edit the nested one and fail
    - run: git submodule update --init --recursive -q && echo edit >> sub/deep/part/p.txt && exit 1
 ";
-    scene.run(plan, &[]).expect(3);
+    let ended = scene.run(plan, &[]).expect(3);
+    let words = "sub has changes that are in no commit and so in no result: a.txt";
+    assert!(ended.out.contains(words), "{}", ended.out);
+    let board = scene.dispatch(&["status"]).expect(0);
+    let note = "left work outside its result";
+    assert!(board.out.contains(note), "{}", board.out);
+    let preview = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    assert!(preview.err.contains(words), "{}", preview.err);
     for (tag, words) in [
         (
             "A",
@@ -430,4 +437,27 @@ fn a_checked_out_submodule_can_be_removed_and_its_commits_are_kept() {
     land_and_clean(&scene);
     assert_eq!(worktrees(&scene), 0);
     assert_eq!(scene.git(&["ls-files", "sub"]), "");
+}
+
+#[test]
+fn the_commands_of_remarks_can_be_run_as_they_are() {
+    let scene = scene();
+    scene.configure("[worktree]\npath = \"../its places/{run}/{task}\"\n");
+    let plan = "# Parts
+
+1. [A] Edit the submodule
+   - run: git submodule update --init -q && echo edit >> sub/a.txt && echo c > c.txt
+2. [B] Add to the submodule
+   - run: git submodule update --init -q && echo new > sub/new.txt && echo b > b.txt
+";
+    scene.run(plan, &[]).expect(0);
+    for (tag, shown_by_git) in [("A", "+edit"), ("B", "new.txt")] {
+        let shown = scene.dispatch(&["show", tag]).expect(0).out;
+        let command = shown.split("`git -C ").nth(1).unwrap();
+        let command = format!("git -C {}", command.split('`').next().unwrap());
+        let mut shell = scene.command("sh");
+        let ran = shell.args(["-c", &command]).output().unwrap();
+        let out = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(out.contains(shown_by_git), "{command}: {out}");
+    }
 }

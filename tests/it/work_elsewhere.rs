@@ -1,6 +1,7 @@
 //! A worker that ends without a change on its branch, and whose work is somewhere else.
 
 use crate::harness::{Ended, Scene};
+use crate::process::Background;
 
 /// Runs one command that leaves no change on its branch.
 fn run(scene: &Scene, command: &str) -> Ended {
@@ -145,4 +146,75 @@ fn a_repository_inside_an_ignored_folder_is_kept_and_keeps_its_worktree() {
         assert!(cleaned.err.contains(words), "{}", cleaned.err);
     }
     assert!(scene.worktree("b").join("secret/n/n.txt").exists());
+}
+
+#[test]
+fn a_repository_behind_thousands_of_ignored_files_keeps_its_worktree() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "out/\n");
+    scene.commit("Ignore");
+    scene.configure("[run]\nmax_worktrees = 1\n");
+    let plan = "1. [A] passes
+   - run: echo a > a.txt && mkdir -p out/a out/z/deep && (cd out/a && seq 6000 | xargs touch) && git init -q out/z/deep/n && cd out/z/deep/n && git config user.name A && git config user.email a@b && echo n > n.txt && git add -A && git commit -qm nested
+2. [B] waits — blocked by #1
+   - run: echo b > b.txt
+";
+    let mut dispatch = Background::run(&scene, plan, &[]);
+    dispatch.wait_until_said("not removed: ");
+    let words = "/a has commit ";
+    assert!(dispatch.said().contains(words), "{}", dispatch.said());
+    let words = "in the nested repository out/z/deep/n";
+    assert!(dispatch.said().contains(words), "{}", dispatch.said());
+    let board = scene.dispatch(&["status"]).expect(0);
+    assert!(board.out.contains(words), "{}", board.out);
+    let nested = scene.worktree("a").join("out/z/deep/n");
+    assert!(nested.join("n.txt").exists());
+    // The user saves it.
+    std::fs::rename(nested, scene.root.join("saved")).unwrap();
+    dispatch.wait_until_said("disk space is available again");
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+}
+
+#[test]
+fn work_beside_the_change_of_a_task_is_kept_and_in_every_face() {
+    let scene = Scene::new();
+    let plan = "1. [A] leaves a detached commit, a branch and a stash entry
+   - run: git checkout -q --detach && echo d > d.txt && git add -A && git commit -qm d && git checkout -q - && git checkout -qb idea && echo i > i.txt && git add -A && git commit -qm idea && git checkout -q - && echo s >> README.md && git stash -q && echo a > a.txt
+2. [B] has everything in its result in another form
+   - run: echo b > b.txt && git add -A && git commit -qm b && git commit -q --amend -m better && git checkout -q --detach && echo c > c.txt && git add -A && git commit -qm c && c=$(git rev-parse HEAD) && git checkout -q - && echo e > e.txt && git add -A && git commit -qm e && git cherry-pick $c
+3. [C] fails
+   - run: git checkout -q --detach && echo f > f.txt && git add -A && git commit -qm f && git checkout -q - && echo c > c.txt && exit 1
+";
+    let ended = scene.run(plan, &["-j", "1"]).expect(3);
+    let others = scene.dispatch(&["show", "2"]).expect(0);
+    assert!(!others.out.contains("it left"), "{}", others.out);
+    assert_kept(
+        &scene,
+        &ended,
+        "besides its change it left a stash entry",
+        "README.md",
+    );
+    assert_kept(
+        &scene,
+        &ended,
+        "on the branch idea; it is kept below",
+        "i.txt",
+    );
+    assert_kept(&scene, &ended, "on no branch; it is kept below", "d.txt");
+    let failed = format!("refs/dispatch/attempts/{}/c/1", scene.run_name());
+    let kept = scene.git(&["for-each-ref", "--format=%(refname)", &format!("{failed}*")]);
+    assert!(
+        kept.lines().any(|name| scene.has(&format!("{name}:f.txt"))),
+        "{kept}"
+    );
+    let board = scene.dispatch(&["status"]).expect(0);
+    assert!(
+        board.out.contains("left work outside its result"),
+        "{}",
+        board.out
+    );
+    let preview = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    let words = "#1 [A]: besides its change it left commit";
+    assert!(preview.err.contains(words), "{}", preview.err);
+    assert!(!preview.err.contains("#2 [B]:"), "{}", preview.err);
 }

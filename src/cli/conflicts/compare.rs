@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::base::safe::terminal::painted;
 use crate::base::text::error_chain;
 use crate::base::text::wrap_lines;
 use crate::cli::branches::resolve_revision;
@@ -280,5 +281,5 @@ fn paint(mark: char) -> String {
         '5' | '!' => Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
         _ => Style::new().dimmed(),
     };
-    format!("{style}{mark}{style:#}")
+    painted(style, &mark.to_string())
 }

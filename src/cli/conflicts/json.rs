@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::base::safe::json::json_safe;
 use crate::cli::conflicts::results::{MULTIWAY_SUGGESTION, Results};
 use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::{Branch, MultiwayConflict};
@@ -180,9 +181,7 @@ pub(super) fn render_json(results: &Results, subject: &Subject) -> String {
         },
         without_candidate: without_candidate(subject),
     };
-    let mut text = serde_json::to_string(&report).unwrap_or_default();
-    text.push('\n');
-    text
+    json_safe(&serde_json::to_string(&report).unwrap_or_default()) + "\n"
 }
 
 fn wire_pair<'a>(results: &'a Results, subject: &Subject, pair: &'a PairVerdict) -> WirePair<'a> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::clock::Clock;
+use crate::base::text::shell_path;
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::conflicts::ConflictsArgs;
 use crate::cli::conflicts::run;
@@ -60,7 +61,7 @@ pub(crate) fn run(args: DemoArgs, ui: &Ui) -> CommandResult {
     run::of_run(&here, &run, &ConflictsArgs::default(), ui)?;
     let mut look: Vec<String> = path_line().into_iter().collect();
     look.extend([
-        format!("cd {}", folder.display()),
+        format!("cd {}", shell_path(&folder)),
         suggest::status(&run),
         format!("git log --oneline --graph dispatch/{run}/integration"),
         format!("git log -p dispatch/{run}/integration -- DISPATCH.md"),

@@ -207,9 +207,12 @@ fn said(event: &Event) -> Option<String> {
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} can start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
         Event::ShortageBegan { shortage } => Some(format!(
-            "paused: {}; {}; the run resumes automatically",
+            "paused: {}; {}; the run resumes automatically{}",
             shortage.message(),
-            shortage.hint()
+            shortage.hint(),
+            shortage
+                .kept_message()
+                .map_or_else(String::new, |kept| format!("\n{kept}"))
         )),
         Event::ShortageEnded {} => Some("disk space is available again".to_owned()),
         Event::RetryBudgetSpent { task, budget, .. } => Some(format!(
@@ -255,7 +258,7 @@ impl Watcher for Events<'_> {
                 (Event::RunEnded { .. }, RunPhase::Ended(_)) => with_board(&line, state),
                 _ => line,
             };
-            self.ui.answer(&format!("{line}\n"));
+            self.ui.answer_json(&format!("{line}\n"));
         }
     }
 

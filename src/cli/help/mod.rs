@@ -1,7 +1,10 @@
 //! `dispatch help`: commands in groups, and the chapters of the manual, offline.
 
+use std::path::PathBuf;
+
 use clap::{Args, Command};
 
+use crate::base::safe::terminal::own;
 use crate::base::text::did_you_mean;
 use crate::cli::error::CommandResult;
 use crate::cli::error::{CommandError, ExitStatus};
@@ -52,12 +55,23 @@ pub(crate) fn width(ui: &Ui) -> usize {
     }
 }
 
-/// Finds the user's pager as git does: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.
-fn pager() -> String {
-    let folder = std::env::current_dir().unwrap_or_default();
-    let pager = Git::at(folder).run(&["var", "GIT_PAGER"]);
+/// Finds the user's pager as git does: `GIT_PAGER`, `core.pager` of the user, `PAGER`, `less`. The
+/// configuration of the repository does not count, because a worker may have changed it.
+pub(crate) fn pager() -> String {
+    let pager = outside_of_repositories().run(&["var", "GIT_PAGER"]);
     let pager = pager.unwrap_or_default();
     String::from_utf8_lossy(&pager).trim().to_owned()
+}
+
+/// Reads a key of the user's own git configuration.
+pub(crate) fn user_config(key: &str) -> Option<String> {
+    let value = outside_of_repositories().line(&["config", "--get", key]);
+    value.ok().filter(|value| !value.is_empty())
+}
+
+fn outside_of_repositories() -> Git {
+    // In the background git itself says that its pager is `cat`.
+    Git::at(PathBuf::from("/")).in_foreground()
 }
 
 /// Renders the help for these words: a command, a chapter, or both if they share a name.
@@ -69,7 +83,7 @@ fn render(
 ) -> Result<String, CommandError> {
     program.build();
     let [first, rest @ ..] = names else {
-        let commands = program.render_help().ansi().to_string();
+        let commands = own(&program.render_help().ansi().to_string());
         return Ok(format!("{commands}\n{}", list_chapters(columns)));
     };
     let chapter = find_chapter(first).filter(|_| rest.is_empty());
@@ -80,7 +94,7 @@ fn render(
             Some(_) => command.render_long_help(),
             None => command.render_help(),
         };
-        parts.push(help.ansi().to_string());
+        parts.push(own(&help.ansi().to_string()));
     }
     if let Some(chapter) = chapter {
         parts.push(render_markdown(chapter.text, columns, marks));
@@ -101,7 +115,7 @@ fn find_command<'a>(program: &'a Command, names: &[String]) -> Option<&'a Comman
 fn list_chapters(columns: usize) -> String {
     let header = program_header("Chapters of the manual:");
     let rows = CHAPTERS.iter().map(|chapter| (chapter.name, chapter.about));
-    format!("{header}\n{}", groups::render_rows(rows, columns))
+    own(&format!("{header}\n{}", groups::render_rows(rows, columns)))
 }
 
 fn program_header(text: &str) -> String {
@@ -134,6 +148,7 @@ mod tests {
 
     use unicode_width::UnicodeWidthStr as _;
 
+    use crate::base::safe::terminal::without_style;
     use crate::cli;
 
     use super::*;
@@ -141,7 +156,7 @@ mod tests {
     fn help(words: &str, columns: usize) -> String {
         let names: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let text = render(&names, cli::command(), columns, CodeMarks::Color).unwrap();
-        anstream::adapter::strip_str(&text).to_string()
+        without_style(&text)
     }
 
     #[test]
@@ -203,7 +218,7 @@ mod tests {
         for columns in [60, 80, 120] {
             for chapter in CHAPTERS {
                 let text = render_markdown(chapter.text, columns, CodeMarks::Quotes);
-                let text = anstream::adapter::strip_str(&text).to_string();
+                let text = without_style(&text);
                 for mark in ["```", "|---", "](", "\n# ", "\n## "] {
                     assert!(!text.contains(mark), "{}: {mark}\n{text}", chapter.name);
                 }

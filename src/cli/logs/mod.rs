@@ -2,13 +2,11 @@
 
 mod follow;
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::Args;
 
 use self::follow::{Followed, follow};
-use crate::base::text::terminal_safe;
 use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
@@ -101,9 +99,5 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
 
 /// Prints bytes; a terminal gets no escape sequences of the worker.
 fn print(ui: &Ui, bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    match std::io::stdout().is_terminal() {
-        true => ui.answer(&terminal_safe(&text)),
-        false => ui.answer(&text),
-    }
+    ui.answer_exact(bytes);
 }

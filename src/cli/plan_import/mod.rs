@@ -114,7 +114,7 @@ pub(crate) fn run(args: ImportArgs, ui: &Ui) -> CommandResult {
             let output = terminal_safe(&output.display().to_string());
             ui.status(&format!("saved {tasks} to {output}"));
         }
-        None => ui.answer(&plan),
+        None => ui.answer_exact(plan.as_bytes()),
     }
     Ok(ExitStatus::Ok)
 }

@@ -100,10 +100,7 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     if args.dry_run {
         let prompts = Prompts::new(&here.repo, &settings, checks)?;
         let prompt = prompts.prompt(&request)?;
-        match ui.is_on_terminal() {
-            true => ui.answer(&terminal_safe(&prompt)),
-            false => ui.answer(&prompt),
-        }
+        ui.answer_exact(prompt.as_bytes());
         return Ok(ExitStatus::Ok);
     }
     let output = Output::new(&args.output, args.force)?;

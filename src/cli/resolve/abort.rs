@@ -48,12 +48,12 @@ pub(super) fn abort(
     }
     let what = format!("the resolution of {number} is aborted");
     record(here, &loaded, aborted, &what)?;
-    ui.answer(&match json {
-        true => format!(
-            "{}\n",
-            json!({"version": 1, "run": run.as_str(), "task": number.0, "worktree": null})
-        ),
-        false => format!("aborted; the conflict of {number} is unresolved\n"),
-    });
+    let value = json!({"version": 1, "run": run.as_str(), "task": number.0, "worktree": null});
+    match json {
+        true => ui.answer_json(&format!("{value}\n")),
+        false => ui.answer(&format!(
+            "aborted; the conflict of {number} is unresolved\n"
+        )),
+    }
     Ok(ExitStatus::Ok)
 }

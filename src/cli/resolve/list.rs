@@ -31,7 +31,7 @@ pub(super) fn list(here: &RepoContext, json: bool, ui: &Ui) -> CommandResult {
     let state = here.read_state(&run)?;
     let found = conflicts(&state);
     if json {
-        ui.answer(&format!("{}\n", to_json(&state, &found)));
+        ui.answer_json(&format!("{}\n", to_json(&state, &found)));
         return Ok(ExitStatus::Ok);
     }
     if found.is_empty() {

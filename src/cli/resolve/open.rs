@@ -70,7 +70,7 @@ pub(super) fn open(
     }
     let files = unmerged_paths(&worktree)?;
     if output == Output::Json {
-        ui.answer(&format!("{}\n", json(state, number, &worktree, &files)));
+        ui.answer_json(&format!("{}\n", json(state, number, &worktree, &files)));
         return Ok(ExitStatus::Ok);
     }
     print(state, number, &worktree, &files, is_new, ui);

@@ -78,7 +78,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     let state = here.read_state(&run)?;
     let pages = pages(&here, &state)?;
     if args.json {
-        ui.answer(&json::render_json(&state, &pages));
+        ui.answer_json(&json::render_json(&state, &pages));
         return Ok(ExitStatus::Ok);
     }
     if pages.is_empty() {

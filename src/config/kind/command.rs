@@ -33,13 +33,36 @@ impl Kind for Commands {
 
     fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         if value.get_ref().is_str() {
-            return Text::read(value).map(|command| vec![command]);
+            return ShellCommand::read(value).map(|command| vec![command]);
         }
-        List::<Text>::read(value)
+        List::<ShellCommand>::read(value)
     }
 
     fn to_toml(value: &Vec<String>) -> toml::Value {
         List::<Text>::to_toml(value)
+    }
+}
+
+/// One shell command.
+struct ShellCommand;
+
+impl Kind for ShellCommand {
+    type Value = String;
+
+    fn read(value: &Toml<'_>) -> Result<String, Vec<Invalid>> {
+        shown(&Text::read(value)?)
+    }
+
+    fn to_toml(value: &String) -> toml::Value {
+        Text::to_toml(value)
+    }
+}
+
+/// Refuses a command that cannot be shown as it is.
+fn shown(text: &str) -> Result<String, Vec<Invalid>> {
+    match syntax::shown(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(invalid) => Err(vec![invalid]),
     }
 }
 
@@ -58,7 +81,7 @@ impl Kind for Program {
             let text = item.get_ref().as_str();
             let read = match text {
                 Some("") if place == 0 => invalid("empty program name", "name the program first"),
-                Some(text) => Ok(text.to_owned()),
+                Some(text) => shown(text),
                 None => expected("a string", "\"argument\"", item),
             };
             at(item.span(), read)
@@ -151,7 +174,7 @@ fn entries(table: &DeTable<'_>) -> impl Iterator<Item = Result<(String, String),
         let checked = syntax::glob(glob.get_ref()).map_err(|invalid| vec![invalid]);
         at(glob.span(), checked)?;
         let command = match command.get_ref().as_str() {
-            Some(text) => text.to_owned(),
+            Some(text) => at(command.span(), shown(text))?,
             None => at(
                 command.span(),
                 expected("a command", "\"make lock\"", command),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use globset::GlobBuilder;
 
+use crate::base::safe::hidden::find_hidden;
 use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::path_template;
@@ -26,6 +27,17 @@ pub(super) fn worktree_path(text: &str) -> Result<(), Invalid> {
         return Err(Invalid::new("~ is not expanded", "write the full path"));
     }
     outside_the_repository(text)
+}
+
+/// Refuses text with a character that a reader does not see.
+pub(super) fn shown(text: &str) -> Result<(), Invalid> {
+    match find_hidden(text) {
+        None => Ok(()),
+        Some(hidden) => Err(Invalid::new(
+            format!("the text has {hidden}"),
+            "remove it, so that you see in full what will run",
+        )),
+    }
 }
 
 fn outside_the_repository(text: &str) -> Result<(), Invalid> {

@@ -84,6 +84,7 @@ pub(crate) fn outcome_of(end: End) -> Outcome {
         warnings: Vec::new(),
         undeclared: Vec::new(),
         flaky: None,
+        left_behind: Vec::new(),
         outside_changes: Vec::new(),
         millis: 0,
         kept: None,

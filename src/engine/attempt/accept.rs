@@ -3,7 +3,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
-use crate::engine::attempt::elsewhere::keep_commits_elsewhere;
+use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_commits_elsewhere};
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::spec::ByHand;
@@ -43,7 +43,7 @@ pub(super) fn accept(
     let commit = || commit_candidate(case, store, offer, &report);
     let candidate = offer.changed.then(commit).transpose()?;
     let elsewhere = match candidate {
-        Some(_) => Vec::new(),
+        Some(candidate) => keep_commits_beside(case, store, candidate)?,
         None => keep_commits_elsewhere(case, store)?,
     };
     fault::point("attempt", "accepted");
@@ -59,12 +59,15 @@ pub(super) fn accept(
         stat,
         info: info(case, &report),
     };
+    let left_behind = [&offer.left_behind[..], &elsewhere].concat();
+    let remarks = [&remarks(case, offer, flaky)[..], &left_behind].concat();
     Ok(Outcome {
         report,
         checks,
         undeclared: offer.outside.clone(),
         flaky,
-        ..case.outcome(end, [remarks(case, offer, flaky), elsewhere].concat())
+        left_behind,
+        ..case.outcome(end, remarks)
     })
 }
 

@@ -1,5 +1,5 @@
-//! Finds the work of an attempt without a change on its branch that is somewhere else: on another
-//! branch, in the stash, in a detached commit, in ignored files, in a nested repository.
+//! Finds the work of an attempt that is not on its branch but somewhere else: on another branch, in the
+//! stash, in a detached commit, and for one without a change in ignored files and nested repositories.
 //!
 //! Everything found is kept under references of the attempt, and named with the command that shows it.
 
@@ -9,15 +9,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
-use crate::engine::worktree::ignored_repositories::{
-    EXAMINED as SEARCHED, ignored_paths, repositories_below,
-};
+use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
-use crate::engine::worktree::submodules::{keep_nested, nested_repository};
+use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
@@ -28,6 +27,9 @@ const NAMED: usize = 5;
 
 /// The most bytes of ignored files that are kept as a commit.
 const KEPT_BYTES: u64 = 1024 * 1024;
+
+/// The beginning of a message in the log of HEAD where something else was checked out.
+const MOVES: &str = "checkout: moving from ";
 
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
@@ -41,7 +43,8 @@ pub(super) fn keep_work_elsewhere(
     store: &Store,
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search::of_commits(case, store, kept)?;
+    let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
+    search.commits()?;
     search.ignored_files()?;
     Ok(search.remarks)
 }
@@ -55,51 +58,108 @@ pub(super) fn keep_commits_elsewhere(
     case: &Case,
     store: &Store,
 ) -> Result<Vec<String>, EngineError> {
-    Ok(Search::of_commits(case, store, None)?.remarks)
+    let mut search = Search::new(case, store, None, "no change on its branch, but it left");
+    search.commits()?;
+    Ok(search.remarks)
+}
+
+/// Keeps the commits and stash entries that an attempt left besides `result`, its candidate or its kept
+/// work, and returns a remark on each. Commits that it replaced (`git commit --amend`, `git rebase`) are
+/// in the result in another form.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_commits_beside(
+    case: &Case,
+    store: &Store,
+    result: Oid,
+) -> Result<Vec<String>, EngineError> {
+    let mut search = Search::new(case, store, Some(result), "besides its change it left");
+    search.left_checkouts(result)?;
+    search.stash()?;
+    Ok(search.remarks)
 }
 
 struct Search<'a> {
     case: &'a Case,
     store: &'a Store,
+    /// The beginning of each remark.
+    words: &'static str,
     /// Commits that are kept, or that the attempt did not make.
     kept: Vec<Oid>,
     remarks: Vec<String>,
 }
 
 impl<'a> Search<'a> {
-    /// Searches the worktree's own commits, branches and the stash.
-    fn of_commits(
-        case: &'a Case,
-        store: &'a Store,
-        kept: Option<Oid>,
-    ) -> Result<Search<'a>, EngineError> {
-        let mut search = Search {
+    fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+        Search {
             case,
             store,
+            words,
             kept: kept.into_iter().chain([case.base]).collect(),
             remarks: Vec::new(),
-        };
-        search.commits()?;
-        search.branches()?;
-        search.stash()?;
-        Ok(search)
+        }
     }
 
-    /// Finds commits that were checked out in the worktree.
+    /// Searches the commits that were checked out in the worktree, branches and the stash.
     fn commits(&mut self) -> Result<(), EngineError> {
         for (commit, _) in self.log("HEAD")? {
-            let points = format!("--points-at={commit}");
-            let format = "--format=%(refname:lstrip=2)";
-            let git = self.git()?;
-            let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
-            let place = match branch.lines().next() {
-                Some(branch) => format!("on the branch {branch}"),
-                None => "on no branch".to_owned(),
-            };
-            let show = format!("git show {}", commit.short());
-            self.keep(commit, &format!("commit {} {place}", commit.short()), &show)?;
+            self.keep_checkout(commit)?;
+        }
+        self.branches()?;
+        self.stash()
+    }
+
+    fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
+        }
+        let points = format!("--points-at={commit}");
+        let format = "--format=%(refname:lstrip=2)";
+        let git = self.git()?;
+        let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
+        let place = match branch.lines().next() {
+            Some(branch) => format!("on the branch {branch}"),
+            None => "on no branch".to_owned(),
+        };
+        let show = format!("git show {}", commit.short());
+        self.keep(commit, &format!("commit {} {place}", commit.short()), &show)
+    }
+
+    /// Finds commits that the worker left by checking out something else, and whose changes are not in
+    /// the result.
+    fn left_checkouts(&mut self, result: Oid) -> Result<(), EngineError> {
+        if !self.may_have_left_checkouts() {
+            return Ok(());
+        }
+        let log = self.log("HEAD")?;
+        for pair in log.windows(2) {
+            let (after, (commit, _)) = (&pair[0].1, &pair[1]);
+            if after.starts_with(MOVES)
+                && !self.is_kept(*commit)?
+                && !self.is_in_other_form(*commit, result)?
+            {
+                self.keep_checkout(*commit)?;
+            }
         }
         Ok(())
+    }
+
+    /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
+    fn may_have_left_checkouts(&self) -> bool {
+        let log = fs::read(self.case.worktree.admin.join("logs/HEAD"));
+        log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+    }
+
+    /// Returns `true` if the result has the same files, or a commit with the same change for each one
+    /// that leads to this commit.
+    fn is_in_other_form(&self, commit: Oid, result: Oid) -> Result<bool, EngineError> {
+        if self.store.tree_of(commit)? == self.store.tree_of(result)? {
+            return Ok(true);
+        }
+        let git = self.git()?;
+        let compared = git.line(&["cherry", &result.to_string(), &commit.to_string()])?;
+        Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
     }
 
     /// Finds branches that appeared or moved while the worker ran.
@@ -154,19 +214,28 @@ impl<'a> Search<'a> {
         Ok(listed.lines().filter_map(parse).collect())
     }
 
-    /// Keeps a commit, unless a kept one contains it.
-    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+    /// Returns `true` if a kept commit contains this one.
+    fn is_kept(&self, commit: Oid) -> Result<bool, EngineError> {
         for kept in &self.kept {
             if self.store.is_ancestor(commit, *kept)? {
-                return Ok(());
+                return Ok(true);
             }
+        }
+        Ok(false)
+    }
+
+    /// Keeps a commit, unless a kept one contains it.
+    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
         }
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
         let name = context.attempt_ref(spec.task, spec.attempt);
         keep(self.store, &name, commit)?;
         self.kept.push(commit);
         self.remarks.push(format!(
-            "no change on its branch, but it left {what}; it is kept below {name}: `{show}`"
+            "{} {what}; it is kept below {name}: `{show}`",
+            self.words
         ));
         Ok(())
     }
@@ -177,35 +246,37 @@ impl<'a> Search<'a> {
         let since = fs::metadata(base_file(&self.case.execution.folder()));
         let since = since.and_then(|meta| meta.modified()).ok();
         let links = links_in(&self.case.execution.context, &worktree.path);
-        let is_own = |path: &PathBuf| {
-            let is_link = links.iter().any(|link| Path::new(link) == path);
-            !is_link && size_since(&worktree.path.join(path), since).is_some()
-        };
-        let own: Vec<PathBuf> = ignored_paths(&self.case.execution.context.repo, worktree)?
-            .into_iter()
-            .filter(is_own)
-            .collect();
-        let nested = repositories_below(&worktree.path, &own);
-        if !nested.is_complete {
+        let mut ignored = ignored_paths(&self.case.execution.context.repo, worktree)?;
+        ignored.retain(|path| !links.iter().any(|link| Path::new(link) == path));
+        let found = repositories_below(&worktree.path, &ignored);
+        if let Some((folder, why)) = &found.unread {
             self.remarks.push(format!(
-                "the ignored folders were searched for repositories up to {SEARCHED} files and \
-                 folders; one further down is in the worktree only"
+                "its ignored folder {} could not be searched for repositories: {why}",
+                folder.display()
             ));
         }
-        self.nested(&nested.paths)?;
-        let is_nested = |path: &PathBuf| nested.paths.contains(&path.components().collect());
-        let files: Vec<PathBuf> = own.into_iter().filter(|path| !is_nested(path)).collect();
-        self.files(&files, &nested.paths, since)
+        ignored.retain(|path| size_since(&worktree.path.join(path), since).is_some());
+        self.nested(&found, &ignored)?;
+        let nested = found.repositories.into_iter().map(|found| found.path);
+        let nested: Vec<PathBuf> = nested.collect();
+        ignored.retain(|path| !nested.contains(&path.components().collect()));
+        self.files(&ignored, &nested, since)
     }
 
-    fn nested(&mut self, paths: &[PathBuf]) -> Result<(), EngineError> {
+    /// Keeps the commits of nested repositories, and names the repositories that are new.
+    fn nested(&mut self, found: &Found, new: &[PathBuf]) -> Result<(), EngineError> {
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
-        let found = paths
-            .iter()
-            .map(|path| nested_repository(context, &self.case.worktree, path));
-        let found: Vec<_> = found.collect();
+        let is_new = |path: &Path| new.iter().any(|new| path.starts_with(new));
+        let mut nested = Vec::new();
+        for one in &found.repositories {
+            let repository = ignored_repository(context, one.clone());
+            let is_shown = one.is_inside && one.folder.is_some() && is_new(&one.path);
+            if is_shown || has_own_commits(&repository, one)? {
+                nested.push(repository);
+            }
+        }
         self.remarks
-            .extend(keep_nested(context, (spec.task, spec.attempt), &found)?);
+            .extend(keep_nested(context, (spec.task, spec.attempt), &nested)?);
         Ok(())
     }
 
@@ -233,7 +304,7 @@ impl<'a> Search<'a> {
             self.remarks.push(format!(
                 "no change on its branch, but it left files that git ignores: {names}; they are in the \
                  worktree only: `git -C {} status --ignored`",
-                top.display()
+                shell_path(top)
             ));
             return Ok(());
         }

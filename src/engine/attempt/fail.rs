@@ -7,7 +7,7 @@ use crate::base::text::{clip, error_chain};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::remains;
-use crate::engine::attempt::elsewhere::keep_work_elsewhere;
+use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_work_elsewhere};
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::time_limits;
@@ -49,9 +49,8 @@ pub(super) async fn fail(
             None
         }
     };
-    if fact == Some(Fact::NoChange) {
-        remarks.extend(elsewhere(&case, kept).await?);
-    }
+    let is_unchanged = fact == Some(Fact::NoChange);
+    remarks.extend(elsewhere(&case, kept, is_unchanged).await?);
     let remains = describe(&case, kept).await;
     let facts = fact.into_iter().chain(facts(&case)).collect();
     Ok(Outcome {
@@ -63,11 +62,18 @@ pub(super) async fn fail(
 }
 
 /// Keeps the work that is elsewhere. A failure to find it must not hide that of the attempt.
-async fn elsewhere(case: &Case, kept: Option<Oid>) -> Result<Vec<String>, EngineError> {
+async fn elsewhere(
+    case: &Case,
+    kept: Option<Oid>,
+    is_unchanged: bool,
+) -> Result<Vec<String>, EngineError> {
     let case = case.clone();
     let found = blocking(move || {
         let store = Store::open(&case.execution.context.repo)?;
-        keep_work_elsewhere(&case, &store, kept)
+        if is_unchanged {
+            return keep_work_elsewhere(&case, &store, kept);
+        }
+        keep_commits_beside(&case, &store, kept.unwrap_or(case.base))
     });
     match found.await {
         Err(error) if is_full(&error) || error.is_killed_git() => Err(error),

@@ -29,6 +29,8 @@ pub(super) struct Offer {
     pub(super) is_committed: bool,
     pub(super) changed: bool,
     pub(super) remarks: Vec<String>,
+    /// Remarks on work in submodules that the tree does not contain.
+    pub(super) left_behind: Vec<String>,
     pub(super) outside: Vec<RepoPath>,
 }
 
@@ -55,10 +57,10 @@ impl Offer {
         }
         remarks.extend(large_files(store, &changes)?);
         remarks.extend(outward_links(store, &case.worktree.path, &changes)?);
-        match in_submodules(case, &changes)? {
-            Ok(found) => remarks.extend(found),
+        let left_behind = match in_submodules(case, &changes)? {
+            Ok(found) => found,
             Err(fact) => return Ok(Err(fact)),
-        }
+        };
         let outside = undeclared(case, &changes);
         if let Some(fact) = refusal(case, &changes, &outside) {
             return Ok(Err(fact));
@@ -72,6 +74,7 @@ impl Offer {
             tree,
             changed: !changes.is_empty(),
             remarks,
+            left_behind,
             outside,
         }))
     }

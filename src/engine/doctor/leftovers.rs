@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::base::text::shell_path;
 use crate::config::Settings;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
@@ -84,7 +85,7 @@ fn foreign_worktrees(repo: &Repo, settings: &Settings) -> impl Iterator<Item = P
         why: "a `git worktree add` was killed and left it locked".to_owned(),
         fix: Fix::Manual(format!(
             "`git worktree remove -f -f {}` if nothing in it is yours",
-            worktree.path.display()
+            shell_path(&worktree.path)
         )),
     })
 }

@@ -109,6 +109,7 @@ impl FileSystem {
                 place,
                 has,
                 needs,
+                kept: Vec::new(),
             })
         };
         let of_bytes = short(Resource::Bytes, self.bytes, bytes);
@@ -134,6 +135,7 @@ pub fn shortage_now(context: &Context) -> Shortage {
         place: mount_point(&context.repo.common).display().to_string(),
         has: free_space(&context.repo.common).unwrap_or_default(),
         needs: context.settings.run.min_free_space,
+        kept: Vec::new(),
     })
 }
 

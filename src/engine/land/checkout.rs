@@ -79,10 +79,10 @@ impl CheckoutMove<'_> {
         LandError::BranchRefused {
             target: self.branch.to_owned(),
             // git says that there was a hook, and not which.
-            why: why.replace(
+            why: self.git.with_lock(why.replace(
                 "aborted by hook",
                 "aborted by the hook reference-transaction",
-            ),
+            )),
         }
     }
 

@@ -101,6 +101,7 @@ mod tests {
             place: "/".to_owned(),
             has: 0,
             needs: 1,
+            kept: Vec::new(),
         }
     }
 

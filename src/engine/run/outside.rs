@@ -132,6 +132,7 @@ impl<'a> Outside<'a> {
             }
             Effect::AcceptVariant(task) => self.accept_variant(task, state),
             Effect::Assemble => self.assemble(state),
+            Effect::ReleaseCommits(kept) => drop(kept),
             Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
             Effect::CompareCandidates => {
                 compare::candidates(&self.context, state, &self.post);
@@ -216,10 +217,16 @@ impl<'a> Outside<'a> {
         let state = state.clone();
         self.spawn(move |context| {
             let measure = || {
-                let Some(shortage) = quota::exceeded(context) else {
+                let Some(mut shortage) = quota::exceeded(context) else {
                     return Ok(Quota::Allowed);
                 };
-                let worktree = quota::removable(context, &state)?;
+                let worktree = match quota::removable(context, &state)? {
+                    Ok(worktree) => Some(worktree),
+                    Err(kept) => {
+                        shortage.kept = kept;
+                        None
+                    }
+                };
                 Ok(Quota::Exceeded(shortage, worktree))
             };
             Ok(Message::QuotaMeasured(measure()))

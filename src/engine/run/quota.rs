@@ -7,11 +7,15 @@ use std::path::Path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
-use crate::engine::worktree::remove;
+use crate::engine::worktree::remove::unsaved_work;
+use crate::git::Store;
 use crate::git::worktree::Worktree;
+use crate::model::attempt::Attempt;
+use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
-use crate::model::shortage::{Resource, Shortage};
+use crate::model::shortage::{KeptWorktree, Resource, Shortage};
 use crate::model::task_state::TaskPhase;
+use crate::model::task_state::TaskState;
 
 /// Returns the user's limit that one more worktree would exceed. Measuring reads every folder, so
 /// it runs in the background.
@@ -24,6 +28,7 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
         place: prefix.display().to_string(),
         has,
         needs,
+        kept: Vec::new(),
     };
     let count = kept.len() as u64;
     if let Some(most) = run.max_worktrees.filter(|most| kept.len() >= *most) {
@@ -57,25 +62,59 @@ fn disk_use(folder: &Path) -> u64 {
 }
 
 /// Returns the worktree of the task that passed first, if its whole content is in git. Failed ones
-/// are kept for the user to inspect.
+/// are kept for the user to inspect. Without a worktree to remove, those that stay are listed with
+/// the reason.
 ///
 /// # Errors
 /// When the store or a worktree cannot be read.
-pub fn removable(context: &Context, state: &RunState) -> Result<Option<Worktree>, EngineError> {
-    let done = state
-        .tasks
-        .iter()
-        .filter(|task| task.phase == TaskPhase::Done);
-    let mut attempts: Vec<_> = done.flat_map(|task| &task.attempts).collect();
-    attempts.sort_by_key(|attempt| attempt.ended);
-    for attempt in attempts {
-        let path = context.recorded_worktree(&attempt.worktree);
-        let Some(worktree) = context.repo.find_worktree(&path) else {
-            continue;
-        };
-        if remove::is_safe_to_remove(context, state, &worktree)? {
-            return Ok(Some(worktree));
+pub fn removable(
+    context: &Context,
+    state: &RunState,
+) -> Result<Result<Worktree, Vec<KeptWorktree>>, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let mut kept = Vec::new();
+    for (_, worktree) in worktrees_of(context, state, |task| task.phase == TaskPhase::Done) {
+        match unsaved_work(context, &store, state, &worktree)? {
+            None => return Ok(Ok(worktree)),
+            Some(reason) => kept.push(kept_worktree(&worktree, reason)),
         }
     }
-    Ok(None)
+    for (task, worktree) in worktrees_of(context, state, |task| task.phase != TaskPhase::Done) {
+        let reason = format!("has the work of {task}, which has not passed");
+        kept.push(kept_worktree(&worktree, reason));
+    }
+    Ok(Err(kept))
+}
+
+fn kept_worktree(worktree: &Worktree, reason: String) -> KeptWorktree {
+    KeptWorktree {
+        path: worktree.path.display().to_string(),
+        reason,
+    }
+}
+
+/// Returns the existing worktrees of some tasks, those of the attempts that ended first in front.
+fn worktrees_of(
+    context: &Context,
+    state: &RunState,
+    is_wanted: impl Fn(&TaskState) -> bool,
+) -> Vec<(TaskNumber, Worktree)> {
+    let tasks = state.plan.tasks().iter().map(|task| task.number);
+    let tasks = tasks.filter(|task| is_wanted(state.task(*task)));
+    let mut attempts: Vec<(TaskNumber, &Attempt)> = tasks
+        .flat_map(|task| {
+            let attempts = state.task(task).attempts.iter();
+            attempts.map(move |attempt| (task, attempt))
+        })
+        .filter(|(_, attempt)| attempt.outcome.is_some())
+        .collect();
+    attempts.sort_by_key(|(_, attempt)| attempt.ended);
+    let mut found: Vec<(TaskNumber, Worktree)> = Vec::new();
+    for (task, attempt) in attempts {
+        let path = context.recorded_worktree(&attempt.worktree);
+        let worktree = context.repo.find_worktree(&path).filter(Worktree::exists);
+        let is_known = found.iter().any(|(_, known)| known.path == path);
+        found.extend(worktree.filter(|_| !is_known).map(|found| (task, found)));
+    }
+    found
 }

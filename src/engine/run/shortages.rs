@@ -71,7 +71,9 @@ impl Driver {
     ) {
         self.admission.quota_exceeded();
         match worktree {
-            _ if self.admission.is_short() => self.admission.quota_unknown(),
+            _ if self.admission.is_short() && !self.is_at_limit() => {
+                self.admission.quota_unknown();
+            }
             Some(worktree) => {
                 let path = self.layout.recorded_path(&worktree.path);
                 let worktrees = vec![path];
@@ -84,5 +86,11 @@ impl Driver {
             }
             None => {}
         }
+    }
+
+    /// Returns `true` if the run waits because of one of the user's limits, so that it can write.
+    fn is_at_limit(&self) -> bool {
+        let shortage = self.state.shortage.as_ref();
+        shortage.is_some_and(Shortage::is_of_a_limit)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::candidates::newer_commits::{NewerCommits, newer_commits};
 use crate::engine::kernel::context::Context;
@@ -51,15 +52,15 @@ impl TakeError {
             )),
             TakeError::Uncommitted(_, _, place) => Some(format!(
                 "commit or discard them: `git -C {} status`",
-                place.display()
+                shell_path(place)
             )),
             TakeError::CheckedOut(_, _, place) => Some(format!(
                 "switch to another branch there: `git -C {} switch -`",
-                place.display()
+                shell_path(place)
             )),
             TakeError::Elsewhere(_, branch, place) => Some(format!(
                 "`git -C {} switch {branch}` takes it there",
-                place.display()
+                shell_path(place)
             )),
             TakeError::Retry(_) | TakeError::Engine(_) => None,
         }

@@ -26,20 +26,6 @@ pub fn tear_down_if_possible(context: &Context, worktree: &Worktree) {
     let _ = tear_down(context, worktree);
 }
 
-/// Returns `true` if no work would be lost with a worktree of the run.
-///
-/// # Errors
-/// When the store or the worktree cannot be read.
-pub fn is_safe_to_remove(
-    context: &Context,
-    state: &RunState,
-    worktree: &Worktree,
-) -> Result<bool, EngineError> {
-    let store = Store::open(&context.repo)?;
-    let unsaved = || unsaved_work(context, &store, state, worktree);
-    Ok(worktree.path.is_dir() && unsaved()?.is_none())
-}
-
 /// Describes the work that would be lost with a worktree: changes in no commit, or commits that no
 /// reference keeps.
 ///

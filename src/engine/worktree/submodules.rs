@@ -8,9 +8,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
+use crate::engine::worktree::ignored_repositories::{
+    IgnoredRepository, ignored_paths, repositories_below,
+};
 use crate::engine::worktree::populate::links_in;
 use crate::git::module_store::CarryError;
 use crate::git::submodules::{Submodule, declared_submodules};
@@ -163,24 +166,75 @@ pub fn unsaved_in_submodules(
     unsaved_in_ignored(context, worktree)
 }
 
-/// Describes the work in repositories inside ignored folders. One without commits of its own is a
-/// dependency or a build, and goes like all ignored files.
+/// Describes a repository in an ignored folder of a worktree.
+pub fn ignored_repository(context: &Context, found: IgnoredRepository) -> Submodule {
+    Submodule {
+        name: found.path.display().to_string(),
+        path: found.path,
+        git_dir: found.git_dir,
+        folder: found.folder,
+        store: context.repo.common.clone(),
+    }
+}
+
+/// Returns `true` if an ignored repository has commits that would go with its worktree. One without
+/// them is a dependency or a build, and a bare one with a remote is a cache of one.
+///
+/// # Errors
+/// When git cannot read it.
+pub fn has_own_commits(
+    repository: &Submodule,
+    found: &IgnoredRepository,
+) -> Result<bool, GitError> {
+    let is_cache = found.folder.is_none() && repository.has_remote()?;
+    Ok(found.is_inside && !is_cache && !repository.own_tips()?.is_empty())
+}
+
+/// Describes the work in repositories inside ignored folders. A folder that could not be searched may
+/// have one.
 fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
     let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
-    for path in found.paths {
-        let repository = nested_repository(context, worktree, &path);
-        if repository.own_tips()?.is_empty() {
-            continue;
-        }
-        if let Some(what) = unsaved_in(context, &repository)? {
-            let shown = repository.shown();
-            return Ok(Some(format!("has {what} in the nested repository {shown}")));
+    for found in &found.repositories {
+        let repository = ignored_repository(context, found.clone());
+        let shown = repository.shown();
+        match unsaved_in_one(context, &repository, found) {
+            Ok(None) => {}
+            Ok(Some(what)) => {
+                return Ok(Some(format!("has {what} in the nested repository {shown}")));
+            }
+            Err(error) if error.was_killed() => return Err(error.into()),
+            Err(error) => {
+                return Ok(Some(format!(
+                    "its nested repository {shown} is unreadable: {error}"
+                )));
+            }
         }
     }
-    Ok(None)
+    let unread = |(folder, why): (PathBuf, String)| {
+        let folder = folder.display();
+        format!("has the ignored folder {folder}, which may contain repositories: {why}")
+    };
+    Ok(found.unread.map(unread))
+}
+
+/// Describes the work in an ignored repository. Only the files of one whose git folder is elsewhere
+/// would be lost.
+fn unsaved_in_one(
+    context: &Context,
+    repository: &Submodule,
+    found: &IgnoredRepository,
+) -> Result<Option<String>, GitError> {
+    if !found.is_inside {
+        let is_changed = !repository.uncommitted()?.is_empty();
+        return Ok(is_changed.then(|| "uncommitted changes".to_owned()));
+    }
+    match has_own_commits(repository, found)? {
+        true => unsaved_in(context, repository),
+        false => Ok(None),
+    }
 }
 
 fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
@@ -258,7 +312,7 @@ fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<S
     let named = submodule.named_commits()?.into_iter();
     let named = named.filter(|(_, commit)| own.contains(commit) && Some(*commit) != head);
     let shown = submodule.shown();
-    let store = submodule.store.display();
+    let store = shell_path(&submodule.store);
     let remark = |(name, commit): (String, Oid)| {
         let what = match name.strip_prefix("refs/heads/") {
             Some(branch) => format!("the branch {branch}"),
@@ -280,20 +334,21 @@ fn uncommitted(
     submodule: &Submodule,
     effect: &str,
 ) -> Result<Option<String>, GitError> {
-    let paths = submodule.uncommitted()?;
-    if paths.is_empty() {
+    let changed = submodule.uncommitted()?;
+    if changed.is_empty() {
         return Ok(None);
     }
+    // A difference shows no file that git does not track.
+    let show = match changed.iter().any(|file| file.is_untracked) {
+        true => "status --untracked-files=all",
+        false => "diff HEAD",
+    };
     Ok(Some(format!(
         "the {kind} {} has changes that are in no commit {effect}: {}; they are in the worktree \
-         only: `git -C {} diff HEAD`",
+         only: `git -C {} {show}`",
         submodule.shown(),
-        first_names(paths.iter().map(PathBuf::as_path)),
-        submodule
-            .folder
-            .as_ref()
-            .unwrap_or(&submodule.path)
-            .display()
+        first_names(changed.iter().map(|file| file.path.as_path())),
+        shell_path(submodule.folder.as_ref().unwrap_or(&submodule.path))
     )))
 }
 

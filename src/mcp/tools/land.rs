@@ -26,7 +26,7 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::model::integration::Landing;
-use crate::report::landing::{included, not_included};
+use crate::report::landing::{included, left_behind, not_included};
 use crate::report::suggest;
 
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -92,6 +92,8 @@ struct Output {
     tasks: Vec<u32>,
     /// The tasks that do not land, each with the reason.
     not_included: Vec<String>,
+    /// Work of the tasks that their results do not contain, such as uncommitted changes of a submodule.
+    left_behind: Vec<String>,
     /// Conflicts with a target that has moved, each with its resolution.
     settled: Vec<String>,
     /// `true` if the target has moved since the run started: the work is merged onto it, and checked
@@ -467,6 +469,10 @@ impl Landable {
             board: board.map(|verb| format!("{verb} {file}, the board of the run")),
             tasks: included(state).map(|number| number.0).collect(),
             not_included: missing.collect(),
+            left_behind: left_behind(state)
+                .into_iter()
+                .map(|(number, remark)| format!("{number} [{}]: {remark}", tag(number)))
+                .collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
             checks: None,
@@ -524,6 +530,8 @@ impl Output {
         lines.extend(self.settled.iter().map(|line| format!("settled {line}")));
         let missing = self.not_included.iter();
         lines.extend(missing.map(|line| format!("not included: {line}")));
+        let left = self.left_behind.iter();
+        lines.extend(left.map(|line| format!("in no result: {line}")));
         if self.target_has_moved && !self.landed {
             let checks = match self.checks.as_deref() {
                 Some(RUNNING) => ", and the checks are running there",

@@ -14,7 +14,7 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, RawDiagnostic> {
     let written = glob.value.trim();
     let mut pattern = written;
     while let Some(rest) = pattern.strip_prefix("./") {
-        pattern = rest.trim_start_matches('/');
+        pattern = rest.trim_start_matches(['/', ' ']);
     }
     let bad = |reason: String| {
         let message = format!("invalid glob {}: {reason}", quoted(written));

@@ -14,8 +14,8 @@ use crate::plan::normal;
 use crate::plan::span::{At, Span};
 use crate::plan::validate::glob::check_glob;
 use crate::plan::validate::value::{
-    DraftVariants, boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
-    variants,
+    DraftVariants, boolean, choice, clean, count, dollars, duration, filled, integer, shown, text,
+    texts, variants,
 };
 use crate::plan::validate::{Checked, ParseContext};
 
@@ -121,14 +121,14 @@ impl<'a> TaskReader<'a> {
                 self.title = title.map(|title| At::new(one_line(&title), value.span.clone()));
                 self.has_bad_title = self.title.is_none();
             }
-            "label" => self.label = filled(key, value, findings).map(|label| one_line(&label)),
+            "label" => self.label = shown(key, value, findings).map(|label| one_line(&label)),
             "worker" => {
-                let worker = filled(key, value, findings);
+                let worker = shown(key, value, findings);
                 self.worker = worker.map(|worker| At::new(one_line(&worker), value.span.clone()));
             }
-            "run" => fields.run = filled(key, value, findings),
+            "run" => fields.run = shown(key, value, findings),
             "judge" => {
-                let judge = filled(key, value, findings);
+                let judge = shown(key, value, findings);
                 self.judge = judge.map(|judge| At::new(one_line(&judge), value.span.clone()));
             }
             "variants" => match variants(key, value, findings) {
@@ -235,7 +235,7 @@ impl<'a> TaskReader<'a> {
                 Value::List(_) => &At::new(key.value.clone(), entry.span.clone()),
                 _ => key,
             };
-            let command = filled(key, entry, self.findings);
+            let command = shown(key, entry, self.findings);
             self.fields.check.extend(command);
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::clock::parse_duration;
+use crate::base::safe::hidden::find_hidden;
 use crate::base::text::did_you_mean;
 use crate::model::ids::VariantNumber;
 use crate::model::usage::Dollars;
@@ -60,6 +61,26 @@ pub(super) fn filled(
         return None;
     }
     Some(found)
+}
+
+/// Parses a command or a name: a text that is not empty and is shown as it is.
+pub(super) fn shown(
+    key: &At<String>,
+    value: &At<Value>,
+    findings: &mut Collector,
+) -> Option<String> {
+    let found = filled(key, value, findings)?;
+    let Some(hidden) = find_hidden(&found) else {
+        return Some(found);
+    };
+    let place = match hidden.line {
+        1 => String::new(),
+        line => format!(" in its line {line}"),
+    };
+    let message = format!("{} has {hidden}{place}", quoted(&key.value));
+    let hint = "remove it, so that you see in full what will run";
+    findings.add(RawDiagnostic::error(Code::Hidden, value.span.clone(), message).hint(hint));
+    None
 }
 
 /// Parses a list of texts or a single one; a line of Markdown is split by `split`.

@@ -23,6 +23,8 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
             &format!("paused: {message}; {hint}"),
             PROSE_LIMIT,
         ));
+        let kept = shortage.kept_message();
+        notices.extend(kept.map(|kept| plain_line(&kept, PROSE_LIMIT)));
     }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
     let mut denied = state.worker_health.all_denied().peekable();

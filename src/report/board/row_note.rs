@@ -81,8 +81,9 @@ fn reservations(task: &TaskState, outcome: &Outcome) -> String {
     });
     let flaky = outcome.flaky;
     let flaky = flaky.map(|earlier| format!("flaky: attempt {earlier} failed with the same files"));
-    let all: Vec<String> = chosen.into_iter().chain(flaky).chain(outside).collect();
-    all.join("; ")
+    let left = (!outcome.left_behind.is_empty()).then(|| "left work outside its result".to_owned());
+    let all = [chosen, left, flaky, outside];
+    all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn note_text(task: &TaskState) -> &str {

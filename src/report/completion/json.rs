@@ -41,8 +41,9 @@ struct Done<'a> {
     removed: u64,
 }
 
+/// A remark.
 #[derive(Serialize)]
-struct Words<'a> {
+pub(crate) struct Words<'a> {
     task: u32,
     by: &'a str,
     text: &'a str,
@@ -147,7 +148,7 @@ fn done(work: &Work) -> Done<'_> {
     }
 }
 
-fn words(remark: &Remark) -> Words<'_> {
+pub(crate) fn words(remark: &Remark) -> Words<'_> {
     Words {
         task: remark.task.0,
         by: &remark.author,

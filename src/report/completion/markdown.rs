@@ -44,7 +44,7 @@ impl Completion {
         write_list(to, "What was done", self.done.iter().map(work))?;
         let decisions = self.decisions.iter().map(remark);
         write_list(to, "Decisions made (review recommended)", decisions)?;
-        write_list(to, "Issues hit", self.issues.iter().map(remark))?;
+        write_issues(to, &self.issues)?;
         self.write_conflicts(to)?;
         self.write_checks(to)?;
         self.write_reports(to)
@@ -179,6 +179,11 @@ impl Completion {
         }
         Ok(())
     }
+}
+
+/// Writes the remarks of workers and of dispatch on tasks that passed.
+pub(crate) fn write_issues(to: &mut String, issues: &[Remark]) -> fmt::Result {
+    write_list(to, "Issues hit", issues.iter().map(remark))
 }
 
 fn write_list(to: &mut String, heading: &str, items: impl Iterator<Item = String>) -> fmt::Result {

@@ -8,7 +8,7 @@ use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
-use crate::report::completion::json::{Assembled, assembled};
+use crate::report::completion::json::{Assembled, Words, assembled, words};
 use crate::report::failure::{
     AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, HealthyTask, RetryEnd,
 };
@@ -24,6 +24,7 @@ struct Wire<'a> {
     failed: Vec<Failed<'a>>,
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
+    issues: Vec<Words<'a>>,
     summary: Summary,
     #[serde(flatten)]
     assembled: Option<Assembled<'a>>,
@@ -114,6 +115,7 @@ impl FailureReport {
             failed: self.failed.iter().map(failed).collect(),
             conflicting: self.conflicted.iter().map(conflicting).collect(),
             healthy: self.healthy.iter().map(healthy).collect(),
+            issues: self.issues.iter().map(words).collect(),
             summary: Summary {
                 total: self.total,
                 failed: self.failed.len(),

@@ -14,6 +14,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
+use crate::report::completion::markdown::write_issues;
 use crate::report::failure::{
     AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, RetryEnd,
 };
@@ -48,6 +49,7 @@ impl FailureReport {
         }
         self.write_healthy(to)?;
         self.write_summary(to)?;
+        write_issues(to, &self.issues)?;
         match &self.assembled {
             Some(assembled) => assembled.write_assembly(to),
             None => Ok(()),

@@ -17,7 +17,7 @@ use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Usage};
-use crate::report::completion::Completion;
+use crate::report::completion::{Completion, Remark};
 use crate::report::suggest;
 
 /// The content of the failure report, independent of its format.
@@ -29,6 +29,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
+    /// Remarks on the tasks that passed.
+    pub(crate) issues: Vec<Remark>,
     /// The results of the other tasks, once they were assembled.
     pub(crate) assembled: Option<Completion>,
     /// The tokens and the cost, if any agent reports them.
@@ -158,6 +160,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
+            issues: Completion::new(state).issues,
             assembled: assembled(state),
             bill: Bill::of(state),
         };

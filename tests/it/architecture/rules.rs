@@ -59,6 +59,16 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("rustix", &["src/exec/", "src/base/", "src/acp/"]),
     ("agent_client_protocol", &["src/acp/"]),
     ("futures", &["src/acp/"]),
+    ("anstream", &["src/ui/", "src/base/text.rs"]),
+    (
+        "anstyle",
+        &[
+            "src/ui/",
+            "src/base/safe/",
+            "src/cli/conflicts/compare.rs",
+            "src/cli/diff.rs",
+        ],
+    ),
     ("etcetera", &["src/config/"]),
     (
         "tracing",
@@ -77,6 +87,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("wait_timeout", &["src/base/process/"]),
     ("which", &["src/base/process/"]),
 ];
+
+/// The places that write to standard output and standard error: `ui` escapes foreign text there, and
+/// the others are read by programs.
+const WRITERS: &[&str] = &["src/ui/", "src/acp/", "src/exec/shim.rs"];
 
 /// Parts of the standard library that act on the outside, forbidden in pure layers.
 const OUTSIDE: &[&str] = &["fs", "env", "net", "process", "thread"];
@@ -110,6 +124,7 @@ pub(super) fn findings(file: &str, text: &str) -> Vec<String> {
     scan.packages(&mut found);
     scan.programs(&mut found);
     scan.outside(&mut found);
+    scan.streams(&mut found);
     let say = |(line, what): (usize, String)| format!("{file}:{line}: {what}");
     found.into_iter().map(say).collect()
 }
@@ -280,6 +295,26 @@ impl Scan<'_> {
             let made = self.is(at, &["Command", "::", "new"]) && !self.is_under("src/cli/");
             if (named || made) && !self.in_test[at] {
                 let what = "a program is started, but only base/process does that (Program)";
+                found.insert((token.line, what.to_owned()));
+            }
+        }
+    }
+
+    fn streams(&self, found: &mut Found) {
+        if WRITERS
+            .iter()
+            .copied()
+            .any(|room| self.file == room || self.is_under(room))
+        {
+            return;
+        }
+        for (at, token) in self.tokens.iter().enumerate() {
+            let is_stream = matches!(token.text.as_str(), "stdout" | "stderr")
+                && self.is(at + 1, &["(", ")"])
+                && self.before(at) == "::";
+            let is_question = self.is(at + 3, &[".", "is_terminal"]);
+            if is_stream && !is_question && !self.in_test[at] {
+                let what = "a stream is written, but only ui does that, which escapes foreign text";
                 found.insert((token.line, what.to_owned()));
             }
         }
