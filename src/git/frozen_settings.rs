@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::temp_dir::LockedTempDir;
-use crate::git::worktree::Worktree;
 use crate::git::worktree_config;
 
 /// Files that are copied; git runs programs that they name, or waits for them if they are pipes.
@@ -106,12 +105,12 @@ impl FrozenSettings {
         Ok(())
     }
 
-    /// Returns git inside a worktree with these settings.
-    pub(super) fn apply(&self, worktree: &Worktree) -> Result<Git, GitError> {
+    /// Returns this git inside the worktree with this admin folder, with these settings.
+    pub(super) fn apply(&self, git: Git, admin: &Path) -> Result<Git, GitError> {
         self.verify()?;
-        let mut git = self.with_settings(worktree.git());
-        let own = worktree_config::verified(&worktree.admin);
-        let failed = |error| GitError::Settings(worktree.admin.join(worktree_config::FILE), error);
+        let mut git = self.with_settings(git);
+        let own = worktree_config::verified(admin);
+        let failed = |error| GitError::Settings(admin.join(worktree_config::FILE), error);
         for setting in own.map_err(failed)? {
             git = git.setting(&setting);
         }

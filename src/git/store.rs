@@ -5,7 +5,6 @@
 
 use crate::base::fault;
 use crate::git::backend::{Backend, ObjectKind};
-use crate::git::command::{Git, GitError};
 use crate::git::formats::{Formats, Way};
 use crate::git::identity::User;
 use crate::git::libgit2::Libgit2;
@@ -13,7 +12,6 @@ use crate::git::repo::Repo;
 use crate::git::transient::retried;
 use crate::git::tree::{TreeEntry, entries, order, write_entry};
 use crate::git::tree_edit::{Trees, edit_tree};
-use crate::git::worktree::Worktree;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::{ObjectFormat, Oid};
 
@@ -103,14 +101,6 @@ impl Store {
             Way::Program => Box::new(repo.program(repo.formats.objects).durable()),
         };
         Ok(Store::of(backend, repo))
-    }
-
-    /// Returns git inside a worktree, as [`Repo::git_in`].
-    ///
-    /// # Errors
-    /// As [`Repo::git_in`].
-    pub fn git_in(&self, worktree: &Worktree) -> Result<Git, GitError> {
-        self.repo.git_in(worktree)
     }
 
     /// The format of object ids.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use crate::git::command::{Git, GitError};
 use crate::git::frozen_settings::FrozenSettings;
 use crate::git::repo::Repo;
+use crate::git::store::Store;
 use crate::git::worktree::Worktree;
 
 impl Repo {
@@ -15,7 +16,8 @@ impl Repo {
     /// When the settings cannot be read or copied, the copy was changed, or the worktree has settings
     /// of its own that a worker may not make.
     pub fn git_in(&self, worktree: &Worktree) -> Result<Git, GitError> {
-        self.frozen_settings()?.apply(worktree)
+        self.frozen_settings()?
+            .apply(worktree.git(), &worktree.admin)
     }
 
     /// Returns git at the top of the user's checkout, with the settings of [`Repo::git_in`].
@@ -44,6 +46,16 @@ impl Repo {
     }
 }
 
+impl Store {
+    /// Returns git inside a worktree, as [`Repo::git_in`].
+    ///
+    /// # Errors
+    /// As [`Repo::git_in`].
+    pub fn git_in(&self, worktree: &Worktree) -> Result<Git, GitError> {
+        self.repo.git_in(worktree)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -52,7 +64,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::git::Store;
     use crate::git::worktree::Head;
 
     /// A repository with a worktree in which a worker was.
