@@ -47,7 +47,7 @@ pub(crate) fn run(args: TrustArgs, ui: &Ui) -> CommandResult {
     if args.list {
         return list(args.json, ui);
     }
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     here.refuse_worker()?;
     if args.revoke {
         return revoke(&here, ui);
