@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use crate::base::removal::remove_own_folder;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::{Execution, Reached};
@@ -77,7 +78,7 @@ pub(super) fn forget_start(execution: &Execution) {
     let folder = execution.worker_folder();
     let status = execution.context.executor.status(&folder);
     if matches!(status, Ok(JobStatus::Absent)) {
-        let _ = fs::remove_dir_all(folder);
+        let _ = remove_own_folder(&folder, 6);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::removal::remove_folder;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::planner;
@@ -134,7 +134,7 @@ impl Fix {
 
 fn remove(path: &Path) -> Result<(), EngineError> {
     let removed = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => remove_folder(path),
+        Ok(meta) if meta.is_dir() => remove_own_folder(path, 2),
         Ok(_) => fs::remove_file(path),
         // It has been removed in the meantime.
         Err(_) => Ok(()),

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod context;
 pub mod disk_space;
 pub mod error;
+pub mod integration_record;
 pub mod interruptible;
 pub mod kept_commit;
 pub mod known_settings;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::base::removal::remove_own_folder;
 use crate::base::fault;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::{clip, one_line};
@@ -188,7 +189,7 @@ fn file_name(path: &RepoPath) -> &OsStr {
 }
 
 fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    match remove_own_folder(folder, 5) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
