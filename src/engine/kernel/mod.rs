@@ -11,6 +11,7 @@ pub mod kept_commit;
 pub mod known_settings;
 pub mod layout;
 pub mod message;
+pub mod sealed_file;
 pub mod signals;
 pub mod sweep;
 pub mod worktree_size;
