@@ -4,13 +4,13 @@
 //! without waiting, accept regular files only, and stop at a limit. Every file that a worker or a
 //! stranger could have made is read through them.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-
-use crate::base::files::{open_nonblocking, open_nonblocking_nofollow};
 
 /// The limit of a file that holds one line, in bytes: a link, a reference, HEAD.
 pub const LINE_LIMIT: u64 = 64 * 1024;
@@ -23,7 +23,7 @@ pub const RECORD_LIMIT: u64 = 64 * 1024 * 1024;
 /// # Errors
 /// When it cannot be opened, or is anything but a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    let opened = open_nonblocking_nofollow(path);
+    let opened = open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW);
     only_regular(opened.map_err(|error| match error.raw_os_error() {
         Some(code) if code == Errno::LOOP.raw_os_error() => invalid("a symbolic link"),
         _ => error,
@@ -35,7 +35,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When it cannot be opened, or is anything but a regular file.
 pub fn open_linked(path: &Path) -> io::Result<File> {
-    only_regular(open_nonblocking(path)?)
+    only_regular(open_with(path, OFlags::NONBLOCK)?)
 }
 
 /// Reads a regular file of at most `limit` bytes; a symbolic link is an error.
@@ -88,6 +88,13 @@ pub fn copy_with_time(from: &Path, to: &Path) -> io::Result<()> {
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
 }
 
 fn only_regular(file: File) -> io::Result<File> {
