@@ -160,7 +160,10 @@ mod tests {
         symlink(at("victim/tmp/x"), at("own/tmp/link")).unwrap();
         for (path, depth) in [("linked/tmp/x", 3), ("own/tmp/link", 1), ("linked", 1)] {
             let error = remove_own_folder(&at(path), depth).unwrap_err();
-            assert!(error.to_string().contains("is not a folder of this user"), "{path}: {error}");
+            assert!(
+                error.to_string().contains("is not a folder of this user"),
+                "{path}: {error}"
+            );
         }
         assert!(at("victim/tmp/x").exists());
         remove_own_folder(&at("own/tmp/x"), 2).unwrap();

@@ -21,9 +21,9 @@ use crate::engine::kernel::known_settings;
 use crate::engine::runs::load::{PLAN_FILE, SETTINGS_FILE};
 use crate::git::Repo;
 use crate::git::discover::DiscoverError;
+use crate::journal::runs::{self, RunLock, Taken};
 use crate::journal::seal::{Origin, accept, origin};
 use crate::journal::{Journal, replay};
-use crate::journal::runs::{self, RunLock, Taken};
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
@@ -163,8 +163,9 @@ fn accept_journal(
         ui.answer(&format!("the journal of {run} is yours\n"));
         return Ok(ExitStatus::Ok);
     }
-    let plan = replayed.file(&here.store, PLAN_FILE)?;
-    let settings = replayed.file(&here.store, SETTINGS_FILE)?;
+    let read = |name| replayed.file(&here.store, name).map_err(EngineError::from);
+    let plan = read(PLAN_FILE)?;
+    let settings = read(SETTINGS_FILE)?;
     ui.status(&format!(
         "its plan and its settings, whose commands `dispatch resume` runs:\n{}\n{}",
         terminal_safe(&plan),

@@ -291,10 +291,7 @@ impl Repo {
             }
         }
         fault::point("worktree", "out of sight");
-        at(
-            &worktree.path,
-            remove_own_folder(&worktree.path, own_parts),
-        )?;
+        at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
         fault::point("worktree", "gone");
         Ok(())
     }

@@ -14,11 +14,7 @@ const PLAIN_READS: [&str; 4] = [
 
 /// Lines that may read like that, and why.
 const ALLOWED: [(&str, &str, &str); 12] = [
-    (
-        "base/user_key.rs",
-        "/dev/urandom",
-        "made by the kernel",
-    ),
+    ("base/user_key.rs", "/dev/urandom", "made by the kernel"),
     (
         "base/files.rs",
         "File::open(folder)",

@@ -31,7 +31,12 @@ fn with_input(scene: &Scene, args: &[&str], input: &str) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{args:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -48,10 +53,12 @@ fn forge(scene: &Scene, event: &str, settings: impl FnOnce(String) -> String) {
     let text = settings(scene.git(&["show", &format!("{journal}:settings.json")]));
     let blob = with_input(scene, &["hash-object", "-w", "--stdin"], &text);
     let tree = scene.git(&["ls-tree", &journal]);
-    let lines = tree.lines().map(|line| match line.ends_with("\tsettings.json") {
-        true => format!("100644 blob {blob}\tsettings.json\n"),
-        false => format!("{line}\n"),
-    });
+    let lines = tree
+        .lines()
+        .map(|line| match line.ends_with("\tsettings.json") {
+            true => format!("100644 blob {blob}\tsettings.json\n"),
+            false => format!("{line}\n"),
+        });
     let tree = with_input(scene, &["mktree"], &lines.collect::<String>());
     let record = format!(
         "{{\"version\":1,\"seq\":{seq},\"time\":\"2026-01-01T00:00:00Z\",\"run\":\"{run}\",{event}}}"
@@ -86,7 +93,11 @@ fn a_forged_journal_runs_nothing_until_it_is_accepted() {
     let run = scene.run_name();
     let accept = ["doctor", &run, "--accept-journal", "--yes"];
     let accepted = scene.dispatch(&accept).expect(0);
-    assert!(accepted.err.contains(&command), "the command is shown: {}", accepted.err);
+    assert!(
+        accepted.err.contains(&command),
+        "the command is shown: {}",
+        accepted.err
+    );
     scene.dispatch(&["assemble", "--dry-run"]).expect(0);
 }
 
@@ -104,7 +115,11 @@ fn a_journal_that_was_moved_back_and_one_of_another_user_are_refused() {
     let other = scene.root.join("other-user").display().to_string();
     scene.set_env("XDG_STATE_HOME", &other);
     let refused = scene.dispatch(&["retry", "B"]).expect(1);
-    assert!(refused.err.contains("not written by your dispatch"), "{}", refused.err);
+    assert!(
+        refused.err.contains("not written by your dispatch"),
+        "{}",
+        refused.err
+    );
     let run = scene.run_name();
     scene
         .dispatch(&["doctor", &run, "--accept-journal", "--yes"])
@@ -174,7 +189,11 @@ fn a_commit_with_the_run_s_trailer_is_not_built_upon_and_does_not_land() {
     scene.git(&["update-ref", &branch, &forged]);
     gate.open();
     let ended = wait(child);
-    assert!(ended.err.contains("moved by another process"), "{}", ended.err);
+    assert!(
+        ended.err.contains("moved by another process"),
+        "{}",
+        ended.err
+    );
     scene.dispatch(&["land", "--yes"]);
     let landed = scene.try_git(&["merge-base", "--is-ancestor", &forged, "main"]);
     landed.expect(1);

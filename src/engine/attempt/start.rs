@@ -1,10 +1,9 @@
 //! Starts an attempt: base, worktree, set-up, worker.
 
-use std::fs;
 use std::sync::Arc;
 
-use crate::base::removal::remove_own_folder;
 use crate::base::fault;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::{Execution, Reached};
 use crate::engine::attempt::job::prepare_job;

@@ -52,12 +52,7 @@ pub fn is_ours(store: &Store, branch: &str, tip: Oid) -> Result<Option<bool>, St
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn is_tip_ours(
-    store: &Store,
-    branch: &str,
-    run: &str,
-    tip: Oid,
-) -> Result<bool, StoreError> {
+pub fn is_tip_ours(store: &Store, branch: &str, run: &str, tip: Oid) -> Result<bool, StoreError> {
     match is_ours(store, branch, tip)? {
         Some(known) => Ok(known),
         None => Ok(store.commit(tip)?.trailer("Dispatch-Run") == Some(run)),

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::removal::remove_own_folder;
 use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file::{self, LINE_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::sweep::sweep;

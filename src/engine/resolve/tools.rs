@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::base::removal::remove_own_folder;
 use crate::base::fault;
 use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder, population};

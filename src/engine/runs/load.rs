@@ -74,14 +74,12 @@ fn refuse_foreign(store: &Store, run: &RunId, tip: Oid) -> Result<(), EngineErro
 ///
 /// # Errors
 /// The first such event.
-fn refuse_unknown_tasks(
-    run: &RunId,
-    plan: &Plan,
-    recorded: &Recorded,
-) -> Result<(), EngineError> {
+fn refuse_unknown_tasks(run: &RunId, plan: &Plan, recorded: &Recorded) -> Result<(), EngineError> {
     let count = plan.tasks().len();
     let named = recorded.event.named_tasks();
-    let unknown = named.iter().find(|task| !(1..=count).contains(&(task.0 as usize)));
+    let unknown = named
+        .iter()
+        .find(|task| !(1..=count).contains(&(task.0 as usize)));
     match unknown {
         None => Ok(()),
         Some(task) => Err(EngineError::Refused(format!(

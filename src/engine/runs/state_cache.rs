@@ -85,7 +85,13 @@ impl StateCache {
         let (run, sum) = (&self.run, checksum(body));
         let code = self.repo.user_key().map(|key| {
             let sum = sum.to_be_bytes();
-            key.code(&[b"state", run.as_str().as_bytes(), tip.to_string().as_bytes(), &sum, body])
+            key.code(&[
+                b"state",
+                run.as_str().as_bytes(),
+                tip.to_string().as_bytes(),
+                &sum,
+                body,
+            ])
         });
         let code = code.unwrap_or_else(|| "-".to_owned());
         format!("dispatch-state {version}-{sources} {run} {sum:016x} {code} {tip}")

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::removal::remove_own_folder;
 use crate::base::ansi::strip_escapes;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::commands::runner::end_job;
 use crate::engine::kernel::blocking::blocking;
