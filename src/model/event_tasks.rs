@@ -6,15 +6,12 @@ use crate::model::integration::{Integration, LeftOutReason};
 use crate::model::resolution::{Resolution, Resolver};
 
 impl Event {
-    /// Lists every task that the event names, in any order. The entries of an edited plan are left out:
-    /// they name tasks of the old plan, too.
+    /// Lists every task that the event names, in any order. The findings of a resume and of an edited plan
+    /// are left out: they name tasks of the old plan, too, and are only shown.
     pub fn named_tasks(&self) -> Vec<TaskNumber> {
         let mut tasks: Vec<TaskNumber> = self.task().into_iter().collect();
         match self {
             Event::RunStarted { only, .. } => tasks.extend(only.iter().flatten()),
-            Event::RunResumed { findings } => {
-                tasks.extend(findings.iter().filter_map(|finding| finding.task));
-            }
             Event::WorkerParked { task, .. } => tasks.push(*task),
             Event::SetupBroken { tasks: all, .. }
             | Event::WorkerAccessDenied { tasks: all, .. }
