@@ -98,7 +98,8 @@ impl Inbox {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             renamed => renamed?,
         }
-        let read = closed.messages()?.into_iter().map(fs::read_to_string);
+        let read = closed.messages()?.into_iter();
+        let read = read.map(|file| regular_file::read_text(&file, RECORD_LIMIT));
         let read: io::Result<Vec<String>> = read.collect();
         fs::remove_dir_all(&closed.folder)?;
         read

@@ -246,6 +246,9 @@ impl From<EngineError> for CommandError {
                     "if it is yours, `dispatch doctor --accept-settings` accepts it; then \
                      `dispatch resume` continues the run",
                 ),
+            EngineError::Untrusted { .. } => {
+                CommandError::usage(command.message).hint(error.suggestion().unwrap_or_default())
+            }
             EngineError::Unsigned(_) => command.hint(
                 "no branch has moved; make `git commit -S` work, or turn signing off with \
                  `git config commit.gpgSign false`",

@@ -82,6 +82,7 @@ mod submodules;
 mod suggest;
 mod together;
 mod trace;
+mod trust;
 mod unland;
 mod variants;
 mod verdict_cache;

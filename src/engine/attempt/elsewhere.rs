@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
@@ -147,7 +148,7 @@ impl<'a> Search<'a> {
 
     /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
     fn may_have_left_checkouts(&self) -> bool {
-        let log = fs::read(self.case.worktree.admin.join("logs/HEAD"));
+        let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
         log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
     }
 

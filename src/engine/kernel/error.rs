@@ -85,6 +85,17 @@ pub enum EngineError {
         /// Its output about that.
         said: String,
     },
+    /// The settings of the repository name programs that the user has not agreed to.
+    #[error("{file} has {} that you have not agreed to", match changed {
+        true => "changes",
+        false => "settings",
+    })]
+    Untrusted {
+        /// The name of the file.
+        file: &'static str,
+        /// `true` if the user agreed to an earlier text of it.
+        changed: bool,
+    },
     /// A refusal with its own message.
     #[error("{0}")]
     Refused(String),
@@ -115,6 +126,12 @@ impl EngineError {
 
     /// Suggests a way out of an error whose cause is a setting of the repository.
     pub fn suggestion(&self) -> Option<String> {
+        if let EngineError::Untrusted { .. } = self {
+            return Some(
+                "`dispatch trust` shows what they run, and asks; `--config FILE` is consent to one file"
+                    .to_owned(),
+            );
+        }
         let Some(GitError::Filter(failed)) = self.git() else {
             return None;
         };

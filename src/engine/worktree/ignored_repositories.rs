@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::submodules::is_repository;
 use crate::git::worktree::Worktree;
 use crate::git::{GitError, Repo};
@@ -156,7 +157,7 @@ fn read_folder(folder: &Path) -> std::io::Result<Names> {
 
 /// Follows the file `.git` of a linked worktree, or of a repository with a separate git folder.
 fn linked_git_dir(folder: &Path) -> Option<PathBuf> {
-    let text = fs::read(folder.join(".git")).ok()?;
+    let text = regular_file::read(&folder.join(".git"), LINE_LIMIT).ok()?;
     let path = text.strip_prefix(b"gitdir: ")?.trim_ascii_end();
     let git_dir = folder.join(OsStr::from_bytes(path)).canonicalize().ok()?;
     git_dir.join("HEAD").exists().then_some(git_dir)
