@@ -88,6 +88,18 @@ pub fn origin(store: &Store, run: &RunId, tip: Oid) -> Result<Origin, StoreError
     })
 }
 
+/// Accepts a journal of this user that was moved back on purpose, as by a repair.
+///
+/// # Errors
+/// When the commit cannot be read, or that cannot be recorded.
+pub fn accept_moved_back(store: &Store, run: &RunId, tip: Oid) -> Result<(), StoreError> {
+    match origin(store, run, tip)? {
+        Origin::MovedBack(_) => accept(store, run, tip)
+            .map_err(|error| StoreError::Folder("the folder of the user".to_owned(), error)),
+        Origin::Ours | Origin::Foreign => Ok(()),
+    }
+}
+
 /// Accepts a journal as it is.
 ///
 /// # Errors
