@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::file_signature::FileSignature;
+use crate::base::regular_file;
 
 /// HEADs by admin folder, each with the signature of its file.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ impl HeadCache {
             let known = self.known.remove(&name);
             let head = match known {
                 Some((seen, head)) if seen == signature => head,
-                _ => fs::read_to_string(admin.join("HEAD")).unwrap_or_default(),
+                _ => regular_file::read_line(&admin.join("HEAD")).unwrap_or_default(),
             };
             if head.trim_end().strip_prefix("ref: refs/heads/") == Some(branch) {
                 found.push(admin);

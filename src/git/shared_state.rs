@@ -6,8 +6,11 @@
 //! of references. git writes a reference by renaming a file into its folder, so the folder's
 //! signature stands for all references in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,18 +18,21 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
+use crate::base::regular_file::{self, LINE_LIMIT, RECORD_LIMIT};
 use crate::git::head::{self, render_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
 
 /// Files that all worktrees share, besides objects, references and hooks.
-const SHARED_FILES: [&str; 5] = [
+const SHARED_FILES: [&str; 7] = [
     "config",
     "config.worktree",
     "info/attributes",
     "info/exclude",
+    "info/grafts",
     "objects/info/alternates",
+    "shallow",
 ];
 
 /// The list of tables where references are stored as reftable; git replaces it with every change.
@@ -46,6 +52,7 @@ pub struct SharedStateReader {
     index: Part<Option<Oid>>,
     references: Part<BTreeMap<String, String>>,
     files: Part<BTreeMap<String, Oid>>,
+    settings: Part<BTreeMap<String, Oid>>,
     last: Reading,
 }
 
@@ -68,6 +75,7 @@ impl SharedStateReader {
             index: Part::default(),
             references: Part::default(),
             files: Part::default(),
+            settings: Part::default(),
             last: Reading::default(),
         }
     }
@@ -75,19 +83,34 @@ impl SharedStateReader {
     /// Returns the state now. What cannot be read is left out.
     pub fn read(&mut self) -> Reading {
         let (repo, own) = (&self.repo, self.own_branches.as_str());
-        let changed = [
+        let mut changed = vec![
             self.head.update(|sources| read_head(repo, sources)),
-            self.index.update(|sources| read_index(repo, sources)),
             self.references
                 .update(|sources| read_references(repo, own, sources)),
             self.files.update(|sources| read_files(repo, sources)),
         ];
+        let parts = [
+            &self.head.sources,
+            &self.references.sources,
+            &self.files.sources,
+        ];
+        let irregular: BTreeSet<String> = parts
+            .iter()
+            .flat_map(|sources| sources.irregular.iter().cloned())
+            .collect();
+        // git would wait for a pipe in place of its configuration or its references.
+        if irregular.is_empty() {
+            changed.push(self.index.update(|sources| read_index(repo, sources)));
+            changed.push(self.settings.update(|sources| read_settings(repo, sources)));
+        }
         if changed.contains(&true) {
             self.last = Reading::of(SharedState {
                 head: self.head.value.clone(),
                 index: self.index.value,
                 references: self.references.value.clone(),
                 files: self.files.value.clone(),
+                settings: self.settings.value.clone(),
+                irregular,
             });
         }
         self.last.clone()
@@ -136,6 +159,8 @@ struct Sources {
     seen: Vec<(PathBuf, Option<FileSignature>)>,
     /// `true` if one of them is so young that its signature proves nothing yet.
     unsettled: bool,
+    /// Names of those that are neither a regular file nor absent.
+    irregular: BTreeSet<String>,
 }
 
 impl Sources {
@@ -154,10 +179,18 @@ impl Sources {
                 .all(|(path, signature)| FileSignature::of(path) == *signature)
     }
 
-    /// Adds a file and reads it.
-    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
-        self.add(path);
-        fs::read(path).ok()
+    /// Adds a file and reads it. A pipe or a device in its place is noted.
+    fn read(&mut self, common: &Path, name: &str) -> Option<Vec<u8>> {
+        let path = common.join(name);
+        self.add(&path);
+        match regular_file::read_linked(&path, RECORD_LIMIT) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.irregular.insert(name.to_owned());
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 
@@ -167,7 +200,7 @@ fn read_head(repo: &Repo, sources: &mut Sources) -> String {
         let head = head::read_head(&repo.common);
         return head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned());
     }
-    let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
+    let text = sources.read(&repo.common, "HEAD").unwrap_or_default();
     String::from_utf8_lossy(&text).trim_end().to_owned()
 }
 
@@ -196,13 +229,88 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
     }
     let mut found = BTreeMap::new();
     for name in names {
-        let path = repo.common.join(&name);
-        if let Some(content) = sources.read(&path) {
+        if let Some(content) = sources.read(&repo.common, &name) {
+            let path = repo.common.join(&name);
             let mode = path.metadata().map_or(0, |meta| meta.mode());
             found.insert(name, hash(&[&content, &mode.to_be_bytes()]));
         }
     }
     found
+}
+
+/// Lists git's settings of every scope, those of included files, too.
+fn read_settings(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
+    for file in setting_files(repo) {
+        sources.add(&file);
+    }
+    let args = [
+        "config",
+        "--list",
+        "--show-scope",
+        "--show-origin",
+        "--includes",
+        "-z",
+    ];
+    let listed = crate::git::Git::at(&repo.top).run(&args);
+    let listed = listed.unwrap_or_default();
+    let mut parts = listed.split(|byte| *byte == 0);
+    let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
+    let mut origins = BTreeSet::new();
+    while let (Some(scope), Some(origin), Some(setting)) =
+        (parts.next(), parts.next(), parts.next())
+    {
+        if scope == b"command" {
+            continue;
+        }
+        let mut setting = setting.splitn(2, |byte| *byte == b'\n');
+        let key = String::from_utf8_lossy(setting.next().unwrap_or_default()).into_owned();
+        let value = setting.next().unwrap_or_default();
+        if let Some(file) = origin.strip_prefix(b"file:") {
+            let file = repo.top.join(OsStr::from_bytes(file));
+            if key == "include.path" || key.starts_with("includeif.") {
+                origins.insert(included(&file, value));
+            }
+            origins.insert(file);
+        }
+        values.entry(key).or_default().push(value);
+    }
+    for file in origins {
+        sources.add(&file);
+    }
+    let one = |(key, values): (String, Vec<&[u8]>)| {
+        let hash = hash(&[values.join(&0).as_slice()]);
+        (key, hash)
+    };
+    values.into_iter().map(one).collect()
+}
+
+/// Returns the files that hold settings, whether they exist or not.
+fn setting_files(repo: &Repo) -> Vec<PathBuf> {
+    let mut files = vec![
+        repo.common.join("config"),
+        repo.git_dir.join("config.worktree"),
+        PathBuf::from("/etc/gitconfig"),
+    ];
+    let named = std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| Some(home.as_ref()?.join(".config")));
+    files.extend(named);
+    files.extend(home.map(|home| home.join(".gitconfig")));
+    files.extend(config.map(|config| config.join("git/config")));
+    files
+}
+
+/// Resolves the path of an included file as git does.
+fn included(from: &Path, path: &[u8]) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix(b"~/"), home) {
+        (Some(rest), Some(home)) => home.join(OsStr::from_bytes(rest)),
+        _ => {
+            let folder = from.parent().unwrap_or(Path::new("/"));
+            folder.join(OsStr::from_bytes(path))
+        }
+    }
 }
 
 fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<String, String> {
@@ -217,7 +325,7 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
         all.retain(|name, _| !is_skipped(name));
         return all;
     }
-    let packed = sources.read(&repo.common.join("packed-refs"));
+    let packed = sources.read(&repo.common, "packed-refs");
     let packed = packed.unwrap_or_default();
     let packed = String::from_utf8_lossy(&packed);
     let lines = packed.lines().filter_map(|line| line.split_once(' '));
@@ -236,11 +344,17 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
-                _ => {
-                    if let Ok(text) = fs::read_to_string(entry.path()) {
-                        found.insert(name, text.trim_end().to_owned());
+                _ => match regular_file::read_linked(&entry.path(), LINE_LIMIT) {
+                    Ok(text) => {
+                        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+                        found.insert(name, text);
                     }
-                }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        sources.irregular.insert(name);
+                    }
+                    // It was removed meanwhile.
+                    Err(_) => {}
+                },
             }
         }
     }
@@ -333,6 +447,7 @@ mod tests {
                 &mut reader.index.sources,
                 &mut reader.references.sources,
                 &mut reader.files.sources,
+                &mut reader.settings.sources,
             ] {
                 sources.unsettled = false;
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::base::regular_file;
 use crate::engine::attempt::case::Case;
 use crate::engine::spec::environment::git_trace;
 
@@ -108,7 +109,7 @@ fn may_have_uses(attempt: &Path, own: &Path) -> bool {
 /// Reads the uses of the stash from the trace of an attempt: those that ended well, in the worktree if
 /// one is given. It holds one line of the trace at a time, and the commands that use the stash.
 fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
-    let Ok(trace) = fs::File::open(git_trace(attempt)) else {
+    let Ok(trace) = regular_file::open(&git_trace(attempt)) else {
         return Vec::new();
     };
     let mut found = Vec::new();
