@@ -15,7 +15,8 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
-use crate::git::head::{self, render_head};
+use crate::git::command::{Git, GitError};
+use crate::git::head::{render_head, try_read_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
@@ -72,15 +73,18 @@ impl SharedStateReader {
         }
     }
 
-    /// Returns the state now. What cannot be read is left out.
-    pub fn read(&mut self) -> Reading {
+    /// Returns the state now. A file that cannot be read is left out.
+    ///
+    /// # Errors
+    /// When git fails, which says nothing about the state.
+    pub fn read(&mut self) -> Result<Reading, GitError> {
         let (repo, own) = (&self.repo, self.own_branches.as_str());
         let changed = [
-            self.head.update(|sources| read_head(repo, sources)),
-            self.index.update(|sources| read_index(repo, sources)),
+            self.head.update(|sources| read_head(repo, sources))?,
+            self.index.update(|sources| read_index(repo, sources))?,
             self.references
-                .update(|sources| read_references(repo, own, sources)),
-            self.files.update(|sources| read_files(repo, sources)),
+                .update(|sources| read_references(repo, own, sources))?,
+            self.files.update(|sources| Ok(read_files(repo, sources)))?,
         ];
         if changed.contains(&true) {
             self.last = Reading::of(SharedState {
@@ -90,7 +94,7 @@ impl SharedStateReader {
                 files: self.files.value.clone(),
             });
         }
-        self.last.clone()
+        Ok(self.last.clone())
     }
 }
 
@@ -119,14 +123,17 @@ struct Part<T> {
 
 impl<T> Part<T> {
     /// Reads the value again if a source has changed; `true` if it did.
-    fn update(&mut self, read: impl FnOnce(&mut Sources) -> T) -> bool {
+    fn update(
+        &mut self,
+        read: impl FnOnce(&mut Sources) -> Result<T, GitError>,
+    ) -> Result<bool, GitError> {
         if self.sources.are_unchanged() {
-            return false;
+            return Ok(false);
         }
         let mut sources = Sources::default();
-        self.value = read(&mut sources);
+        self.value = read(&mut sources)?;
         self.sources = sources;
-        true
+        Ok(true)
     }
 }
 
@@ -161,27 +168,26 @@ impl Sources {
     }
 }
 
-fn read_head(repo: &Repo, sources: &mut Sources) -> String {
+fn read_head(repo: &Repo, sources: &mut Sources) -> Result<String, GitError> {
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let head = head::read_head(&repo.common);
-        return head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned());
+        let head = try_read_head(&repo.common)?;
+        return Ok(head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned()));
     }
     let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+    Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
 /// git lists the entries, so that any format of the index is understood; their file times, which
 /// `git status` refreshes, do not count.
-fn read_index(repo: &Repo, sources: &mut Sources) -> Option<Oid> {
+fn read_index(repo: &Repo, sources: &mut Sources) -> Result<Option<Oid>, GitError> {
     let index = repo.common.join("index");
     sources.add(&index);
     if !index.is_file() {
-        return None;
+        return Ok(None);
     }
-    let git = crate::git::Git::at(repo.home());
-    let entries = git.run(&["ls-files", "--stage", "-z"]).ok()?;
-    Some(hash(&[&entries]))
+    let entries = Git::at(repo.home()).run(&["ls-files", "--stage", "-z"])?;
+    Ok(Some(hash(&[&entries])))
 }
 
 fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
@@ -205,7 +211,11 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
     found
 }
 
-fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<String, String> {
+fn read_references(
+    repo: &Repo,
+    own: &str,
+    sources: &mut Sources,
+) -> Result<BTreeMap<String, String>, GitError> {
     let is_skipped = |name: &str| {
         let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
         let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
@@ -213,9 +223,7 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
     };
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let mut all = list_references(repo);
-        all.retain(|name, _| !is_skipped(name));
-        return all;
+        return list_references(repo, own);
     }
     let packed = sources.read(&repo.common.join("packed-refs"));
     let packed = packed.unwrap_or_default();
@@ -245,17 +253,21 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
         }
     }
     // A program that writes a reference in place, which git does not, most likely writes this one.
-    if let Some(name) = read_head(repo, sources).strip_prefix("ref: ") {
+    if let Some(name) = read_head(repo, sources)?.strip_prefix("ref: ") {
         sources.add(&repo.common.join(name));
     }
-    found
+    Ok(found)
 }
 
-/// Lists all references as their files would read.
-fn list_references(repo: &Repo) -> BTreeMap<String, String> {
-    let git = crate::git::Git::at(repo.home());
-    let format = "--format=%(refname) %(objectname) %(symref)";
-    let listed = git.run(&["for-each-ref", format]).unwrap_or_default();
+/// Lists the references that are compared, as their files would read. git leaves the others out, which
+/// are as many as there are tasks; each git that reads reftable can.
+fn list_references(repo: &Repo, own: &str) -> Result<BTreeMap<String, String>, GitError> {
+    let format = "--format=%(refname) %(objectname) %(symref)".to_owned();
+    let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
+    let skipped = skipped.map(|folder| format!("--exclude={folder}"));
+    let list = ["for-each-ref".to_owned(), format];
+    let args: Vec<String> = list.into_iter().chain(skipped).collect();
+    let listed = Git::at(repo.home()).run(&args)?;
     let listed = String::from_utf8_lossy(&listed);
     let reference = |line: &str| {
         let mut words = line.split(' ');
@@ -266,7 +278,7 @@ fn list_references(repo: &Repo) -> BTreeMap<String, String> {
         };
         Some((name.to_owned(), text))
     };
-    listed.lines().filter_map(reference).collect()
+    Ok(listed.lines().filter_map(reference).collect())
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
@@ -287,7 +299,6 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::git::Git;
     use crate::model::outside_changes::changes;
 
     struct Scene {
@@ -341,10 +352,10 @@ mod tests {
         /// The changes that an action makes, as they are named.
         fn changes_of(&self, action: impl FnOnce(&Scene)) -> String {
             let mut reader = self.reader();
-            let before = reader.read();
+            let before = reader.read().unwrap();
             self.let_time_pass(&mut reader);
             action(self);
-            let after = reader.read();
+            let after = reader.read().unwrap();
             let found = changes(&before.state, &after.state);
             assert_eq!(found.is_empty(), before.name == after.name);
             let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
@@ -426,7 +437,7 @@ mod tests {
         scene.run(&["branch", "dispatch/run/one"]);
         scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         scene.let_time_pass(&mut reader);
         scene.run(&["branch", "dispatch/run/two"]);
         scene.run(&["update-ref", "refs/dispatch/attempts/run/one/1", "HEAD"]);
@@ -436,11 +447,57 @@ mod tests {
         assert!(!reader.references.sources.are_unchanged());
     }
 
+    /// Creates a repository whose references are a reftable, if this git can.
+    fn scene_with_reftable() -> Option<Scene> {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::at(folder.path());
+        let init = [
+            "init",
+            "--quiet",
+            "--initial-branch=main",
+            "--ref-format=reftable",
+        ];
+        git.run(&init).ok()?;
+        let scene = Scene { folder, git };
+        scene.commit("first");
+        Some(scene)
+    }
+
+    #[test]
+    fn what_dispatch_writes_into_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
+        let said = [
+            scene.changes_of(|scene| {
+                scene.run(&["branch", "dispatch/run/task"]);
+                scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
+                scene.run(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+            }),
+            scene.changes_of(|scene| scene.run(&["branch", "dispatcher"])),
+            scene.changes_of(|scene| scene.run(&["tag", "v1"])),
+        ];
+        assert_eq!(said, ["", "the branch dispatcher", "the tag v1"]);
+    }
+
+    #[test]
+    fn a_git_that_fails_is_no_change() {
+        let scene = Scene::new();
+        let mut reader = scene.reader();
+        let before = reader.read().unwrap();
+        let index = scene.path(".git/index");
+        let content = fs::read(&index).unwrap();
+        fs::write(&index, "no index").unwrap();
+        reader.read().unwrap_err();
+        fs::write(&index, content).unwrap();
+        assert_eq!(reader.read().unwrap().name, before.name);
+    }
+
     #[test]
     fn a_young_file_is_read_again() {
         let scene = Scene::new();
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         assert!(!reader.index.sources.are_unchanged());
     }
 }

@@ -13,6 +13,7 @@ pub mod failure;
 pub(crate) mod fixture;
 mod fold;
 pub mod further_turn;
+pub mod hand_take;
 pub mod ids;
 pub mod integration;
 pub mod kept_changes;

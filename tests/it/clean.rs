@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::Scene;
+use rustix::process::Signal;
+
+use crate::harness::{Gate, Scene};
+use crate::process::Background;
 
 const PLAN: &str = "# Garden
 1. [A] First
@@ -318,4 +321,34 @@ fn the_boards_of_a_run_with_nothing_to_land_are_removed() {
     scene.dispatch(&["clean"]).expect(0);
     assert_eq!(branches(&scene), "");
     assert!(scene.dispatch(&["board"]).expect(0).out.contains("DONE"));
+}
+
+#[test]
+fn a_run_whose_open_tasks_were_all_cancelled_can_be_cleaned() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = format!(
+        "1. [A] First\n   - run: echo a > a.txt\n2. [B] Second — blocked by #1\n   - run: {}\n",
+        gate.script()
+    );
+    let mut dispatch = Background::run(&scene, &plan, &[]);
+    gate.wait_until_reached();
+    dispatch.signal(Signal::INT);
+    assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
+    let refused = scene.dispatch(&["clean"]).expect(1);
+    assert!(refused.err.contains("has not ended"), "{}", refused.err);
+    let run = scene.run_name();
+    scene.dispatch(&["cancel", &run]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(
+        cleaned.out.contains("removed 2 worktrees"),
+        "{}",
+        cleaned.out
+    );
+    assert!(
+        cleaned.err.contains("has work that is not landed"),
+        "{}",
+        cleaned.err
+    );
+    assert_eq!(worktrees(&scene), "");
 }

@@ -39,6 +39,7 @@ pub(crate) mod integration_branch;
 mod kept_chain;
 mod replay;
 mod step;
+pub(crate) mod trailers;
 pub(crate) mod verify;
 
 use chain::Chain;

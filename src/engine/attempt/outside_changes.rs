@@ -21,7 +21,7 @@ const BEFORE: &str = "shared-state";
 /// Reads the shared state before the worker starts, and records it.
 ///
 /// # Errors
-/// When it cannot be recorded.
+/// When it cannot be read or recorded.
 pub(super) async fn look_before(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -32,7 +32,7 @@ pub(super) async fn look_before(
     let before = before_file(context, spec);
     let context = Arc::clone(context);
     blocking(move || {
-        let reading = context.shared_state();
+        let reading = context.shared_state()?;
         let state = state_file(&context, reading.name);
         if !state.exists() {
             let text = serde_json::to_vec(&*reading.state)
@@ -48,7 +48,8 @@ pub(super) async fn look_before(
 /// Returns what has changed since [`look_before`].
 ///
 /// # Errors
-/// When the runtime ends meanwhile; an unreadable record counts as unchanged.
+/// When git cannot read the state, or the runtime ends meanwhile; an unreadable record counts as
+/// unchanged.
 pub(super) async fn look_after(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -61,7 +62,7 @@ pub(super) async fn look_after(
         let Some(name) = name else {
             return Ok(Vec::new());
         };
-        let after = context.shared_state();
+        let after = context.shared_state()?;
         if after.name == name {
             return Ok(Vec::new());
         }

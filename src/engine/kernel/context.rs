@@ -15,8 +15,8 @@ use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::exec::local::LocalExecutor;
 use crate::failure::patterns::Patterns;
-use crate::git::Repo;
 use crate::git::shared_state::{Reading, SharedStateReader};
+use crate::git::{GitError, Repo};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
@@ -117,7 +117,10 @@ impl Context {
     }
 
     /// Returns the state that all worktrees share, as it is now.
-    pub fn shared_state(&self) -> Reading {
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn shared_state(&self) -> Result<Reading, GitError> {
         let reader = self.shared_state.lock();
         reader.unwrap_or_else(PoisonError::into_inner).read()
     }
