@@ -53,6 +53,9 @@ pub struct LinearHistory {
     pub commits: Vec<Lineage>,
 }
 
+/// The longest chain of commits that is read one by one in place of a walk.
+const LONGEST_CHAIN: usize = 8;
+
 /// The longest chain of commits that is read without git.
 const MOST_STEPS: usize = 64;
 
@@ -135,7 +138,27 @@ impl Store {
     /// # Errors
     /// When history is missing.
     pub fn commits_above(&self, tip: Oid, base: Option<Oid>) -> Result<Vec<Lineage>, StoreError> {
-        self.backend.commits_above(tip, base)
+        match base.and_then(|base| self.chain_above(tip, base)) {
+            Some(chain) => Ok(chain),
+            None => self.backend.commits_above(tip, base),
+        }
+    }
+
+    /// Lists the few commits of a single-parent chain down to `base`; `None` for any other history.
+    /// Most tasks have such a history, and reading it costs less than preparing a walk.
+    pub(super) fn chain_above(&self, tip: Oid, base: Oid) -> Option<Vec<Lineage>> {
+        let mut chain = Vec::new();
+        let mut next = tip;
+        while next != base {
+            let parents = self.read_commit(next).ok()?.parents;
+            let [parent] = parents[..] else { return None };
+            chain.push((next, parents));
+            if chain.len() > LONGEST_CHAIN {
+                return None;
+            }
+            next = parent;
+        }
+        Some(chain)
     }
 
     /// Finds a best common ancestor of all tips, or `None` if there is none.
@@ -148,8 +171,11 @@ impl Store {
 
     /// Lists the commits at which a shallow history ends.
     pub(super) fn shallow_commits(&self) -> Vec<Oid> {
-        let text = std::fs::read_to_string(self.backend.folder().join("shallow"));
-        let text = text.unwrap_or_default();
+        let file = self.backend.folder().join("shallow");
+        if !file.is_file() {
+            return Vec::new();
+        }
+        let text = std::fs::read_to_string(file).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 

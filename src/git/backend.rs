@@ -60,6 +60,13 @@ pub(super) trait Backend: Send {
     /// Reads kind and size of objects, in their order; `None` for a missing one.
     fn headers(&self, oids: &[Oid]) -> Result<Vec<Option<Header>>, StoreError>;
 
+    /// Finds the first object that is missing.
+    fn missing(&self, oids: &[Oid]) -> Result<Option<Oid>, StoreError> {
+        let headers = self.headers(oids)?;
+        let mut missing = oids.iter().zip(headers);
+        Ok(missing.find_map(|(oid, header)| header.is_none().then_some(*oid)))
+    }
+
     /// Writes an object.
     fn write(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError>;
 

@@ -127,10 +127,8 @@ impl Store {
     fn write_text(&self, new: &NewCommit<'_>, text: &Original) -> Result<Oid, StoreError> {
         let committer = self.signature(new.by, Role::Committer, new.time);
         let named: Vec<Oid> = new.parents.iter().copied().chain([new.tree]).collect();
-        let headers = self.backend.headers(&named)?;
-        let mut missing = named.iter().zip(headers);
-        if let Some((missing, _)) = missing.find(|(_, header)| header.is_none()) {
-            return Err(StoreError::Missing(*missing));
+        if let Some(missing) = self.backend.missing(&named)? {
+            return Err(StoreError::Missing(missing));
         }
         fault::point("commit", "before it is written");
         full("commit")?;

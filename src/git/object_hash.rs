@@ -20,7 +20,8 @@ pub fn digest(bytes: &[u8]) -> [u8; 20] {
     Sha1::digest(bytes).into()
 }
 
-fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
+/// Hashes an object of a kind, given in pieces.
+pub(super) fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
     let size: usize = pieces.iter().map(|piece| piece.len()).sum();
     let head = format!("{kind} {size}\0");
     let head = std::iter::once(head.as_bytes());

@@ -44,19 +44,22 @@ impl Store {
     }
 
     /// Writes a commit and moves a reference to it. A concurrent `git gc --prune=now` may remove the
-    /// commit before a reference names it; then it is written again.
+    /// commit, or what it is made of, before a reference names it; then it is written again.
     ///
     /// # Errors
     /// As [`Store::move_reference`], and the errors of writing.
-    pub fn write_and_move<E: From<StoreError>>(
+    pub fn write_and_move(
         &self,
         name: &str,
         old: Oid,
         why: &str,
-        write: impl Fn() -> Result<Oid, E>,
-    ) -> Result<Oid, E> {
+        write: impl Fn() -> Result<Oid, StoreError>,
+    ) -> Result<Oid, StoreError> {
         for _ in 0..MOST_WRITES {
-            let new = write()?;
+            let new = match write() {
+                Err(StoreError::Missing(_)) => continue,
+                written => written?,
+            };
             match self.move_reference(name, old, new, why) {
                 Err(_) if !self.has(new) => continue,
                 moved => moved?,

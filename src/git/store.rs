@@ -90,7 +90,7 @@ impl Store {
     pub fn open_durable(repo: &Repo) -> Result<Store, StoreError> {
         let backend: Box<dyn Backend> = match repo.formats.way {
             Way::Libgit2 => {
-                let opened = Libgit2::open(&repo.common)?;
+                let mut opened = Libgit2::open(&repo.common)?;
                 opened.be_durable(&repo.dispatch_folder())?;
                 Box::new(opened)
             }
@@ -232,8 +232,7 @@ impl Store {
 
     /// Returns `true` if an object exists.
     pub fn has(&self, oid: Oid) -> bool {
-        let headers = self.backend.headers(&[oid]);
-        headers.is_ok_and(|headers| headers.iter().all(Option::is_some))
+        matches!(self.backend.missing(&[oid]), Ok(None))
     }
 
     /// Reads a tree's entry at a path; `None` for nothing or a directory.
@@ -347,7 +346,7 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn is_ancestor(&self, old: Oid, new: Oid) -> Result<bool, StoreError> {
-        Ok(old == new || self.backend.is_ancestor(old, new)?)
+        Ok(self.chain_above(new, old).is_some() || self.backend.is_ancestor(old, new)?)
     }
 
     /// Lists the best common ancestors of two commits.

@@ -10,9 +10,9 @@ use crate::conflicts::merge_sequence::MergeSequence;
 use crate::conflicts::minimize::MERGES_PER_SET;
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
-use crate::engine::assemble::kept_chain::KeptChain;
 use crate::engine::assemble::step::Step;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::resolve::auto::AutoResolver;
 use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::git::Store;
@@ -31,7 +31,8 @@ use crate::model::task_conflict::TaskConflict;
 pub(crate) struct Chain {
     pub(crate) steps: Vec<Step>,
     pub(crate) left_out: Vec<LeftOut>,
-    kept: KeptChain,
+    /// Keeps the last step reachable.
+    pub(super) kept: KeptCommit,
 }
 
 impl Chain {
@@ -57,7 +58,7 @@ impl Chain {
             chain: Chain {
                 steps: Vec::new(),
                 left_out: left_out_in_review(state),
-                kept: KeptChain::new(context),
+                kept: KeptCommit::new(context),
             },
         };
         let tasks = order.iter().filter(|task| !state.is_left_out(**task));
@@ -68,6 +69,7 @@ impl Chain {
         for (task, candidate) in tasks {
             builder.add(task, candidate)?;
         }
+        builder.chain.kept.keep(&store, builder.tip)?;
         Ok(builder.chain)
     }
 
@@ -267,7 +269,7 @@ impl Builder<'_> {
             time: self.state.updated,
             by: By::User,
         })?;
-        self.chain.kept.keep(self.store, self.tip)?;
+        self.chain.kept.keep_for_now(self.store, self.tip)?;
         step.commit = self.tip;
         self.chain.steps.push(step);
         Ok(())

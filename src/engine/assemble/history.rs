@@ -3,11 +3,11 @@
 
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
-use crate::engine::assemble::kept_chain::KeptChain;
 use crate::engine::assemble::replay::{Replay, Replayed, with_board};
 use crate::engine::assemble::step::Step;
 use crate::engine::assemble::trailers::with_trailers_as_stored;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::signing::Signer;
@@ -28,7 +28,14 @@ pub(crate) struct HistoryWriter<'a> {
     signer: Option<Signer>,
     /// The replayed commits of each step, for a linear history; `None` where they end in another tree.
     replays: Vec<Option<Vec<Replayed>>>,
-    kept: KeptChain,
+}
+
+/// A written history.
+pub(crate) struct Written {
+    /// The last commit of each step.
+    pub(crate) commits: Vec<Oid>,
+    /// Keeps the commits reachable.
+    pub(crate) kept: KeptCommit,
 }
 
 impl<'a> HistoryWriter<'a> {
@@ -55,21 +62,21 @@ impl<'a> HistoryWriter<'a> {
             steps,
             signer: Signer::find(&context.repo)?,
             replays,
-            kept: KeptChain::new(context),
         })
     }
 
-    /// Writes the history on top of a commit, with this board file in every tree, and returns the
-    /// last commit of each step. The writer keeps them reachable until it is dropped.
-    pub(crate) fn write(&self, start: Oid, board: Option<Entry>) -> Result<Vec<Oid>, EngineError> {
+    /// Writes the history on top of a commit, with this board file in every tree.
+    pub(crate) fn write(&self, start: Oid, board: Option<Entry>) -> Result<Written, EngineError> {
+        let mut kept = KeptCommit::new(self.context);
         let mut tip = start;
         let mut commits = Vec::with_capacity(self.steps.len());
         for place in 0..self.steps.len() {
             tip = self.write_step(tip, place, board)?;
-            self.kept.keep(self.store, tip)?;
+            kept.keep_for_now(self.store, tip)?;
             commits.push(tip);
         }
-        Ok(commits)
+        kept.keep(self.store, tip)?;
+        Ok(Written { commits, kept })
     }
 
     fn write_step(&self, tip: Oid, place: usize, board: Option<Entry>) -> Result<Oid, EngineError> {

@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -12,12 +13,13 @@ use crate::merge::oid::Oid;
 use crate::model::integration::{Integration, Merged};
 use crate::model::run::RunState;
 
-/// Writes a chain with and without boards in the configured history, and moves the branch.
+/// Writes a chain with and without boards in the configured history, and moves the branch. Returns
+/// what keeps the commits that only the journal will name.
 pub(super) fn publish(
     chain: Chain,
     context: &Context,
     state: &RunState,
-) -> Result<Integration, EngineError> {
+) -> Result<(Integration, Vec<KeptCommit>), EngineError> {
     let store = Store::open(&context.repo)?;
     let name = branch_ref(&context.integration_branch());
     let _hold = context.hold_integration();
@@ -32,19 +34,20 @@ pub(super) fn publish(
     let base_board = store.entry(store.tree_of(context.base)?, file)?;
     let writer = HistoryWriter::new(context, state, &store, &chain.steps)?;
     let code = writer.write(context.base, base_board)?;
-    let commits = writer.write(board_tip, board)?;
-    let tip = commits.last().copied().unwrap_or(board_tip);
+    let published = writer.write(board_tip, board)?;
+    let tip = published.commits.last().copied().unwrap_or(board_tip);
     fault::point("assembly", "written");
     move_branch(context, &store, &name, old, tip)?;
     fault::point("assembly", "on its branch");
-    Ok(Integration {
-        merged: merged(&chain, &commits),
+    let integration = Integration {
+        merged: merged(&chain, &published.commits),
         tip: Some(tip),
-        code_tip: Some(code.last().copied().unwrap_or(context.base)),
+        code_tip: Some(code.commits.last().copied().unwrap_or(context.base)),
         chain_tip: Some(chain.tip(context)),
         left_out: chain.left_out,
         ..Integration::default()
-    })
+    };
+    Ok((integration, vec![chain.kept, code.kept]))
 }
 
 fn merged(chain: &Chain, commits: &[Oid]) -> Vec<Merged> {

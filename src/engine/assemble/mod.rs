@@ -20,6 +20,7 @@ use crate::engine::candidates::order_input;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::AutoResolver;
 use crate::git::StoreError;
@@ -36,7 +37,6 @@ pub(crate) mod chain;
 pub(crate) mod commit_message;
 pub(crate) mod history;
 pub(crate) mod integration_branch;
-mod kept_chain;
 mod replay;
 mod step;
 pub(crate) mod trailers;
@@ -51,18 +51,19 @@ pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, p
     let _ = post.send(Message::Assembled(result));
 }
 
+/// Assembles, and returns what keeps the commits until the journal names them.
 async fn assemble(
     context: &Arc<Context>,
     state: RunState,
     cancel: &CancelHandle,
     post: &Post,
-) -> Result<(), EngineError> {
+) -> Result<Vec<KeptCommit>, EngineError> {
     let record = |event| drop(post.send(Message::Fact(event)));
     if let Some(cached) = cached(context, &state).await? {
         let (order, integration) = (cached.order, cached.integration);
         record(Event::AssemblyStarting { order });
         record(Event::Assembled { integration });
-        return Ok(());
+        return Ok(Vec::new());
     }
     let candidates = select(context, &state, post).await?;
     let resolver = Arc::new(AutoResolver::new(context, cancel));
@@ -76,15 +77,15 @@ async fn assemble(
     };
     let Some((chain, verification)) = assembly.verified_chain().await? else {
         // Stopped: nothing is recorded, and the next call starts again.
-        return Ok(());
+        return Ok(Vec::new());
     };
     fault::point("assembly", "checked");
     let context = Arc::clone(context);
     let published =
         blocking(move || publish(&context, &state, candidates, chain, verification, &resolver));
-    let integration = published.await?;
+    let (integration, kept) = published.await?;
     record(Event::Assembled { integration });
-    Ok(())
+    Ok(kept)
 }
 
 /// The number of times that a chain is built again.
@@ -211,19 +212,20 @@ fn publish(
     chain: Chain,
     verification: Verification,
     resolver: &AutoResolver,
-) -> Result<Integration, EngineError> {
+) -> Result<(Integration, Vec<KeptCommit>), EngineError> {
     let chain = without_culprits(chain, context, state, &verification, resolver)?;
+    let (integration, kept) = integration_branch::publish(chain, context, state)?;
     let integration = Integration {
         checks: verification.checks,
         culprits: verification.culprits,
         check_runs: verification.runs,
-        ..integration_branch::publish(chain, context, state)?
+        ..integration
     };
     let Candidates {
         order, conflicts, ..
     } = &*candidates;
     CachedAssembly::save(context, state, conflicts, order.clone(), &integration)?;
-    Ok(integration)
+    Ok((integration, kept))
 }
 
 async fn cached(

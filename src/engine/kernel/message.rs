@@ -3,6 +3,7 @@
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::DiskSpace;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::signals::SignalRequest;
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Recorded};
@@ -32,8 +33,8 @@ pub enum Message {
     VariantChosen(TaskNumber, Result<Option<VariantChoice>, EngineError>),
     /// The branch of a task was moved to its chosen variant.
     VariantAccepted(TaskNumber, Result<(), EngineError>),
-    /// The assembly has ended.
-    Assembled(Result<(), EngineError>),
+    /// The assembly has ended; its commits are kept until the journal names them.
+    Assembled(Result<Vec<KeptCommit>, EngineError>),
     /// The candidates were compared.
     CandidatesCompared,
     /// The work of running tasks was compared.

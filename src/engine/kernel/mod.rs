@@ -6,6 +6,7 @@ pub mod context;
 pub mod disk_space;
 pub mod error;
 pub mod interruptible;
+pub mod kept_commit;
 pub mod layout;
 pub mod message;
 pub mod signals;

@@ -164,8 +164,8 @@ impl Reintegration<'_> {
         let store = Store::open(&there.repo)?;
         let board = store.entry(store.tree_of(target.from)?, &there.settings.board.file)?;
         let writer = HistoryWriter::new(there, self.state, &store, &chain.steps)?;
-        let commits = writer.write(target.from, board)?;
-        let tip = commits.last().copied().ok_or(LandError::Nothing)?;
+        let written = writer.write(target.from, board)?;
+        let tip = written.commits.last().copied().ok_or(LandError::Nothing)?;
         Ok(LandContent::Commit(tip))
     }
 

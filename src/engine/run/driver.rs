@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::control::{Reply, Request, Response};
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::is_full;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::message::{Message, Publication};
 use crate::engine::kernel::signals::SignalRequest;
@@ -405,10 +406,10 @@ impl Driver {
         }
     }
 
-    fn assembled(&mut self, result: Result<(), EngineError>, now: Now) {
+    fn assembled(&mut self, result: Result<Vec<KeptCommit>, EngineError>, now: Now) {
         self.assembly = Assembly::Idle;
         let why = match result {
-            Ok(()) => return,
+            Ok(kept) => return self.after_write(Effect::ReleaseCommits(kept)),
             // The candidates are complete and can be assembled later, so the run ends.
             Err(EngineError::NotOurs(why)) => why,
             Err(error @ EngineError::Unsigned(_)) => {

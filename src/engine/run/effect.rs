@@ -2,6 +2,7 @@
 
 use crate::control::{Reply, Response};
 use crate::engine::EngineError;
+use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::publish::Board;
 use crate::engine::run::notice::Notice;
 use crate::engine::spec::{AttemptSpec, ReusedWorktree};
@@ -66,6 +67,8 @@ pub enum Effect {
     AcceptVariant(TaskNumber),
     /// Assemble the candidates.
     Assemble,
+    /// Release assembled commits that the journal names now.
+    ReleaseCommits(Vec<KeptCommit>),
     /// Signal the process of the assembly.
     CancelAssembly(StopSignal),
     /// Compare the candidates.

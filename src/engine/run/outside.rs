@@ -132,6 +132,7 @@ impl<'a> Outside<'a> {
             }
             Effect::AcceptVariant(task) => self.accept_variant(task, state),
             Effect::Assemble => self.assemble(state),
+            Effect::ReleaseCommits(kept) => drop(kept),
             Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
             Effect::CompareCandidates => {
                 compare::candidates(&self.context, state, &self.post);

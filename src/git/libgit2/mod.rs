@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use git2::{ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, Sort};
+use git2::{
+    ConfigLevel, ErrorClass, ErrorCode, Index, ObjectType, Odb, Repository, RepositoryOpenFlags,
+    Sort,
+};
 
 use crate::base::files;
 use crate::git::backend::{Backend, Header, ObjectKind};
@@ -14,11 +17,17 @@ use crate::merge::change::{Change, FileStat};
 use crate::merge::oid::{ObjectFormat, Oid};
 
 mod diff;
+mod loose_object;
 mod refs;
+
+/// The readings of the packs until an object is missing. libgit2 lists them once more at a miss, and a
+/// `git repack` that follows on a `git gc` can remove the pack that it has just found.
+const MOST_READINGS: u32 = 3;
 
 /// A repository with SHA-1 ids and references in files.
 pub(super) struct Libgit2 {
     repository: Repository,
+    is_durable: bool,
 }
 
 impl Libgit2 {
@@ -33,22 +42,27 @@ impl Libgit2 {
         let repository = Repository::open_ext(git_folder, flags, nowhere)?;
         // Differences look for attributes in the index, whose format libgit2 may not read.
         repository.set_index(&mut Index::new()?)?;
-        Ok(Libgit2 { repository })
+        Ok(Libgit2 {
+            repository,
+            is_durable: false,
+        })
     }
 
     /// Makes writes durable: objects, their folders and references are fsynced before a call
     /// returns.
     ///
-    /// libgit2 takes this from `core.fsyncObjectFiles`. The setting is layered over this handle's
+    /// libgit2 takes this for references from `core.fsyncObjectFiles`. The setting is layered over this handle's
     /// configuration from a file in `folder`, so the user's configuration is not written.
     ///
     /// # Errors
     /// When that file cannot be written.
-    pub(super) fn be_durable(&self, folder: &Path) -> Result<(), StoreError> {
+    pub(super) fn be_durable(&mut self, folder: &Path) -> Result<(), StoreError> {
         let file = durable_config(folder)
             .map_err(|error| StoreError::Folder(folder.display().to_string(), error))?;
         let mut config = self.repository.config()?;
-        Ok(config.add_file(&file, ConfigLevel::App, true)?)
+        config.add_file(&file, ConfigLevel::App, true)?;
+        self.is_durable = true;
+        Ok(())
     }
 
     /// Stops libgit2 from keeping the objects it reads, in this process.
@@ -68,7 +82,7 @@ impl Backend for Libgit2 {
 
     fn read(&self, oid: Oid) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
         let odb = self.repository.odb()?;
-        let Some(object) = found(odb.read(to_git2(oid)))? else {
+        let Some(object) = searched(&odb, || odb.read(to_git2(oid)))? else {
             return Ok(None);
         };
         let kind = kind(object.kind()).ok_or(StoreError::Missing(oid))?;
@@ -78,20 +92,27 @@ impl Backend for Libgit2 {
     fn headers(&self, oids: &[Oid]) -> Result<Vec<Option<Header>>, StoreError> {
         let odb = self.repository.odb()?;
         let header = |oid: &Oid| {
-            let header = found(odb.read_header(to_git2(*oid)))?;
+            let header = searched(&odb, || odb.read_header(to_git2(*oid)))?;
             Ok(header.and_then(|(size, of)| Some((kind(of)?, size as u64))))
         };
         oids.iter().map(header).collect()
     }
 
+    fn missing(&self, oids: &[Oid]) -> Result<Option<Oid>, StoreError> {
+        let odb = self.repository.odb()?;
+        for oid in oids {
+            // The file of a loose object is not opened.
+            if !odb.exists(to_git2(*oid)) && self.headers(&[*oid])?[0].is_none() {
+                return Ok(Some(*oid));
+            }
+        }
+        Ok(None)
+    }
+
     fn write(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
-        let kind = match kind {
-            ObjectKind::Blob => ObjectType::Blob,
-            ObjectKind::Tree => ObjectType::Tree,
-            ObjectKind::Commit => ObjectType::Commit,
-            ObjectKind::Tag => ObjectType::Tag,
-        };
-        Ok(from_git2(self.repository.odb()?.write(kind, content)?))
+        let objects = self.folder().join("objects");
+        loose_object::write(&objects, (kind, content), self.is_durable)
+            .map_err(|error| StoreError::Folder(objects.display().to_string(), error))
     }
 
     fn resolve(&self, revision: &str) -> Result<Option<Oid>, StoreError> {
@@ -226,6 +247,22 @@ fn found<T>(result: Result<T, git2::Error>) -> Result<Option<T>, StoreError> {
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads from the object database; `None` for an object that several readings of the packs do not find.
+fn searched<T>(
+    odb: &Odb<'_>,
+    read: impl Fn() -> Result<T, git2::Error>,
+) -> Result<Option<T>, StoreError> {
+    for _ in 1..MOST_READINGS {
+        match read() {
+            Err(error) if matches!(error.class(), ErrorClass::Odb | ErrorClass::Os) => {
+                odb.refresh()?;
+            }
+            result => return found(result),
+        }
+    }
+    found(read())
 }
 
 /// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading, and its

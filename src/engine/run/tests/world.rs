@@ -390,10 +390,11 @@ impl World {
                 self.post(BOARD, Message::VariantAccepted(task, Ok(())));
             }
             Effect::Assemble => self.assemble(),
+            Effect::ReleaseCommits(_) => {}
             Effect::CancelAssembly(signal) => {
                 self.say(format!("{signal:?} assembly").to_lowercase());
                 self.mail.retain(|_, message| !is_of_assembly(message));
-                self.post(BOARD, Message::Assembled(Ok(())));
+                self.post(BOARD, Message::Assembled(Ok(Vec::new())));
             }
             Effect::CompareCandidates => self.post(BOARD, Message::CandidatesCompared),
             Effect::CompareWork => self.post(BOARD, Message::WorkCompared),
@@ -536,7 +537,7 @@ impl World {
             ..Integration::default()
         };
         self.post(ASSEMBLY, Message::Fact(Event::Assembled { integration }));
-        self.post(ASSEMBLY, Message::Assembled(Ok(())));
+        self.post(ASSEMBLY, Message::Assembled(Ok(Vec::new())));
     }
 
     fn leave(&mut self, leave: Leave) {
