@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::PoisonError;
 
+use crate::git::head::render_head;
 use crate::git::head_cache::{HeadCache, HeadStore};
 use crate::git::repo::Repo;
 use crate::git::worktree::{Head, Worktree, read_head};
@@ -73,7 +74,9 @@ impl Repo {
         if store == HeadStore::Reftable {
             self.list_unknown_heads(&mut heads, &root);
         }
-        let admins = heads.admins_on(&root, branch, store);
+        let admins = heads.admins_on(&root, branch, store, |admin| {
+            read_head(admin).map_or_else(String::new, |head| render_head(&head))
+        });
         let mut found: Vec<Worktree> = admins.into_iter().filter_map(worktree_of).collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found

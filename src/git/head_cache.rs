@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::file_signature::FileSignature;
-use crate::git::head::{read_head, render_head};
 
 /// The place where the worktrees of a repository keep their HEADs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,15 +23,6 @@ impl HeadStore {
             HeadStore::File => "HEAD",
             HeadStore::Reftable => "reftable/tables.list",
         })
-    }
-
-    fn read(self, admin: &Path) -> String {
-        match self {
-            HeadStore::File => fs::read_to_string(admin.join("HEAD")).unwrap_or_default(),
-            HeadStore::Reftable => {
-                read_head(admin).map_or_else(String::new, |head| render_head(&head))
-            }
-        }
     }
 }
 
@@ -61,12 +51,14 @@ impl HeadCache {
         }
     }
 
-    /// Lists the admin folders below `root` that have this branch checked out.
+    /// Lists the admin folders below `root` that have this branch checked out. `read` reads a HEAD as its
+    /// file would read.
     pub(super) fn admins_on(
         &mut self,
         root: &Path,
         branch: &str,
         store: HeadStore,
+        read: impl Fn(&Path) -> String,
     ) -> Vec<PathBuf> {
         let mut kept = HashMap::with_capacity(self.known.len());
         let mut found = Vec::new();
@@ -78,7 +70,7 @@ impl HeadCache {
             let known = self.known.remove(&name);
             let head = match known {
                 Some((seen, head)) if seen == signature => head,
-                _ => store.read(&admin),
+                _ => read(&admin),
             };
             if head.trim_end().strip_prefix("ref: refs/heads/") == Some(branch) {
                 found.push(admin);
@@ -97,6 +89,10 @@ impl HeadCache {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn read_file(admin: &Path) -> String {
+        fs::read_to_string(admin.join("HEAD")).unwrap_or_default()
+    }
 
     fn write(root: &Path, name: &str, head: &str) {
         fs::create_dir_all(root.join(name)).unwrap();
@@ -117,7 +113,9 @@ mod tests {
         let root = folder.path();
         let mut cache = HeadCache::default();
         let names = |cache: &mut HeadCache, branch: &str| {
-            let admins = cache.admins_on(root, branch, HeadStore::File).into_iter();
+            let admins = cache
+                .admins_on(root, branch, HeadStore::File, read_file)
+                .into_iter();
             let names = admins.map(|admin| admin.file_name().unwrap().to_owned());
             names.collect::<Vec<_>>()
         };
@@ -144,7 +142,7 @@ mod tests {
         let mut cache = HeadCache::default();
         let other = "ref: refs/heads/other\n".to_owned();
         cache.known.insert("a".into(), (signature, other));
-        let found = cache.admins_on(root, "other", HeadStore::File);
+        let found = cache.admins_on(root, "other", HeadStore::File, read_file);
         assert_eq!(found, [root.join("a")]);
     }
 }

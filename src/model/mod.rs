@@ -32,6 +32,7 @@ pub mod scope;
 pub mod shortage;
 pub mod spending;
 pub mod status;
+pub mod take_progress;
 pub mod task_change;
 pub mod task_conflict;
 pub mod task_list;
