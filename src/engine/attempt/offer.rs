@@ -47,6 +47,7 @@ impl Offer {
             Ok(capture) => capture,
             Err(fact) => return Ok(Err(fact)),
         };
+        let head = work::head_of_work(&case.worktree, capture.head, case.base);
         let base_tree = store.tree_of(case.base)?;
         let work = without_set_up(store, &case.worktree, capture.tree)?;
         let mut remarks = work.remarks;
@@ -72,8 +73,8 @@ impl Offer {
             remarks.push(undeclared_sentence(&outside));
         }
         Ok(Ok(Offer {
-            is_committed: store.tree_of(capture.head)? == capture.tree,
-            head: capture.head,
+            is_committed: head == capture.head && store.tree_of(head)? == capture.tree,
+            head,
             tree,
             changed: !changes.is_empty(),
             remarks,
