@@ -16,6 +16,7 @@ use crate::engine::EngineError;
 use crate::engine::doctor::fix::Fix;
 use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::known_settings;
 use crate::git::Repo;
 use crate::git::discover::DiscoverError;
 use crate::journal::Journal;
@@ -37,6 +38,9 @@ pub(crate) struct DoctorArgs {
     /// Repair what can be repaired
     #[arg(long)]
     fix: bool,
+    /// Accept git's settings, hooks and attributes as they are now, after they changed while workers ran
+    #[arg(long, conflicts_with = "fix")]
+    accept_settings: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     /// Print it as one JSON object
@@ -69,7 +73,10 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     if args.fix {
         repair_core_bare(args.confirm, ui)?;
     }
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
+    if args.accept_settings {
+        return accept_settings(&here, args.confirm, ui);
+    }
     let mut facts = Vec::new();
     let mut findings = Vec::new();
     // Invalid settings do not prevent the other checks.
@@ -110,6 +117,25 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     } else {
         ExitStatus::Ok
     })
+}
+
+/// Accepts what git executes here as it is now, after a question.
+///
+/// # Errors
+/// When the user declines, or a record cannot be written.
+fn accept_settings(here: &RepoContext, confirm: ConfirmArgs, ui: &Ui) -> CommandResult {
+    let Err(EngineError::SettingsChanged { changes, since }) =
+        known_settings::refuse_changed(&here.repo)
+    else {
+        ui.answer("nothing that git executes has changed while workers ran\n");
+        return Ok(ExitStatus::Ok);
+    };
+    let changes = changes.join("\n  ");
+    ui.status(&format!("changed {since}:\n  {changes}"));
+    confirm.confirm(ui, "Accept these changes?")?;
+    let accepted = known_settings::accept(&here.repo)?;
+    ui.answer(&format!("accepted {}\n", plural(accepted.len(), "change")));
+    Ok(ExitStatus::Ok)
 }
 
 fn invalid_settings(error: ConfigError) -> ExaminedProblem {

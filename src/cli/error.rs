@@ -227,6 +227,18 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
                 "nothing changed; `git log refs/dispatch/runs/{run}` shows the journal"
             )),
+            EngineError::SettingsChanged { .. } => command
+                .hint(
+                    "see what it is, with `git config --list --show-origin` and in .git/hooks, and \
+                     undo what you did not do",
+                )
+                .hint(
+                    "if it is yours, `dispatch doctor --accept-settings` accepts it; then \
+                     `dispatch resume` continues the run",
+                ),
+            EngineError::Untrusted { .. } => {
+                CommandError::usage(command.message).hint(error.suggestion().unwrap_or_default())
+            }
             EngineError::Unsigned(_) => command.hint(
                 "no branch has moved; make `git commit -S` work, or turn signing off with \
                  `git config commit.gpgSign false`",

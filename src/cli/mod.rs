@@ -46,6 +46,7 @@ pub mod run;
 mod show;
 mod status;
 mod tell;
+mod trust;
 mod wait;
 mod workers;
 
@@ -112,6 +113,7 @@ enum Command {
     Clean(clean::CleanArgs),
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
+    Trust(trust::TrustArgs),
     History(status::HistoryArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
@@ -244,6 +246,7 @@ impl Command {
             Command::Clean(args) => clean::run(args, ui),
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
+            Command::Trust(args) => trust::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),

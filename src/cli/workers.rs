@@ -1,7 +1,7 @@
 //! `dispatch workers`: lists the worker profiles and those that this machine can run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
         None => std::env::current_dir().unwrap_or_default(),
     };
     let settings = config::load(&folder, None, &Overrides::default())?;
-    let found = survey(&settings);
+    let found = survey(&settings, &folder);
     let parked = place.as_ref().map(parked).unwrap_or_default();
     let rows: Vec<Row<'_>> = settings
         .workers
@@ -111,13 +111,22 @@ enum Found {
     },
 }
 
-/// Looks up the programs of all workers, in order, and asks them in parallel for their versions.
-fn survey(settings: &Settings) -> Vec<Found> {
+/// Looks up the programs of all workers, in order, and asks them in parallel for their versions. A program
+/// that the repository names or holds is never started.
+fn survey(settings: &Settings, top: &Path) -> Vec<Found> {
+    let brought = settings.brought.as_ref();
+    let is_brought = |name: &String| brought.is_some_and(|brought| brought.workers.contains(name));
+    let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
     let programs = settings.workers.values().map(|worker| {
         let program = worker.command.first()?;
-        (!program.contains('{')).then(|| program.clone())
+        let may_ask = !program.contains('/') || !is_brought(&worker.name);
+        (!program.contains('{')).then(|| (program.clone(), may_ask))
     });
-    let asking = programs.map(|program| thread::spawn(move || program.map(|name| look_for(&name))));
+    let asking = programs.map(|program| {
+        let top = top.clone();
+        let look = move |(name, may_ask): (String, bool)| look_for(&name, may_ask.then_some(&top));
+        thread::spawn(move || program.map(look))
+    });
     // All are asked before the first answer is awaited.
     let asking: Vec<_> = asking.collect();
     let found = asking.into_iter().map(|asked| asked.join().ok().flatten());
@@ -126,7 +135,8 @@ fn survey(settings: &Settings) -> Vec<Found> {
         .collect()
 }
 
-fn look_for(name: &str) -> Found {
+/// Finds a program; without `top`, or below it, it is not asked for its version.
+fn look_for(name: &str, top: Option<&PathBuf>) -> Found {
     // The version is asked for in another folder.
     let found = find_program(name).and_then(|path| std::path::absolute(path).ok());
     let Some(path) = found else {
@@ -136,7 +146,10 @@ fn look_for(name: &str) -> Found {
         path.file_name()
             .is_some_and(|file| file.to_string_lossy() == agent.program)
     };
-    let version = builtin::AGENTS.iter().any(is_known).then(|| version(&path));
+    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let is_foreign = top.is_none_or(|top| real.starts_with(top));
+    let is_asked = builtin::AGENTS.iter().any(is_known) && !is_foreign;
+    let version = is_asked.then(|| version(&path));
     Found::Here { path, version }
 }
 

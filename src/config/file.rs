@@ -36,13 +36,15 @@ pub(super) fn parse_file(text: &str, number: usize) -> Result<ConfigFile<'_>, Ve
 }
 
 impl ConfigFile<'_> {
-    /// Puts its values over the weaker ones.
-    pub(super) fn apply(&self, layers: &mut Layers) {
+    /// Puts its values over the weaker ones. The file of a repository cannot grant trust.
+    pub(super) fn apply(&self, layers: &mut Layers, is_of_repository: bool) {
         for (name, value) in self.root.get_ref().iter() {
             let table: &str = name.get_ref();
             let is_known = Settings::TABLES.iter().any(|(known, _)| *known == table);
             if table == "workers" {
                 self.apply_workers(value, layers);
+            } else if table == "trust" && is_of_repository {
+                self.reject_keys(value, layers);
             } else if is_known {
                 self.apply_table(table, value, layers);
             } else {
@@ -66,6 +68,12 @@ impl ConfigFile<'_> {
                 let invalid = unknown_key(table, key.get_ref());
                 layers.reject(&self.at(key.span()), invalid);
             }
+        }
+    }
+
+    fn reject_keys(&self, value: &Toml<'_>, layers: &mut Layers) {
+        for (key, _) in value.get_ref().as_table().into_iter().flatten() {
+            layers.reject(&self.at(key.span()), own_file_only());
         }
     }
 
@@ -103,6 +111,13 @@ impl ConfigFile<'_> {
         }
         layers.settings.workers.insert(name.to_owned(), worker);
     }
+}
+
+fn own_file_only() -> Invalid {
+    Invalid::new(
+        "[trust] is not read from a repository",
+        "set it in your own file, ~/.config/dispatch/config.toml",
+    )
 }
 
 fn unknown_table(table: &str) -> Invalid {

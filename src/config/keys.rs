@@ -82,6 +82,10 @@ macro_rules! tables {
             $($(#[doc = $table_doc])+ pub $table: $name,)*
             /// The worker profiles by name: the built-in ones and those of `[workers.NAME]`.
             pub workers: std::collections::BTreeMap<String, crate::model::worker::Worker>,
+            /// The settings that the repository's own file brought and that need consent. A run that was
+            /// started has it, so its journal keeps none.
+            #[serde(skip)]
+            pub brought: Option<crate::config::brought::Brought>,
         }
 
         impl Default for Settings {
@@ -89,6 +93,7 @@ macro_rules! tables {
                 Settings {
                     $($table: $name::default(),)*
                     workers: crate::config::builtin::workers(),
+                    brought: None,
                 }
             }
         }

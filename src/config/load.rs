@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use crate::base::files::read_if_exists;
+use crate::config::brought::Brought;
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;
 use crate::config::variable::Overrides;
@@ -25,11 +26,16 @@ pub fn load(
 ) -> Result<Settings, ConfigError> {
     let sources = Sources {
         repo_file: load_repo_file(repo_top, explicit)?,
+        is_explicit: explicit.is_some(),
         user_file: user_file().map(read_file).transpose()?.flatten(),
         env: environment(),
         overrides: overrides.clone(),
     };
     let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
+    settings.brought = sources
+        .repo_file
+        .filter(|_| !sources.is_explicit)
+        .and_then(|(_, text)| Brought::of(&text));
     settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
     let read = |key, path: &Option<String>| {
         let path = path.as_ref().map(|path| repo_top.join(path));
@@ -52,6 +58,7 @@ pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, 
     };
     let sources = Sources {
         repo_file: file,
+        is_explicit: true,
         user_file: None,
         env: environment(),
         overrides: Overrides::default(),
@@ -98,7 +105,12 @@ pub(super) fn load_repo_file(
     let Some(path) = explicit else {
         return read_file(repo_top.join(FILE_NAME));
     };
-    match read_file(path.to_owned())? {
+    // The user named it, and it may be a pipe.
+    let read = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    };
+    match text_of(path.to_owned(), read)? {
         None => Err(ConfigError::Missing(path.to_owned())),
         file => Ok(file),
     }
@@ -108,6 +120,13 @@ pub(super) fn load_repo_file(
 pub fn user_file() -> Option<PathBuf> {
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("dispatch").join("config.toml"))
+}
+
+/// Returns the folder of what dispatch remembers for the user (`dispatch` in `$XDG_STATE_HOME` or in
+/// `~/.local/state`); `None` without a home folder.
+pub fn state_folder() -> Option<PathBuf> {
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.state_dir()?.join("dispatch"))
 }
 
 /// Returns the `DISPATCH_` variables of this process.
@@ -122,7 +141,15 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 fn read_file(path: PathBuf) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    match read_if_exists(&path) {
+    let read = read_if_exists(&path);
+    text_of(path, read)
+}
+
+fn text_of(
+    path: PathBuf,
+    read: std::io::Result<Option<Vec<u8>>>,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    match read {
         Ok(None) => Ok(None),
         Ok(Some(bytes)) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some((path, text))),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::base::text::plural;
 use crate::failure::patterns::PatternError;
 
+pub mod brought;
 pub mod builtin;
 mod consistency;
 mod file;
@@ -30,7 +31,7 @@ pub mod variable;
 pub mod worker_keys;
 mod worktree_path;
 
-pub use load::{environment, for_assembly, load, user_file};
+pub use load::{environment, for_assembly, load, state_folder, user_file};
 pub use problem::{ConfigProblem, Location};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
@@ -46,6 +47,8 @@ pub const FILE_NAME: &str = ".dispatch.toml";
 pub struct Sources {
     /// The repository's file, or the one named in its place: its path for messages and its text.
     pub repo_file: Option<(PathBuf, String)>,
+    /// `true` if the user named that file, which is consent to it.
+    pub is_explicit: bool,
     /// The user's file.
     pub user_file: Option<(PathBuf, String)>,
     /// The environment.
@@ -101,7 +104,11 @@ fn apply(sources: &Sources, layers: &mut Layers) -> bool {
     let mut is_whole = true;
     for (number, (_, text)) in files(sources).into_iter().enumerate().rev() {
         match file::parse_file(text, number) {
-            Ok(file) => file.apply(layers),
+            Ok(file) => {
+                let is_of_repository =
+                    number == 0 && sources.repo_file.is_some() && !sources.is_explicit;
+                file.apply(layers, is_of_repository);
+            }
             Err(rejected) => {
                 layers.rejected.extend(rejected);
                 is_whole = false;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::keys::tables;
 use crate::config::kind::{
     BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, Glob, List, Maybe, MergeTool,
-    PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
+    OwnFolder, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
 };
 use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
@@ -228,11 +228,30 @@ tables! {
         mode: SandboxMode as SandboxMode = SandboxMode::Auto,
     }
 
+    /// Repositories that you trust.
+    trust: TrustSettings {
+        /// Folders such as "~/work": what the settings of the repositories in them name may run without a
+        /// question. Only your own file and the environment can set it.
+        folders: Vec<String> as List<OwnFolder> = Vec::new(),
+    }
+
     /// GitHub.
     github: GithubSettings {
         /// The project board that mirrors a run: "owner/number", or a number of your own; "" is none.
         project: Option<String> as Maybe<Project> = None,
         /// Labels of the pull requests of `dispatch land --pr`.
         labels: Vec<String> as List<Text> = Vec::new(),
+    }
+}
+
+impl TrustSettings {
+    /// Returns the folders with `~` replaced by the home folder.
+    pub fn expanded_folders(&self) -> Vec<std::path::PathBuf> {
+        let home = etcetera::home_dir().ok();
+        let expanded = |folder: &String| match folder.strip_prefix('~') {
+            Some(rest) => Some(home.as_ref()?.join(rest.trim_start_matches('/'))),
+            None => Some(folder.into()),
+        };
+        self.folders.iter().filter_map(expanded).collect()
     }
 }

@@ -51,6 +51,7 @@ fn without_any_source_the_defaults_hold() {
 #[test]
 fn the_strongest_source_wins_key_by_key() {
     let all = Sources {
+        is_explicit: false,
         repo_file: Some((
             FILE_NAME.into(),
             "run = {max_parallel = 5, base = \"repo\", timeout = \"5m\", worker = \"claude\"}".into(),
@@ -408,7 +409,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --set: unknown key "nothing" in [run]
     hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
     error: --set: unknown table "nowhere"
-    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, trust, github
     error: --worker: unknown worker "absent"
     hint: known workers are aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell; or add [workers.absent]
     error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"
@@ -514,10 +515,11 @@ fn the_example_sets_nothing_until_it_is_uncommented() {
 
 #[test]
 fn the_example_uncommented_is_the_defaults() {
-    assert_eq!(
-        settings(&uncommented(&reference::example())),
-        Settings::default()
-    );
+    let named = Sources {
+        is_explicit: true,
+        ..sources(&uncommented(&reference::example()))
+    };
+    assert_eq!(resolve(&named).unwrap(), Settings::default());
 }
 
 #[test]
@@ -612,4 +614,20 @@ fn a_command_with_a_character_that_is_not_seen_is_refused() {
       |            ^^^^^^^^^^^^^^
     hint: remove it, so that you see in full what will run
     "#);
+}
+
+#[test]
+fn trust_is_granted_by_the_user_and_never_by_a_repository() {
+    insta::assert_snapshot!(problems("[trust]\nfolders = [\"/\"]\n"), @"");
+    assert_eq!(settings("[trust]\n"), Settings::default());
+    let own = Sources {
+        user_file: Some((
+            "config.toml".into(),
+            "[trust]\nfolders = [\"~/work\"]\n".into(),
+        )),
+        ..sources("[run]\nmax_parallel = 2\n")
+    };
+    assert_eq!(resolve(&own).unwrap().trust.folders, ["~/work"]);
+    let set = variable("DISPATCH_TRUST_FOLDERS", "[\"/a\", \"b\"]");
+    insta::assert_snapshot!(rendered(&resolve(&set).unwrap_err()), @"");
 }

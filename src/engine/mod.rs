@@ -11,7 +11,7 @@
 //! resolve  prompt
 //! checks  candidates  publish  runs
 //! worktree
-//! commands
+//! commands  trust
 //! spec
 //! kernel
 //! ```
@@ -24,6 +24,7 @@ pub mod kernel;
 pub mod spec;
 
 pub mod commands;
+pub mod trust;
 
 pub mod worktree;
 

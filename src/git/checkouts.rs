@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::PoisonError;
 
+use crate::base::regular_file;
 use crate::git::head::render_head;
 use crate::git::head_cache::{HeadCache, HeadStore};
 use crate::git::repo::Repo;
@@ -30,7 +31,7 @@ impl Repo {
     /// Follows the link in a folder to its entry, if that links back.
     fn linked_worktree(&self, path: &Path) -> Option<Worktree> {
         let link = path.join(".git");
-        let text = fs::read_to_string(&link).ok()?;
+        let text = regular_file::read_line(&link).ok()?;
         let admin = PathBuf::from(text.trim_end().strip_prefix("gitdir: ")?);
         let is_entry = admin.parent() == Some(&self.common.join("worktrees"));
         let worktree = worktree_of(admin)?;
@@ -91,7 +92,7 @@ impl Repo {
         let mut all = std::iter::once(main).chain(&mut places);
         all.find_map(|(admin, place)| {
             let holds = |file: &str, name: &str| {
-                let text = fs::read_to_string(admin.join(file)).unwrap_or_default();
+                let text = regular_file::read_line(&admin.join(file)).unwrap_or_default();
                 text.lines().any(|line| line.trim() == name)
             };
             let full = format!("refs/heads/{branch}");
@@ -169,7 +170,7 @@ impl Repo {
 
 /// Reads the folder that an entry below `worktrees/` belongs to.
 fn worktree_of(admin: PathBuf) -> Option<Worktree> {
-    let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
+    let gitdir = regular_file::read_line(&admin.join("gitdir")).ok()?;
     let link = without_parents(&admin.join(gitdir.trim_end()));
     Some(Worktree {
         path: link.parent()?.to_owned(),

@@ -6,8 +6,11 @@
 //! of references. git writes a reference by renaming a file into its folder, so the folder's
 //! signature stands for all references in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
+use crate::base::regular_file::{self, LINE_LIMIT, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::head::{render_head, try_read_head};
 use crate::git::repo::Repo;
@@ -22,12 +26,14 @@ use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
 
 /// Files that all worktrees share, besides objects, references and hooks.
-const SHARED_FILES: [&str; 5] = [
+const SHARED_FILES: [&str; 7] = [
     "config",
     "config.worktree",
     "info/attributes",
     "info/exclude",
+    "info/grafts",
     "objects/info/alternates",
+    "shallow",
 ];
 
 /// The list of tables where references are stored as reftable; git replaces it with every change.
@@ -47,6 +53,7 @@ pub struct SharedStateReader {
     index: Part<Option<Oid>>,
     references: Part<BTreeMap<String, String>>,
     files: Part<BTreeMap<String, Oid>>,
+    settings: Part<BTreeMap<String, Oid>>,
     last: Reading,
 }
 
@@ -69,6 +76,7 @@ impl SharedStateReader {
             index: Part::default(),
             references: Part::default(),
             files: Part::default(),
+            settings: Part::default(),
             last: Reading::default(),
         }
     }
@@ -79,19 +87,37 @@ impl SharedStateReader {
     /// When git fails, which says nothing about the state.
     pub fn read(&mut self) -> Result<Reading, GitError> {
         let (repo, own) = (&self.repo, self.own_branches.as_str());
-        let changed = [
+        let mut changed = vec![
             self.head.update(|sources| read_head(repo, sources))?,
-            self.index.update(|sources| read_index(repo, sources))?,
             self.references
                 .update(|sources| read_references(repo, own, sources))?,
             self.files.update(|sources| Ok(read_files(repo, sources)))?,
         ];
+        let parts = [
+            &self.head.sources,
+            &self.references.sources,
+            &self.files.sources,
+        ];
+        let irregular: BTreeSet<String> = parts
+            .iter()
+            .flat_map(|sources| sources.irregular.iter().cloned())
+            .collect();
+        // git would wait for a pipe in place of its configuration or its references.
+        if irregular.is_empty() {
+            changed.push(self.index.update(|sources| read_index(repo, sources))?);
+            changed.push(
+                self.settings
+                    .update(|sources| read_settings(repo, sources))?,
+            );
+        }
         if changed.contains(&true) {
             self.last = Reading::of(SharedState {
                 head: self.head.value.clone(),
                 index: self.index.value,
                 references: self.references.value.clone(),
                 files: self.files.value.clone(),
+                settings: self.settings.value.clone(),
+                irregular,
             });
         }
         Ok(self.last.clone())
@@ -143,6 +169,8 @@ struct Sources {
     seen: Vec<(PathBuf, Option<FileSignature>)>,
     /// `true` if one of them is so young that its signature proves nothing yet.
     unsettled: bool,
+    /// Names of those that are neither a regular file nor absent.
+    irregular: BTreeSet<String>,
 }
 
 impl Sources {
@@ -161,10 +189,18 @@ impl Sources {
                 .all(|(path, signature)| FileSignature::of(path) == *signature)
     }
 
-    /// Adds a file and reads it.
-    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
-        self.add(path);
-        fs::read(path).ok()
+    /// Adds a file and reads it. A pipe or a device in its place is noted.
+    fn read(&mut self, common: &Path, name: &str) -> Option<Vec<u8>> {
+        let path = common.join(name);
+        self.add(&path);
+        match regular_file::read_linked(&path, RECORD_LIMIT) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.irregular.insert(name.to_owned());
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 
@@ -174,7 +210,7 @@ fn read_head(repo: &Repo, sources: &mut Sources) -> Result<String, GitError> {
         let head = try_read_head(&repo.common)?;
         return Ok(head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned()));
     }
-    let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
+    let text = sources.read(&repo.common, "HEAD").unwrap_or_default();
     Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
@@ -186,8 +222,8 @@ fn read_index(repo: &Repo, sources: &mut Sources) -> Result<Option<Oid>, GitErro
     if !index.is_file() {
         return Ok(None);
     }
-    let entries = Git::at(repo.home()).run(&["ls-files", "--stage", "-z"])?;
-    Ok(Some(hash(&[&entries])))
+    let entries = run_unless_invalid(&Git::at(repo.home()), &["ls-files", "--stage", "-z"])?;
+    Ok(entries.map(|entries| hash(&[&entries])))
 }
 
 fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
@@ -202,13 +238,97 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
     }
     let mut found = BTreeMap::new();
     for name in names {
-        let path = repo.common.join(&name);
-        if let Some(content) = sources.read(&path) {
+        if let Some(content) = sources.read(&repo.common, &name) {
+            let path = repo.common.join(&name);
             let mode = path.metadata().map_or(0, |meta| meta.mode());
             found.insert(name, hash(&[&content, &mode.to_be_bytes()]));
         }
     }
     found
+}
+
+/// Lists git's settings of every scope, those of included files, too.
+fn read_settings(repo: &Repo, sources: &mut Sources) -> Result<BTreeMap<String, Oid>, GitError> {
+    for file in setting_files(repo) {
+        sources.add(&file);
+    }
+    let args = [
+        "config",
+        "--list",
+        "--show-scope",
+        "--show-origin",
+        "--includes",
+        "-z",
+    ];
+    let listed = run_unless_invalid(&Git::at(&repo.top), &args)?.unwrap_or_default();
+    let mut parts = listed.split(|byte| *byte == 0);
+    let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
+    let mut origins = BTreeSet::new();
+    while let (Some(scope), Some(origin), Some(setting)) =
+        (parts.next(), parts.next(), parts.next())
+    {
+        if scope == b"command" {
+            continue;
+        }
+        let mut setting = setting.splitn(2, |byte| *byte == b'\n');
+        let key = String::from_utf8_lossy(setting.next().unwrap_or_default()).into_owned();
+        let value = setting.next().unwrap_or_default();
+        if let Some(file) = origin.strip_prefix(b"file:") {
+            let file = repo.top.join(OsStr::from_bytes(file));
+            if key == "include.path" || key.starts_with("includeif.") {
+                origins.insert(included(&file, value));
+            }
+            origins.insert(file);
+        }
+        values.entry(key).or_default().push(value);
+    }
+    for file in origins {
+        sources.add(&file);
+    }
+    let one = |(key, values): (String, Vec<&[u8]>)| {
+        let hash = hash(&[values.join(&0).as_slice()]);
+        (key, hash)
+    };
+    Ok(values.into_iter().map(one).collect())
+}
+
+/// Runs git; `None` if it cannot read what it is asked for, which is a state like another. A git that
+/// was killed tells nothing.
+fn run_unless_invalid(git: &Git, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+    match git.run(args) {
+        Ok(output) => Ok(Some(output)),
+        Err(GitError::Failed { killed: false, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the files that hold settings, whether they exist or not.
+fn setting_files(repo: &Repo) -> Vec<PathBuf> {
+    let mut files = vec![
+        repo.common.join("config"),
+        repo.git_dir.join("config.worktree"),
+        PathBuf::from("/etc/gitconfig"),
+    ];
+    let named = std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| Some(home.as_ref()?.join(".config")));
+    files.extend(named);
+    files.extend(home.map(|home| home.join(".gitconfig")));
+    files.extend(config.map(|config| config.join("git/config")));
+    files
+}
+
+/// Resolves the path of an included file as git does.
+fn included(from: &Path, path: &[u8]) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix(b"~/"), home) {
+        (Some(rest), Some(home)) => home.join(OsStr::from_bytes(rest)),
+        _ => {
+            let folder = from.parent().unwrap_or(Path::new("/"));
+            folder.join(OsStr::from_bytes(path))
+        }
+    }
 }
 
 fn read_references(
@@ -225,7 +345,7 @@ fn read_references(
         sources.add(&repo.common.join(TABLES));
         return list_references(repo, own);
     }
-    let packed = sources.read(&repo.common.join("packed-refs"));
+    let packed = sources.read(&repo.common, "packed-refs");
     let packed = packed.unwrap_or_default();
     let packed = String::from_utf8_lossy(&packed);
     let lines = packed.lines().filter_map(|line| line.split_once(' '));
@@ -244,11 +364,17 @@ fn read_references(
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
-                _ => {
-                    if let Ok(text) = fs::read_to_string(entry.path()) {
-                        found.insert(name, text.trim_end().to_owned());
+                _ => match regular_file::read_linked(&entry.path(), LINE_LIMIT) {
+                    Ok(text) => {
+                        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+                        found.insert(name, text);
                     }
-                }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        sources.irregular.insert(name);
+                    }
+                    // It was removed meanwhile.
+                    Err(_) => {}
+                },
             }
         }
     }
@@ -344,6 +470,7 @@ mod tests {
                 &mut reader.index.sources,
                 &mut reader.references.sources,
                 &mut reader.files.sources,
+                &mut reader.settings.sources,
             ] {
                 sources.unsettled = false;
             }
@@ -481,15 +608,17 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_fails_is_no_change() {
-        let scene = Scene::new();
+    fn a_git_that_cannot_read_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
         let mut reader = scene.reader();
         let before = reader.read().unwrap();
-        let index = scene.path(".git/index");
-        let content = fs::read(&index).unwrap();
-        fs::write(&index, "no index").unwrap();
+        let tables = scene.path(".git/reftable/tables.list");
+        let content = fs::read(&tables).unwrap();
+        fs::write(&tables, "no table\n").unwrap();
         reader.read().unwrap_err();
-        fs::write(&index, content).unwrap();
+        fs::write(&tables, content).unwrap();
         assert_eq!(reader.read().unwrap().name, before.name);
     }
 

@@ -112,6 +112,10 @@ impl From<GitError> for ToolError {
 
 impl From<EngineError> for ToolError {
     fn from(error: EngineError) -> ToolError {
+        if let EngineError::Untrusted { .. } = error {
+            return ToolError::of(&error)
+                .next("ask the user to run `dispatch trust` in a terminal: only they can agree");
+        }
         ToolError::of(&error)
     }
 }

@@ -186,6 +186,9 @@ impl Scene {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.root.join("home"))
             .env("XDG_CONFIG_HOME", self.root.join("home/config"))
+            .env("XDG_STATE_HOME", self.root.join("home/state"))
+            // The settings of a scene are its user's own.
+            .env("DISPATCH_TRUST_FOLDERS", format!("[{:?}]", self.root))
             .env("TMPDIR", &self.root)
             .env("LC_ALL", "C")
             .env("TZ", "UTC")

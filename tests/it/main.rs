@@ -26,6 +26,7 @@ mod faults;
 mod faults_in_place;
 #[cfg(feature = "faults")]
 mod faults_in_submodules;
+mod file_reads;
 mod forge;
 mod formats;
 mod full_disk;
@@ -80,6 +81,7 @@ mod submodules;
 mod suggest;
 mod together;
 mod trace;
+mod trust;
 mod unland;
 mod variants;
 mod verdict_cache;

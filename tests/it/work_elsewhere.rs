@@ -81,7 +81,10 @@ fn a_stash_entry_is_named_and_kept() {
     assert!(ended.out.contains("git stash show -p"), "{}", ended.out);
     let attempt = format!(".git/dispatch/runs/{}/attempts/1-1", scene.run_name());
     let has = |file: &str| scene.repo.join(&attempt).join(file).exists();
-    assert!(has("stash-uses") && !has("git-trace"), "only the uses are kept");
+    assert!(
+        has("stash-uses") && !has("git-trace"),
+        "only the uses are kept"
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::cli::conflicts::run;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::cli::run::{RunArgs, run_in};
+use crate::config::FILE_NAME;
 use crate::git::Git;
 use crate::report::suggest;
 use crate::ui::Ui;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: DemoArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::at(&folder)?;
     let run_args = RunArgs {
         plan: folder.join("PLAN.md"),
+        config: Some(folder.join(FILE_NAME)),
         consent: ConfirmArgs { yes: true },
         ..RunArgs::default()
     };

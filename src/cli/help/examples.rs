@@ -188,6 +188,11 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
     }
+    "trust" {
+        "dispatch trust" => "show what .dispatch.toml runs, and ask",
+        "dispatch trust --yes" => "agree without a question, such as in CI",
+        "dispatch trust --revoke" => "take the consent back",
+    }
     "plugin" {
         "dispatch plugin install --dry-run" => "show what would be written and run",
         "dispatch plugin uninstall --user --dry-run" => "the same for removing it",

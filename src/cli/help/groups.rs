@@ -9,7 +9,9 @@ use crate::cli::help::program_header;
 pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Start a run:",
-        &["demo", "init", "workers", "plan", "prompt", "run", "resume"],
+        &[
+            "demo", "init", "trust", "workers", "plan", "prompt", "run", "resume",
+        ],
     ),
     (
         "Watch it:",

@@ -14,7 +14,10 @@ use crate::base::text::error_chain;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::init::detect::{Findings, survey};
 use crate::cli::repo_context::RepoContext;
-use crate::config::FILE_NAME;
+use crate::config::variable::Overrides;
+use crate::config::{self, FILE_NAME};
+use crate::engine::trust;
+use crate::git::Repo;
 use crate::ui::Ui;
 
 /// Write a first .dispatch.toml for the agents, build tool and tests found here
@@ -33,12 +36,24 @@ pub(crate) struct InitArgs {
 /// # Errors
 /// When the file exists already, or cannot be written.
 pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
-    let top = match RepoContext::open_if_any()? {
-        Some(place) => place.repo.top,
-        None if args.print => env::current_dir().unwrap_or_default(),
-        None => RepoContext::open()?.repo.top,
-    };
-    run_in(args, &top, ui)
+    if args.print && RepoContext::open_if_any()?.is_none() {
+        return run_in(args, &env::current_dir().unwrap_or_default(), ui);
+    }
+    let repo = RepoContext::open_to_read()?.repo;
+    run_in(args, &repo.top, ui)?;
+    if !args.print {
+        trust_new(&repo)?;
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Records consent to the file that was just written: its commands are those of dispatch's own table.
+fn trust_new(repo: &Repo) -> Result<(), CommandError> {
+    let settings = config::load(&repo.top, None, &Overrides::default())?;
+    match &settings.brought {
+        Some(brought) => Ok(trust::grant(repo, brought)?),
+        None => Ok(()),
+    }
 }
 
 /// Writes, or prints, the file for this folder.

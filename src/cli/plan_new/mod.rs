@@ -19,6 +19,7 @@ use crate::cli::plan_new::dialogue::Dialogue;
 use crate::cli::plan_new::output::Output;
 use crate::cli::repo_context::RepoContext;
 use crate::cli::run::{RunArgs, at_least_one, run_in};
+use crate::cli::trust;
 use crate::config::variable::Overrides;
 use crate::config::{self, FILE_NAME, Settings};
 use crate::engine::EngineError;
@@ -114,6 +115,7 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
                 .hint("add `--yes` to save the plan without a question"),
         );
     }
+    agree(&here, &settings, args.consent, ui)?;
     let executor = LocalExecutor::this_program()
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
     let executor = Arc::new(executor);
@@ -153,6 +155,21 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     ui.status(&format!("saved {}", output.shown()));
     ui.hint(&format!("`dispatch run {}` runs it", output.word()));
     Ok(ExitStatus::Ok)
+}
+
+/// Asks for consent to the settings of the repository before the planner runs, if it is missing.
+fn agree(
+    here: &RepoContext,
+    settings: &Settings,
+    consent: ConfirmArgs,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    if consent.yes || trust::require(&here.repo, settings).is_ok() {
+        return trust::require(&here.repo, settings);
+    }
+    ui.status(trust::preview(&here.repo, settings)?.trim_end());
+    consent.confirm_no(ui, "Trust these settings?")?;
+    trust::agreed(&here.repo, settings)
 }
 
 /// Refuses to run shell commands that a planner wrote and the user has not read. A check that the

@@ -12,6 +12,7 @@ use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::{load_plan, show_warnings};
 use crate::cli::repo_context::{RepoContext, find_task};
+use crate::cli::trust;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
@@ -102,9 +103,12 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
     for remark in unknown_variables(&env.collect()) {
         ui.warning(&remark);
     }
-    show(ui, &args, &loaded.plan, &settings, &prepared);
+    show(here, ui, &args, &loaded.plan, &settings, &prepared)?;
     if args.dry_run {
         return Ok(ExitStatus::Ok);
+    }
+    if args.consent.yes || !ui.is_interactive() {
+        trust::require(&here.repo, &settings)?;
     }
     let plan = agree(&args, loaded.plan, &workers, &settings, here, ui)?;
     // The plan may have been edited, so its needs are checked again.
@@ -113,6 +117,9 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
     let prepared = prepared.from_file(&here.repo, &args.plan);
     let now = here.clock.now();
     let assemble = !args.no_assemble;
+    if !args.consent.yes {
+        trust::agreed(&here.repo, &settings)?;
+    }
     let started = create(
         &here.repo,
         plan,
@@ -174,18 +181,27 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
     Ok(Some(numbers?.into_iter().collect()))
 }
 
-/// Prints the plan, then one line about the planned run.
-fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
+/// Prints the plan, what the settings of the repository run, and one line about the planned run.
+fn show(
+    here: &RepoContext,
+    ui: &Ui,
+    args: &RunArgs,
+    plan: &Plan,
+    settings: &Settings,
+    prepared: &Prepared,
+) -> Result<(), CommandError> {
     let facts = facts(plan, settings, prepared);
-    if args.is_shown {
-        return ui.status(&facts);
+    let mut parts = vec![trust::preview(&here.repo, settings)?, format!("{facts}\n")];
+    if !args.is_shown {
+        parts.insert(0, terminal_safe(&render_preview(plan)));
     }
-    let text = format!("{}\n{facts}\n", terminal_safe(&render_preview(plan)));
-    if args.json {
-        ui.status(text.trim_end())
-    } else {
-        ui.answer_text(&text)
+    parts.retain(|part| !part.is_empty());
+    let text = parts.join("\n");
+    match args.json || args.is_shown {
+        true => ui.status(text.trim_end()),
+        false => ui.answer_text(&text),
     }
+    Ok(())
 }
 
 fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
@@ -302,7 +318,7 @@ fn edited(
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&here.repo, &loaded.plan, settings, only)?;
-    show(ui, args, &loaded.plan, settings, &prepared);
+    show(here, ui, args, &loaded.plan, settings, &prepared)?;
     Ok(loaded.plan)
 }
 

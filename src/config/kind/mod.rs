@@ -20,7 +20,9 @@ mod word;
 pub(super) use command::{CommandByGlob, Commands, MergeTool, Program, WorkerCommand};
 pub(super) use number::{Count, Dollars, Flag, Size, Time, Times};
 pub(super) use syntax::worker_name;
-pub(super) use text::{BranchPrefix, Glob, PathTemplate, Project, RepoFile, Text, VariableName};
+pub(super) use text::{
+    BranchPrefix, Glob, OwnFolder, PathTemplate, Project, RepoFile, Text, VariableName,
+};
 
 /// A value of TOML with its place.
 pub(super) type Toml<'a> = Spanned<DeValue<'a>>;

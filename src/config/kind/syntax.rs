@@ -112,6 +112,17 @@ pub(super) fn glob(text: &str) -> Result<(), Invalid> {
     })
 }
 
+/// Checks a folder of the user.
+pub(super) fn own_folder(text: &str) -> Result<(), Invalid> {
+    if text.starts_with('/') || text == "~" || text.starts_with("~/") {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        format!("invalid folder {text:?}"),
+        "write it from \"/\" or \"~/\" on",
+    ))
+}
+
 /// Checks the name of an environment variable.
 pub(super) fn variable_name(text: &str) -> Result<(), Invalid> {
     let named = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::spec::environment::git_trace;
@@ -158,10 +159,10 @@ fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
 /// Reads the uses of the stash by an attempt: those that were kept, and those of its trace. It holds one
 /// line of the trace at a time, and the commands that use the stash.
 fn traced_uses(attempt: &Path) -> Vec<TracedUse> {
-    let kept = fs::read(attempt.join(USES)).ok();
+    let kept = regular_file::read(&attempt.join(USES), RECORD_LIMIT).ok();
     let kept = kept.and_then(|text| serde_json::from_slice(&text).ok());
     let mut found: Vec<TracedUse> = kept.unwrap_or_default();
-    let Ok(trace) = fs::File::open(git_trace(attempt)) else {
+    let Ok(trace) = regular_file::open(&git_trace(attempt)) else {
         return found;
     };
     let mut commands: HashMap<String, Command> = HashMap::new();

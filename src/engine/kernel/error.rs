@@ -85,6 +85,17 @@ pub enum EngineError {
         /// Its output about that.
         said: String,
     },
+    /// The settings of the repository name programs that the user has not agreed to.
+    #[error("{file} has {} that you have not agreed to", match changed {
+        true => "changes",
+        false => "settings",
+    })]
+    Untrusted {
+        /// The name of the file.
+        file: &'static str,
+        /// `true` if the user agreed to an earlier text of it.
+        changed: bool,
+    },
     /// A refusal with its own message.
     #[error("{0}")]
     Refused(String),
@@ -94,6 +105,14 @@ pub enum EngineError {
     /// A commit could not be signed although the user's git signs commits.
     #[error("a commit could not be signed ({0}; blocker)")]
     Unsigned(String),
+    /// Something that git executes or reads has changed while workers ran.
+    #[error("{} changed {since}, and git would use it; nothing was restored", changes.join(", "))]
+    SettingsChanged {
+        /// The changes, for display.
+        changes: Vec<String>,
+        /// The time, for display: `while #1 ran`.
+        since: String,
+    },
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),
@@ -107,6 +126,12 @@ impl EngineError {
 
     /// Suggests a way out of an error whose cause is a setting of the repository.
     pub fn suggestion(&self) -> Option<String> {
+        if let EngineError::Untrusted { .. } = self {
+            return Some(
+                "`dispatch trust` shows what they run, and asks; `--config FILE` is consent to one file"
+                    .to_owned(),
+            );
+        }
         let Some(GitError::Filter(failed)) = self.git() else {
             return None;
         };

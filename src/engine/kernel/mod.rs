@@ -7,6 +7,7 @@ pub mod disk_space;
 pub mod error;
 pub mod interruptible;
 pub mod kept_commit;
+pub mod known_settings;
 pub mod layout;
 pub mod message;
 pub mod signals;

@@ -32,6 +32,7 @@ use crate::engine::planner::prompt::Prompts;
 use crate::engine::planner::request::{Request, Spent};
 use crate::engine::planner::watcher::Watcher;
 use crate::engine::start::{refuse_depth, refuse_places};
+use crate::engine::trust;
 use crate::exec::Executor;
 use crate::git::Repo;
 use crate::git::shared_state::SharedStateReader;
@@ -117,6 +118,7 @@ impl<'a> Planner<'a> {
         if !program.contains('{') && find_program(program).is_none() {
             return Err(PlannerError::NoProgram(name.to_owned(), program.clone()));
         }
+        trust::require(repo, settings)?;
         let prompts = Prompts::new(repo, settings, checks)?;
         refuse_places(repo, settings)?;
         Ok(Planner {

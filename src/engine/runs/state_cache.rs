@@ -6,12 +6,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::files::{self, open_nonblocking};
+use crate::base::files;
 use crate::base::pack::Pack as _;
+use crate::base::regular_file;
 use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
@@ -41,13 +42,7 @@ impl StateCache {
 
     /// Loads the cached state, with the commit of the journal after which it was the state.
     pub(super) fn load(&self) -> Option<(Oid, RunState)> {
-        let file = open_nonblocking(&self.path()).ok()?;
-        let about = file.metadata().ok()?;
-        if !about.is_file() || about.len() > LIMIT {
-            return None;
-        }
-        let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
-        file.take(LIMIT).read_to_end(&mut content).ok()?;
+        let content = regular_file::read(&self.path(), LIMIT).ok()?;
         let end = content.iter().position(|byte| *byte == b'\n')?;
         let (head, body) = (&content[..end], &content[end + 1..]);
         let tip = std::str::from_utf8(head).ok()?.rsplit(' ').next()?;

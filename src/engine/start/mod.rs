@@ -12,6 +12,7 @@ pub mod worker_pool;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::spec::environment::depth;
 use crate::engine::start::files::existing_ancestor;
+use crate::engine::trust;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -453,7 +454,7 @@ pub struct Started {
 /// Creates the run: its lock and its journal with plan, settings and base.
 ///
 /// # Errors
-/// When the store or the folder of the run cannot be written.
+/// When the user has not agreed to the settings, or the store or the folder of the run cannot be written.
 pub fn create(
     repo: &Repo,
     plan: Plan,
@@ -463,6 +464,7 @@ pub fn create(
     now: Timestamp,
     random: &mut fastrand::Rng,
 ) -> Result<Started, EngineError> {
+    trust::require(repo, settings)?;
     let store = Store::open(repo)?;
     let prefix = &settings.run.branch_prefix;
     let taken = |run: &RunId| {

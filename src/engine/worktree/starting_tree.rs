@@ -17,7 +17,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,6 +24,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::git::Store;
 use crate::git::blob_merge::MergePredictor;
@@ -96,7 +96,7 @@ impl StartingTree {
         let record = StartingTree {
             base,
             changes: changes.into_iter().map(changed).collect(),
-            ignored: ignored_paths(worktree)?,
+            ignored: ignored_paths(store, worktree)?,
             head: Some(captured.head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
@@ -107,7 +107,7 @@ impl StartingTree {
 
     /// Reads the record of a worktree; `None` for one without set-up and copies.
     pub fn read(worktree: &Worktree) -> Option<StartingTree> {
-        let text = fs::read(worktree.admin.join(FILE)).ok()?;
+        let text = regular_file::read(&worktree.admin.join(FILE), RECORD_LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -283,7 +283,7 @@ fn entry((mode, oid): (u32, Oid)) -> Entry {
 }
 
 /// Lists the paths that git ignores in a worktree, whole folders as one.
-fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
+fn ignored_paths(store: &Store, worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
     let args = [
         "ls-files",
         "-z",
@@ -292,7 +292,7 @@ fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
         "--exclude-standard",
         "--directory",
     ];
-    let output = worktree.git().run(&args)?;
+    let output = store.git_in(worktree)?.run(&args)?;
     let paths = output.split(|byte| *byte == 0);
     let paths = paths.filter(|path| !path.is_empty());
     Ok(paths.map(RepoPath::new).collect())

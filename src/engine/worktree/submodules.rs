@@ -196,7 +196,7 @@ fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
-    let found = repositories_below(&worktree.path, &ignored_paths(worktree)?);
+    let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
     for found in &found.repositories {
         let repository = ignored_repository(context, found.clone());
         let shown = repository.shown();

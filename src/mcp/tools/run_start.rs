@@ -15,6 +15,7 @@ use crate::engine::runs::load::settings_text;
 use crate::engine::start::detach::detach;
 use crate::engine::start::remarks::remarks;
 use crate::engine::start::{Prepared, create, prepare, worker_name};
+use crate::engine::trust::require;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
@@ -182,6 +183,7 @@ impl Input {
     fn ready(&self, here: &Repository) -> Result<Ready, ToolError> {
         let settings = here.settings(&self.overrides())?;
         here.refuse_depth(&settings)?;
+        require(&here.repo, &settings)?;
         let text = self.plan_input().read(&here.repo.top)?;
         let plan = text.parse_valid(&settings.workers.keys().cloned().collect())?;
         let only = self.chosen(&plan)?;
@@ -296,7 +298,7 @@ impl Ready {
             token: None,
             preview: match run {
                 Some(_) => String::new(),
-                None => cut(&render_preview(&self.plan), PREVIEW),
+                None => cut(&self.preview(), PREVIEW),
             },
             tasks: chosen_tasks(&self.plan, &self.prepared).len(),
             workers: workers.into_iter().map(str::to_owned).collect(),
@@ -309,6 +311,15 @@ impl Ready {
                 Some(_) => "call run_wait until it has ended".to_owned(),
                 None => "show the preview to the user, who has to confirm it".to_owned(),
             },
+        }
+    }
+
+    /// Renders the plan, and what the settings of the repository run.
+    fn preview(&self) -> String {
+        let plan = render_preview(&self.plan);
+        match &self.settings.brought {
+            Some(brought) => format!("{plan}\n.dispatch.toml\n{}", brought.render()),
+            None => plan,
         }
     }
 

@@ -9,7 +9,7 @@ use super::tokens::{Token, tokens};
 const ROOMS: &[&[&str]] = &[
     &["kernel"],
     &["spec"],
-    &["commands"],
+    &["commands", "trust"],
     &["worktree"],
     &["checks", "candidates", "publish", "runs"],
     &["resolve", "prompt"],

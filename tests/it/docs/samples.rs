@@ -311,6 +311,7 @@ fn a_worker_gets_exactly_the_variables_of_the_chapter() {
         "DISPATCH_CONFLICTS_ON_NEW",
     ];
     let env = [(mine[2], "notify")];
+    place.succeed("garden", "dispatch", &["trust", "--yes"]);
     let ended = place.run_with("garden", "dispatch", &["run", "env.md", "--yes"], &env);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let mut words = ended
