@@ -72,8 +72,8 @@ impl EventLoop<'_> {
         blocking(move || Ok(shared.size())).await?;
         let shared = Arc::clone(&context);
         blocking(move || {
-            shared.changed_programs();
-            known_settings::record(&shared.repo, &shared.run, &shared.shared_state().state)
+            shared.changed_programs()?;
+            known_settings::record(&shared.repo, &shared.run, &shared.shared_state()?.state)
         })
         .await?;
         let mut driver = Driver::new(
@@ -184,7 +184,7 @@ fn has_live_attempts(state: &RunState) -> bool {
 
 /// Forgets the settings from before the workers, unless they have changed.
 fn refuse_or_forget(context: &Context) -> Result<(), EngineError> {
-    let changes = context.changed_programs();
+    let changes = context.changed_programs()?;
     if changes.is_empty() {
         known_settings::forget(&context.repo, &context.run);
         return Ok(());
