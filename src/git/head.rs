@@ -38,7 +38,7 @@ pub(super) fn render_head(head: &Head) -> String {
 pub(super) fn read_head(git_folder: &Path) -> Option<Head> {
     let text = read_head_file(git_folder).ok()?;
     match text.trim_end() {
-        STUB => read_head_by_git(git_folder),
+        STUB => try_read_head(git_folder).ok().flatten(),
         text => parse_head(text),
     }
 }
@@ -56,12 +56,21 @@ fn parse_head(text: &str) -> Option<Head> {
     }
 }
 
-fn read_head_by_git(git_folder: &Path) -> Option<Head> {
+/// Reads the HEAD of a git folder by git, whatever it is stored as; `None` if it names no branch and
+/// no commit.
+///
+/// # Errors
+/// When git fails.
+pub(super) fn try_read_head(git_folder: &Path) -> Result<Option<Head>, GitError> {
     let git = git_in(git_folder);
-    let symbolic = git.line(&["symbolic-ref", "--quiet", "HEAD"]).ok();
-    match symbolic {
-        Some(name) => parse_head(&format!("ref: {name}")),
-        None => parse_head(&git.line(&["rev-parse", "--verify", "HEAD"]).ok()?),
+    let symbolic = ["symbolic-ref", "--quiet", "HEAD"];
+    let finished = git.finish(symbolic)?;
+    let name = String::from_utf8_lossy(&finished.stdout);
+    match finished.status.code() {
+        Some(0) => Ok(parse_head(&format!("ref: {}", name.trim_end()))),
+        // It is detached.
+        Some(1) => Ok(parse_head(&git.line(&["rev-parse", "--verify", "HEAD"])?)),
+        _ => Err(git.failed(&symbolic, &finished)),
     }
 }
 

@@ -19,7 +19,8 @@ use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
 use crate::base::regular_file::{self, LINE_LIMIT, RECORD_LIMIT};
-use crate::git::head::{self, render_head};
+use crate::git::command::{Git, GitError};
+use crate::git::head::{render_head, try_read_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
@@ -80,14 +81,17 @@ impl SharedStateReader {
         }
     }
 
-    /// Returns the state now. What cannot be read is left out.
-    pub fn read(&mut self) -> Reading {
+    /// Returns the state now. A file that cannot be read is left out.
+    ///
+    /// # Errors
+    /// When git fails, which says nothing about the state.
+    pub fn read(&mut self) -> Result<Reading, GitError> {
         let (repo, own) = (&self.repo, self.own_branches.as_str());
         let mut changed = vec![
-            self.head.update(|sources| read_head(repo, sources)),
+            self.head.update(|sources| read_head(repo, sources))?,
             self.references
-                .update(|sources| read_references(repo, own, sources)),
-            self.files.update(|sources| read_files(repo, sources)),
+                .update(|sources| read_references(repo, own, sources))?,
+            self.files.update(|sources| Ok(read_files(repo, sources)))?,
         ];
         let parts = [
             &self.head.sources,
@@ -100,8 +104,11 @@ impl SharedStateReader {
             .collect();
         // git would wait for a pipe in place of its configuration or its references.
         if irregular.is_empty() {
-            changed.push(self.index.update(|sources| read_index(repo, sources)));
-            changed.push(self.settings.update(|sources| read_settings(repo, sources)));
+            changed.push(self.index.update(|sources| read_index(repo, sources))?);
+            changed.push(
+                self.settings
+                    .update(|sources| read_settings(repo, sources))?,
+            );
         }
         if changed.contains(&true) {
             self.last = Reading::of(SharedState {
@@ -113,7 +120,7 @@ impl SharedStateReader {
                 irregular,
             });
         }
-        self.last.clone()
+        Ok(self.last.clone())
     }
 }
 
@@ -142,14 +149,17 @@ struct Part<T> {
 
 impl<T> Part<T> {
     /// Reads the value again if a source has changed; `true` if it did.
-    fn update(&mut self, read: impl FnOnce(&mut Sources) -> T) -> bool {
+    fn update(
+        &mut self,
+        read: impl FnOnce(&mut Sources) -> Result<T, GitError>,
+    ) -> Result<bool, GitError> {
         if self.sources.are_unchanged() {
-            return false;
+            return Ok(false);
         }
         let mut sources = Sources::default();
-        self.value = read(&mut sources);
+        self.value = read(&mut sources)?;
         self.sources = sources;
-        true
+        Ok(true)
     }
 }
 
@@ -194,27 +204,26 @@ impl Sources {
     }
 }
 
-fn read_head(repo: &Repo, sources: &mut Sources) -> String {
+fn read_head(repo: &Repo, sources: &mut Sources) -> Result<String, GitError> {
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let head = head::read_head(&repo.common);
-        return head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned());
+        let head = try_read_head(&repo.common)?;
+        return Ok(head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned()));
     }
     let text = sources.read(&repo.common, "HEAD").unwrap_or_default();
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+    Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
 /// git lists the entries, so that any format of the index is understood; their file times, which
 /// `git status` refreshes, do not count.
-fn read_index(repo: &Repo, sources: &mut Sources) -> Option<Oid> {
+fn read_index(repo: &Repo, sources: &mut Sources) -> Result<Option<Oid>, GitError> {
     let index = repo.common.join("index");
     sources.add(&index);
     if !index.is_file() {
-        return None;
+        return Ok(None);
     }
-    let git = crate::git::Git::at(repo.home());
-    let entries = git.run(&["ls-files", "--stage", "-z"]).ok()?;
-    Some(hash(&[&entries]))
+    let entries = run_unless_invalid(&Git::at(repo.home()), &["ls-files", "--stage", "-z"])?;
+    Ok(entries.map(|entries| hash(&[&entries])))
 }
 
 fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
@@ -239,7 +248,7 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
 }
 
 /// Lists git's settings of every scope, those of included files, too.
-fn read_settings(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
+fn read_settings(repo: &Repo, sources: &mut Sources) -> Result<BTreeMap<String, Oid>, GitError> {
     for file in setting_files(repo) {
         sources.add(&file);
     }
@@ -251,8 +260,7 @@ fn read_settings(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
         "--includes",
         "-z",
     ];
-    let listed = crate::git::Git::at(&repo.top).run(&args);
-    let listed = listed.unwrap_or_default();
+    let listed = run_unless_invalid(&Git::at(&repo.top), &args)?.unwrap_or_default();
     let mut parts = listed.split(|byte| *byte == 0);
     let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
     let mut origins = BTreeSet::new();
@@ -281,7 +289,17 @@ fn read_settings(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
         let hash = hash(&[values.join(&0).as_slice()]);
         (key, hash)
     };
-    values.into_iter().map(one).collect()
+    Ok(values.into_iter().map(one).collect())
+}
+
+/// Runs git; `None` if it cannot read what it is asked for, which is a state like another. A git that
+/// was killed tells nothing.
+fn run_unless_invalid(git: &Git, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+    match git.run(args) {
+        Ok(output) => Ok(Some(output)),
+        Err(GitError::Failed { killed: false, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the files that hold settings, whether they exist or not.
@@ -313,7 +331,11 @@ fn included(from: &Path, path: &[u8]) -> PathBuf {
     }
 }
 
-fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<String, String> {
+fn read_references(
+    repo: &Repo,
+    own: &str,
+    sources: &mut Sources,
+) -> Result<BTreeMap<String, String>, GitError> {
     let is_skipped = |name: &str| {
         let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
         let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
@@ -321,9 +343,7 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
     };
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let mut all = list_references(repo);
-        all.retain(|name, _| !is_skipped(name));
-        return all;
+        return list_references(repo, own);
     }
     let packed = sources.read(&repo.common, "packed-refs");
     let packed = packed.unwrap_or_default();
@@ -359,17 +379,21 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
         }
     }
     // A program that writes a reference in place, which git does not, most likely writes this one.
-    if let Some(name) = read_head(repo, sources).strip_prefix("ref: ") {
+    if let Some(name) = read_head(repo, sources)?.strip_prefix("ref: ") {
         sources.add(&repo.common.join(name));
     }
-    found
+    Ok(found)
 }
 
-/// Lists all references as their files would read.
-fn list_references(repo: &Repo) -> BTreeMap<String, String> {
-    let git = crate::git::Git::at(repo.home());
-    let format = "--format=%(refname) %(objectname) %(symref)";
-    let listed = git.run(&["for-each-ref", format]).unwrap_or_default();
+/// Lists the references that are compared, as their files would read. git leaves the others out, which
+/// are as many as there are tasks; each git that reads reftable can.
+fn list_references(repo: &Repo, own: &str) -> Result<BTreeMap<String, String>, GitError> {
+    let format = "--format=%(refname) %(objectname) %(symref)".to_owned();
+    let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
+    let skipped = skipped.map(|folder| format!("--exclude={folder}"));
+    let list = ["for-each-ref".to_owned(), format];
+    let args: Vec<String> = list.into_iter().chain(skipped).collect();
+    let listed = Git::at(repo.home()).run(&args)?;
     let listed = String::from_utf8_lossy(&listed);
     let reference = |line: &str| {
         let mut words = line.split(' ');
@@ -380,7 +404,7 @@ fn list_references(repo: &Repo) -> BTreeMap<String, String> {
         };
         Some((name.to_owned(), text))
     };
-    listed.lines().filter_map(reference).collect()
+    Ok(listed.lines().filter_map(reference).collect())
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
@@ -401,7 +425,6 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::git::Git;
     use crate::model::outside_changes::changes;
 
     struct Scene {
@@ -456,10 +479,10 @@ mod tests {
         /// The changes that an action makes, as they are named.
         fn changes_of(&self, action: impl FnOnce(&Scene)) -> String {
             let mut reader = self.reader();
-            let before = reader.read();
+            let before = reader.read().unwrap();
             self.let_time_pass(&mut reader);
             action(self);
-            let after = reader.read();
+            let after = reader.read().unwrap();
             let found = changes(&before.state, &after.state);
             assert_eq!(found.is_empty(), before.name == after.name);
             let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
@@ -541,7 +564,7 @@ mod tests {
         scene.run(&["branch", "dispatch/run/one"]);
         scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         scene.let_time_pass(&mut reader);
         scene.run(&["branch", "dispatch/run/two"]);
         scene.run(&["update-ref", "refs/dispatch/attempts/run/one/1", "HEAD"]);
@@ -551,11 +574,59 @@ mod tests {
         assert!(!reader.references.sources.are_unchanged());
     }
 
+    /// Creates a repository whose references are a reftable, if this git can.
+    fn scene_with_reftable() -> Option<Scene> {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::at(folder.path());
+        let init = [
+            "init",
+            "--quiet",
+            "--initial-branch=main",
+            "--ref-format=reftable",
+        ];
+        git.run(&init).ok()?;
+        let scene = Scene { folder, git };
+        scene.commit("first");
+        Some(scene)
+    }
+
+    #[test]
+    fn what_dispatch_writes_into_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
+        let said = [
+            scene.changes_of(|scene| {
+                scene.run(&["branch", "dispatch/run/task"]);
+                scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
+                scene.run(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+            }),
+            scene.changes_of(|scene| scene.run(&["branch", "dispatcher"])),
+            scene.changes_of(|scene| scene.run(&["tag", "v1"])),
+        ];
+        assert_eq!(said, ["", "the branch dispatcher", "the tag v1"]);
+    }
+
+    #[test]
+    fn a_git_that_cannot_read_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
+        let mut reader = scene.reader();
+        let before = reader.read().unwrap();
+        let tables = scene.path(".git/reftable/tables.list");
+        let content = fs::read(&tables).unwrap();
+        fs::write(&tables, "no table\n").unwrap();
+        reader.read().unwrap_err();
+        fs::write(&tables, content).unwrap();
+        assert_eq!(reader.read().unwrap().name, before.name);
+    }
+
     #[test]
     fn a_young_file_is_read_again() {
         let scene = Scene::new();
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         assert!(!reader.index.sources.are_unchanged());
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::attempt::job::base_file;
 use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -93,11 +94,16 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+        let of_set_up = StartingTree::read(&case.worktree).and_then(|start| start.head);
         Search {
             case,
             store,
             words,
-            kept: kept.into_iter().chain([case.base]).collect(),
+            kept: kept
+                .into_iter()
+                .chain([case.base])
+                .chain(of_set_up)
+                .collect(),
             remarks: Vec::new(),
         }
     }

@@ -24,7 +24,7 @@ const BEFORE: &str = "shared-state";
 /// Reads the shared state before the worker starts, and records it.
 ///
 /// # Errors
-/// When it cannot be recorded.
+/// When it cannot be read or recorded.
 pub(super) async fn look_before(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -35,7 +35,7 @@ pub(super) async fn look_before(
     let before = before_file(context, spec);
     let context = Arc::clone(context);
     blocking(move || {
-        let reading = context.shared_state();
+        let reading = context.shared_state()?;
         let state = state_file(&context, reading.name);
         if !state.exists() {
             let text = serde_json::to_vec(&*reading.state)
@@ -51,7 +51,8 @@ pub(super) async fn look_before(
 /// Returns what has changed since [`look_before`].
 ///
 /// # Errors
-/// When the runtime ends meanwhile; an unreadable record counts as unchanged.
+/// When git cannot read the state, or the runtime ends meanwhile; an unreadable record counts as
+/// unchanged.
 pub(super) async fn look_after(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -64,7 +65,7 @@ pub(super) async fn look_after(
         let Some(name) = name else {
             return Ok(Vec::new());
         };
-        let after = context.shared_state();
+        let after = context.shared_state()?;
         if after.name == name {
             return Ok(Vec::new());
         }
@@ -78,8 +79,14 @@ pub(super) async fn look_after(
 /// Stops the run if something that git executes or reads has changed since it was started or resumed,
 /// and leaves the attempt open: the process that resumes the run judges it. `true` if it did.
 pub(super) async fn stops_run(execution: &Execution) -> bool {
-    let changed = execution.blocking(|execution| Ok(execution.context.changed_programs()));
-    let changed = changed.await.unwrap_or_default();
+    let read = |execution: &Execution| {
+        let context = &execution.context;
+        // A git that was killed tells nothing, so it is asked again; one that fails is a reason to stop.
+        let changed = context.changed_programs();
+        let changed = changed.or_else(|_| context.changed_programs());
+        Ok(changed.unwrap_or_else(|error| vec![error.to_string()]))
+    };
+    let changed = execution.blocking(read).await.unwrap_or_default();
     if changed.is_empty() {
         return false;
     }

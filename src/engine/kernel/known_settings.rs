@@ -54,7 +54,7 @@ pub fn refuse_changed(repo: &Repo) -> Result<(), EngineError> {
     if records.is_empty() {
         return Ok(());
     }
-    let now = SharedStateReader::new(repo, "dispatch").read().state;
+    let now = SharedStateReader::new(repo, "dispatch").read()?.state;
     for (run, before) in records {
         let changes = changes_of_programs(&before, &now);
         if !changes.is_empty() {
@@ -70,7 +70,7 @@ pub fn refuse_changed(repo: &Repo) -> Result<(), EngineError> {
 /// # Errors
 /// When a record cannot be removed.
 pub fn accept(repo: &Repo) -> Result<Vec<String>, EngineError> {
-    let now = SharedStateReader::new(repo, "dispatch").read().state;
+    let now = SharedStateReader::new(repo, "dispatch").read()?.state;
     let mut accepted = Vec::new();
     for (run, before) in records(repo) {
         accepted.extend(changes_of_programs(&before, &now));

@@ -74,8 +74,8 @@ impl EventLoop<'_> {
         blocking(move || Ok(shared.size())).await?;
         let shared = Arc::clone(&context);
         blocking(move || {
-            shared.changed_programs();
-            known_settings::record(&shared.repo, &shared.run, &shared.shared_state().state)
+            shared.changed_programs()?;
+            known_settings::record(&shared.repo, &shared.run, &shared.shared_state()?.state)
         })
         .await?;
         let mut driver = Driver::new(
@@ -103,10 +103,12 @@ impl EventLoop<'_> {
             leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
-        if matches!(leave, Some(Leave::Ended(_))) {
-            refuse_or_forget(outside.context())?;
-        }
-        finished(driver, leave)
+        // Live attempts go on under their shims.
+        let is_over = !has_live_attempts(driver.state());
+        let looked = is_over.then(|| refuse_or_forget(outside.context()));
+        let driven = finished(driver, leave)?;
+        looked.unwrap_or(Ok(()))?;
+        Ok(driven)
     }
 }
 
@@ -177,9 +179,14 @@ fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>
     }
 }
 
+fn has_live_attempts(state: &RunState) -> bool {
+    let mut tasks = state.tasks.iter();
+    tasks.any(|task| task.live_attempts().next().is_some())
+}
+
 /// Forgets the settings from before the workers, unless they have changed.
 fn refuse_or_forget(context: &Context) -> Result<(), EngineError> {
-    let changes = context.changed_programs();
+    let changes = context.changed_programs()?;
     if changes.is_empty() {
         known_settings::forget(&context.repo, &context.run);
         return Ok(());

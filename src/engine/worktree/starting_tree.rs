@@ -45,11 +45,14 @@ type Changed = (RepoPath, Option<(u32, Oid)>, Option<(u32, Oid)>);
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StartingTree {
     /// The tree of its base.
-    base: Oid,
+    pub base: Oid,
     /// The changes from the base to the tree after set-up.
     changes: Vec<Changed>,
     /// Paths that git ignored; a folder ends in a slash and stands for everything in it.
     ignored: Vec<RepoPath>,
+    /// The commit that set-up left as HEAD.
+    #[serde(default)]
+    pub head: Option<Oid>,
     /// The time of the record, by the clock of the file system: seconds and nanoseconds.
     at: (i64, i64),
 }
@@ -94,6 +97,7 @@ impl StartingTree {
             base,
             changes: changes.into_iter().map(changed).collect(),
             ignored: ignored_paths(store, worktree)?,
+            head: Some(captured.head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
         let text =
