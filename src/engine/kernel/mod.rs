@@ -8,6 +8,7 @@ pub mod error;
 pub mod interruptible;
 pub mod kept_commit;
 pub mod layout;
+pub mod masking;
 pub mod message;
 pub mod signals;
 pub mod sweep;
