@@ -131,7 +131,7 @@ fn is_secret_name(name: &str) -> bool {
         && !name.ends_with("_SOCK")
 }
 
-/// Returns `true` for values that are no number, no path and no ordinary word.
+/// Returns `true` for values that are neither a number nor a path nor an ordinary word.
 fn is_secret_value(value: &str) -> bool {
     let is_plain = value.chars().all(|c| c.is_ascii_lowercase()) && value.len() < 12;
     value.len() >= SHORTEST
