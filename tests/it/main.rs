@@ -35,6 +35,7 @@ mod import;
 mod interrupt;
 mod isolation;
 mod journal;
+mod journal_trust;
 mod land;
 mod land_git_settings;
 mod land_killed;

@@ -101,10 +101,12 @@ impl EventLoop<'_> {
             leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
-        if matches!(leave, Some(Leave::Ended(_))) {
-            refuse_or_forget(outside.context())?;
-        }
-        finished(driver, leave)
+        // Live attempts go on under their shims.
+        let is_over = !has_live_attempts(driver.state());
+        let looked = is_over.then(|| refuse_or_forget(outside.context()));
+        let driven = finished(driver, leave)?;
+        looked.unwrap_or(Ok(()))?;
+        Ok(driven)
     }
 }
 
@@ -173,6 +175,11 @@ fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>
             return None;
         }
     }
+}
+
+fn has_live_attempts(state: &RunState) -> bool {
+    let mut tasks = state.tasks.iter();
+    tasks.any(|task| task.live_attempts().next().is_some())
 }
 
 /// Forgets the settings from before the workers, unless they have changed.
