@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use agent_client_protocol::v1::schema::{ReadTextFileRequest, WriteTextFileRequest};
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::model::permissions::Permissions;
 
 /// Returns the path inside the worktree that a path of the agent leads to, links followed.
@@ -77,7 +78,7 @@ pub(super) fn write(
 /// With the reason, when it may not or cannot be read.
 pub(super) fn read(worktree: &Path, asked: &ReadTextFileRequest) -> Result<String, String> {
     let path = resolve(worktree, &asked.path)?;
-    let text = fs::read_to_string(&path);
+    let text = regular_file::read_text(&path, RECORD_LIMIT);
     let text = text.map_err(|error| format!("{}: {error}", asked.path.display()))?;
     if asked.line.is_none() && asked.limit.is_none() {
         return Ok(text);

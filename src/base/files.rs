@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
+
 /// Replaces a file atomically: a reader sees the old or the new content, also after a power loss.
 /// A temporary file beside it is written, synced and renamed, and the folder is synced.
 ///
@@ -121,6 +123,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .truncate(false)
         .read(true)
         .write(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path)
 }
 
@@ -152,7 +155,7 @@ fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
 /// # Errors
 /// When it cannot be read.
 pub fn read_tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = regular_file::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
     let mut bytes = Vec::new();
@@ -160,14 +163,22 @@ pub fn read_tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a file; `None` if it does not exist.
+/// Reads a file of at most [`RECORD_LIMIT`] bytes, also through links; `None` if it does not exist.
 ///
 /// # Errors
-/// When it exists and cannot be read.
+/// When it exists and cannot be read, or is not a regular file.
 pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match regular_file::read_linked(path, RECORD_LIMIT) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // It stands for an empty file in settings.
+        Err(_)
+            if path
+                .canonicalize()
+                .is_ok_and(|path| path == Path::new("/dev/null")) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 //! The reader closes the folder when it has nothing more to do with messages. A message is either left
 //! before that, and read, or refused: none is lost between the two.
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Inbox {
         let Some(path) = self.messages()?.into_iter().next() else {
             return Ok(None);
         };
-        let text = fs::read_to_string(&path)?;
+        let text = regular_file::read_text(&path, RECORD_LIMIT)?;
         fs::remove_file(&path)?;
         Ok(Some(text))
     }
@@ -97,7 +98,8 @@ impl Inbox {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             renamed => renamed?,
         }
-        let read = closed.messages()?.into_iter().map(fs::read_to_string);
+        let read = closed.messages()?.into_iter();
+        let read = read.map(|file| regular_file::read_text(&file, RECORD_LIMIT));
         let read: io::Result<Vec<String>> = read.collect();
         fs::remove_dir_all(&closed.folder)?;
         read

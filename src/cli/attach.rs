@@ -58,7 +58,7 @@ struct Session {
 /// # Errors
 /// When the task has not ended, its worktree or the command is missing, or there is no terminal.
 pub(crate) fn run(args: AttachArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     here.refuse_worker()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
     // Nothing else starts an attempt of the run while the session is open.

@@ -11,7 +11,8 @@ use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
-use crate::model::run::RunPhase;
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 use crate::ui::Ui;
 
 /// Remove the worktrees of a finished run and its landed branches
@@ -40,10 +41,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
     let _lock = here.lock(&run)?;
     let loaded = here.load(&run)?;
-    if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
-        return Err(CommandError::failed(format!("{run} has not ended"))
-            .hint(format!("`dispatch resume {run}` continues it")));
-    }
+    refuse_unfinished(&loaded.state)?;
     let state = loaded.state;
     free_references(&here.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
@@ -83,6 +81,27 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
         },
     ));
     Ok(ExitStatus::Ok)
+}
+
+/// Refuses a run that has not ended, unless everything that was left of it is cancelled.
+fn refuse_unfinished(state: &RunState) -> Result<(), CommandError> {
+    if matches!(state.phase, RunPhase::Ended(_)) || state.is_cancelled() {
+        return Ok(());
+    }
+    let run = &state.run;
+    let cancelled = state.plan.tasks().iter().map(|task| task.number);
+    let mut cancelled = cancelled.filter(|task| state.task(*task).cancelled);
+    let ending = cancelled.find(|task| state.task(*task).phase == TaskPhase::Running);
+    Err(match ending {
+        Some(task) => CommandError::failed(format!(
+            "{run} has not ended: {task} is cancelled, and the end of its worker is not recorded"
+        ))
+        .hint(format!(
+            "`dispatch resume {run}` records it and ends the run"
+        )),
+        None => CommandError::failed(format!("{run} has not ended"))
+            .hint(format!("`dispatch resume {run}` continues it")),
+    })
 }
 
 /// Prints the removals: as the answer of a dry run, otherwise as progress.

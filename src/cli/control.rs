@@ -31,7 +31,7 @@ pub(crate) struct PauseArgs {
 /// # Errors
 /// When the task has ended already, or the run cannot be reached.
 pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     here.refuse_worker()?;
     let names = (Some(args.run.as_str()), args.task.as_deref());
     let (run, task) = here.find_run_or_task(names, DefaultRun::Unfinished)?;
@@ -54,7 +54,7 @@ pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
 /// # Errors
 /// When the run is not running, or cannot be reached.
 pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     here.refuse_worker()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
     request(&here.repo, &here.store, &run, &Request::Pause, here.clock)?;

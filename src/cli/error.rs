@@ -224,9 +224,28 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(JournalError::Newer { .. }) => {
                 command.hint("install a newer version of dispatch")
             }
+            EngineError::Journal(
+                JournalError::Foreign(run) | JournalError::MovedBack { run, .. },
+            ) => command
+                .hint(format!(
+                    "`dispatch report {run}` and `git log refs/dispatch/runs/{run}` show what is there"
+                ))
+                .hint(format!(
+                    "if it is yours (from an older dispatch, another machine or another account), \
+                     `dispatch doctor {run} --accept-journal` accepts it as it is"
+                )),
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
                 "nothing changed; `git log refs/dispatch/runs/{run}` shows the journal"
             )),
+            EngineError::SettingsChanged { .. } => command
+                .hint(
+                    "see what it is, with `git config --list --show-origin` and in .git/hooks, and \
+                     undo what you did not do",
+                )
+                .hint(
+                    "if it is yours, `dispatch doctor --accept-settings` accepts it; then \
+                     `dispatch resume` continues the run",
+                ),
             EngineError::Untrusted { .. } => {
                 CommandError::usage(command.message).hint(error.suggestion().unwrap_or_default())
             }

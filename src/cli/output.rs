@@ -22,7 +22,7 @@ pub(crate) struct OutputArgs {
 /// # Errors
 /// When the task has not passed, or reported nothing.
 pub(crate) fn run(args: OutputArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
     let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;

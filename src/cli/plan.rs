@@ -118,7 +118,7 @@ fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
 /// Lists the workers that a plan may name: those of the repository around the current folder.
 /// Outside a repository any name is accepted.
 fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
-    let Ok(here) = RepoContext::open() else {
+    let Ok(here) = RepoContext::open_to_read() else {
         return Ok(None);
     };
     let settings = config::load(&here.repo.top, None, &Overrides::default())?;

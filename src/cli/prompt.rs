@@ -1,11 +1,11 @@
 //! `dispatch prompt PLAN TASK`: prints the prompt of a task without running anything.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::base::clock::Clock;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::load_plan;
@@ -81,7 +81,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
         return Err(CommandError::usage("a plan has no attempts")
             .hint("name a run, or leave --attempt and --next out"));
     }
-    let (settings, workers) = match RepoContext::open() {
+    let (settings, workers) = match RepoContext::open_to_read() {
         Ok(here) => {
             let config = args.config.as_deref();
             let settings = config::load(&here.repo.top, config, &Overrides::default())?;
@@ -132,7 +132,7 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
                 .hint("leave --config out, or name a plan"),
         );
     }
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(args.from.as_deref(), DefaultRun::Latest)?;
     let loaded = here.load(&run)?;
     let number = find_task(&loaded.state.plan, &args.task)?.number;
@@ -194,7 +194,7 @@ fn given(
     attempt: AttemptNumber,
 ) -> Result<String, CommandError> {
     let folder = here.repo.attempt_folder(run.as_str(), number.0, attempt);
-    let bytes = fs::read(folder.join(PROMPT_FILE)).map_err(|_| {
+    let bytes = regular_file::read(&folder.join(PROMPT_FILE), RECORD_LIMIT).map_err(|_| {
         CommandError::failed(format!(
             "no prompt of attempt {attempt} at {number} of {run} is kept on this machine"
         ))

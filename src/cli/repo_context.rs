@@ -6,9 +6,11 @@ use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
+use crate::base::user_folders::state_folder;
 use crate::cli::error::{CommandError, ExitStatus};
 use crate::config;
 use crate::config::variable::Overrides;
+use crate::engine::kernel::known_settings;
 pub(crate) use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::find::find_run;
 use crate::engine::runs::load::{Loaded, load};
@@ -45,11 +47,24 @@ pub(crate) struct TaskName {
 }
 
 impl RepoContext {
-    /// Opens the repository around the current folder.
+    /// Opens the repository around the current folder, for a command that may run programs that git's
+    /// configuration names.
+    ///
+    /// # Errors
+    /// When there is none, dispatch cannot work in it, or that configuration has changed while workers
+    /// ran.
+    pub(crate) fn open() -> Result<RepoContext, CommandError> {
+        let here = RepoContext::open_to_read()?;
+        known_settings::refuse_changed(&here.repo)?;
+        Ok(here)
+    }
+
+    /// Opens the repository around the current folder, for a command that reads objects and references
+    /// only.
     ///
     /// # Errors
     /// When there is none, or dispatch cannot work in it.
-    pub(crate) fn open() -> Result<RepoContext, CommandError> {
+    pub(crate) fn open_to_read() -> Result<RepoContext, CommandError> {
         let folder = std::env::current_dir().map_err(|error| {
             CommandError::failed(format!("could not read the current folder: {error}"))
         })?;
@@ -64,7 +79,7 @@ impl RepoContext {
         let folder = std::env::current_dir().unwrap_or_default();
         match Repo::discover(&folder) {
             Err(DiscoverError::NoRepository(_)) => Ok(None),
-            _ => RepoContext::open().map(Some),
+            _ => RepoContext::open_to_read().map(Some),
         }
     }
 
@@ -73,7 +88,10 @@ impl RepoContext {
     /// # Errors
     /// When there is none, or dispatch cannot work in it.
     pub(crate) fn at(folder: &Path) -> Result<RepoContext, CommandError> {
-        let repo = Repo::discover(folder)?;
+        let mut repo = Repo::discover(folder)?;
+        if let Some(folder) = state_folder() {
+            repo.keep_state_below(&folder);
+        }
         let store = Store::open(&repo)?;
         Ok(RepoContext {
             repo,

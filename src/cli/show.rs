@@ -43,7 +43,7 @@ pub(crate) struct ShowArgs {
 /// # Errors
 /// When there is no such run or task.
 pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
     let state = here.read_state(&run)?;
     let task = find_task(&state.plan, &args.name.task)?;

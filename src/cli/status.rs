@@ -80,7 +80,7 @@ fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
 /// # Errors
 /// When the run cannot be read.
 pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let mut shown = show(&here, args.run.as_deref())?;
     if args.json {
         note_newer_commits(&here.store, &shown.state, &mut shown.view)?;
@@ -103,7 +103,7 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
 /// # Errors
 /// When the run cannot be read.
 pub(crate) fn board(args: BoardArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let shown = show(&here, args.run.as_deref())?;
     match args.json {
         true => ui.answer(&pretty(&json::value(&shown.view))),
@@ -118,7 +118,7 @@ pub(crate) fn board(args: BoardArgs, ui: &Ui) -> CommandResult {
 /// # Errors
 /// When the run cannot be read, or there is nothing to report yet.
 pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let state = show(&here, args.run.as_deref())?.state;
     if args.json {
         ui.answer(&pretty(&report_value(&state)));
@@ -147,7 +147,7 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
 /// # Errors
 /// When the references cannot be read.
 pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let mut rows = Vec::new();
     for entry in runs::list(&here.store)?.into_iter().rev() {
         match show(&here, Some(entry.run.as_str())) {

@@ -37,7 +37,7 @@ pub(crate) fn run(args: TellArgs, ui: &Ui) -> CommandResult {
         [task, text] => (None, task, text),
         _ => return Err(CommandError::usage("tell needs a task and a text")),
     };
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(run, DefaultRun::Unfinished)?;
     let state = here.read_state(&run)?;
     let task = find_task(&state.plan, name)?.number;

@@ -47,7 +47,7 @@ pub(crate) fn run(args: TrustArgs, ui: &Ui) -> CommandResult {
     if args.list {
         return list(args.json, ui);
     }
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     here.refuse_worker()?;
     if args.revoke {
         return revoke(&here, ui);
@@ -115,7 +115,7 @@ fn render(brought: &Brought, consent: &Consent) -> String {
     let state = match consent {
         Consent::Missing => ", not agreed to yet",
         Consent::Outdated { .. } => ", changed since you agreed to them",
-        Consent::NotNeeded | Consent::Given => "",
+        Consent::NotNeeded | Consent::Given | Consent::CommittedHere => "",
     };
     let mut text = format!(
         "Settings of this repository ({FILE_NAME}){state}\n{}",

@@ -34,7 +34,7 @@ pub(crate) struct WaitArgs {
 /// # Errors
 /// When the time is up, or no process drives the run any more.
 pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let names = (args.run.as_deref(), args.task.as_deref());
     let (run, task) = here.find_run_or_task(names, DefaultRun::Unfinished)?;
     let started = Instant::now();

@@ -139,7 +139,12 @@ pub(super) fn load_repo_file(
     let Some(path) = explicit else {
         return read_file(repo_top.join(FILE_NAME));
     };
-    match read_file(path.to_owned())? {
+    // The user named it, and it may be a pipe.
+    let read = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    };
+    match text_of(path.to_owned(), read)? {
         None => Err(ConfigError::Missing(path.to_owned())),
         file => Ok(file),
     }
@@ -170,7 +175,15 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 fn read_file(path: PathBuf) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    match read_if_exists(&path) {
+    let read = read_if_exists(&path);
+    text_of(path, read)
+}
+
+fn text_of(
+    path: PathBuf,
+    read: std::io::Result<Option<Vec<u8>>>,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    match read {
         Ok(None) => Ok(None),
         Ok(Some(bytes)) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some((path, text))),

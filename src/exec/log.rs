@@ -11,6 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
+use crate::base::regular_file;
 
 const HEAD: &str = "output.log";
 const TAIL: &str = "output.tail.";
@@ -176,7 +177,7 @@ impl Follower {
             if piece.end() <= self.position {
                 continue;
             }
-            let mut file = File::open(&piece.path)?;
+            let mut file = regular_file::open(&piece.path)?;
             if piece.offset > self.position {
                 let missing = piece.offset - self.position;
                 write!(

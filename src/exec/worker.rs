@@ -3,7 +3,6 @@
 //! The dead worker is not reaped before its process group has been killed: until then the kernel
 //! gives its pid, which is also the group's, to no other process.
 
-use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,6 +14,7 @@ use rustix::process::{
 };
 
 use crate::base::process::Program;
+use crate::base::regular_file;
 use crate::exec::{Exit, Job};
 
 /// A started worker, leader of a process group of its own.
@@ -87,7 +87,7 @@ fn open_stdin(path: Option<&Path>) -> Result<Stdio, String> {
     let Some(path) = path else {
         return Ok(Stdio::null());
     };
-    let file = File::open(path);
+    let file = regular_file::open(path);
     file.map(Stdio::from).map_err(|error| {
         format!(
             "could not open {} for standard input: {error}",

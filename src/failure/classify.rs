@@ -159,7 +159,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Classification> {
         ),
         Fact::EmbeddedRepository(path) => (
             "the content of the worktree",
-            format!("{path} is a nested repository, whose content git would drop"),
+            format!(
+                "{path} is a nested repository, whose content git would drop: remove {path}/.git to \
+                 keep its files, add {path} to .gitignore, or declare it as a submodule"
+            ),
         ),
         Fact::StashCrossed(how) => (
             "the stash, which all worktrees share",

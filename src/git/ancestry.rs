@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::store::{Store, StoreError};
 use crate::merge::answer::Lineage;
@@ -175,7 +176,7 @@ impl Store {
         if !file.is_file() {
             return Vec::new();
         }
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let text = regular_file::read_text(&file, RECORD_LIMIT).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 

@@ -1,10 +1,11 @@
 //! Captures the content of an attempt's worktree, committed or not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
+use crate::base::regular_file;
 use crate::git::command::{Git, GitError};
 use crate::git::racy_index::refresh_index_mtime;
 use crate::git::raw_diff::parse_staged;
@@ -83,7 +84,8 @@ impl Store {
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = self.copy_index(worktree, INDEX_COPY)?;
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.repo.git_in(worktree)?;
+        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
         stage_everything(&git, &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
@@ -107,7 +109,8 @@ impl Store {
     ) -> Result<bool, CaptureError> {
         worktree.verify()?;
         let index = self.copy_index(worktree, STATUS_COPY)?;
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.repo.git_in(worktree)?;
+        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
         let status = [
             "status",
             "--porcelain",
@@ -160,12 +163,8 @@ impl Store {
     fn copy_index(&self, worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
         let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
         let copied = (|| {
-            let original = fs::metadata(&index)?;
-            fs::copy(&index, &copy)?;
-            File::options()
-                .write(true)
-                .open(&copy)?
-                .set_modified(original.modified()?)?;
+            let original = fs::symlink_metadata(&index)?;
+            regular_file::copy_with_time(&index, &copy)?;
             match self.format() {
                 ObjectFormat::Sha1 => refresh_index_mtime(&copy, &original, &worktree.path),
                 // libgit2 might take its longer entries for others.
@@ -195,7 +194,7 @@ impl Store {
             return Ok(tree);
         }
         let index = index.display().to_string();
-        let git = worktree.git().env("GIT_INDEX_FILE", index);
+        let git = self.repo.git_in(worktree)?.env("GIT_INDEX_FILE", index);
         if let Some(tree) = self.head_with_index(&git, head)? {
             return Ok(tree);
         }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::process::Finished;
+use crate::base::regular_file;
 use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
 use crate::git::head::has_pseudo_reference;
@@ -160,14 +161,8 @@ fn scratch_folder(scratch: &Path) -> io::Result<tempfile::TempDir> {
 
 /// Copies an index with its time stamp, with which git tells entries that it cannot trust.
 fn copy_with_time(index: &Path, copy: &Path) -> io::Result<()> {
-    let modified = match fs::metadata(index) {
-        Ok(meta) => meta.modified()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    fs::copy(index, copy)?;
-    File::options()
-        .write(true)
-        .open(copy)?
-        .set_modified(modified)
+    match regular_file::copy_with_time(index, copy) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        copied => copied,
+    }
 }

@@ -1,14 +1,20 @@
 //! Finds linked worktrees, and the places where a branch is checked out.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::PoisonError;
 
+use crate::base::regular_file;
+use crate::git::head::render_head;
+use crate::git::head_cache::{HeadCache, HeadStore};
 use crate::git::repo::Repo;
 use crate::git::worktree::{Head, Worktree, read_head};
+
+/// The most HEADs in reftables that are read one by one.
+const FEW: usize = 4;
 
 impl Repo {
     /// Finds the worktree at this folder. Only where the link between the two is broken are all
@@ -25,7 +31,7 @@ impl Repo {
     /// Follows the link in a folder to its entry, if that links back.
     fn linked_worktree(&self, path: &Path) -> Option<Worktree> {
         let link = path.join(".git");
-        let text = fs::read_to_string(&link).ok()?;
+        let text = regular_file::read_line(&link).ok()?;
         let admin = PathBuf::from(text.trim_end().strip_prefix("gitdir: ")?);
         let is_entry = admin.parent() == Some(&self.common.join("worktrees"));
         let worktree = worktree_of(admin)?;
@@ -59,16 +65,19 @@ impl Repo {
 
     /// Lists the linked worktrees that have a branch checked out.
     pub fn worktrees_on(&self, branch: &str) -> Vec<Worktree> {
-        if self.formats.has_reftable {
-            let on_branch = self.heads_by_git().into_iter();
-            let on_branch = on_branch.filter(|(found, _)| found == branch);
-            let folders: HashSet<PathBuf> = on_branch.map(|(_, folder)| folder).collect();
-            let all = self.worktrees().into_iter();
-            return all.filter(|found| folders.contains(&found.path)).collect();
-        }
         let heads = self.heads.lock();
         let mut heads = heads.unwrap_or_else(PoisonError::into_inner);
-        let admins = heads.admins_on(&self.common.join("worktrees"), branch);
+        let root = self.common.join("worktrees");
+        let store = match self.formats.has_reftable {
+            true => HeadStore::Reftable,
+            false => HeadStore::File,
+        };
+        if store == HeadStore::Reftable {
+            self.list_unknown_heads(&mut heads, &root);
+        }
+        let admins = heads.admins_on(&root, branch, store, |admin| {
+            read_head(admin).map_or_else(String::new, |head| render_head(&head))
+        });
         let mut found: Vec<Worktree> = admins.into_iter().filter_map(worktree_of).collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
@@ -83,7 +92,7 @@ impl Repo {
         let mut all = std::iter::once(main).chain(&mut places);
         all.find_map(|(admin, place)| {
             let holds = |file: &str, name: &str| {
-                let text = fs::read_to_string(admin.join(file)).unwrap_or_default();
+                let text = regular_file::read_line(&admin.join(file)).unwrap_or_default();
                 text.lines().any(|line| line.trim() == name)
             };
             let full = format!("refs/heads/{branch}");
@@ -121,6 +130,25 @@ impl Repo {
 }
 
 impl Repo {
+    /// Reads many unknown HEADs in reftables with one process of git.
+    fn list_unknown_heads(&self, heads: &mut HeadCache, root: &Path) {
+        let unknown = heads.unknown(root, HeadStore::Reftable);
+        if unknown.len() <= FEW {
+            return;
+        }
+        let listed = self.heads_by_git().into_iter();
+        let listed: HashMap<PathBuf, String> = listed.map(|(branch, at)| (at, branch)).collect();
+        for (admin, signature) in unknown {
+            let Some(worktree) = worktree_of(admin) else {
+                continue;
+            };
+            let branch = listed.get(&worktree.path);
+            let head =
+                branch.map_or_else(String::new, |branch| format!("ref: refs/heads/{branch}"));
+            heads.remember(&worktree.admin, signature, head);
+        }
+    }
+
     /// Lists checked-out branches, without `refs/heads/`, with their folders. One process of git, in
     /// place of one for each HEAD that is stored in a reftable.
     fn heads_by_git(&self) -> Vec<(String, PathBuf)> {
@@ -142,7 +170,7 @@ impl Repo {
 
 /// Reads the folder that an entry below `worktrees/` belongs to.
 fn worktree_of(admin: PathBuf) -> Option<Worktree> {
-    let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
+    let gitdir = regular_file::read_line(&admin.join("gitdir")).ok()?;
     let link = without_parents(&admin.join(gitdir.trim_end()));
     Some(Worktree {
         path: link.parent()?.to_owned(),

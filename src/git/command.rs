@@ -89,6 +89,9 @@ pub enum GitError {
     /// A filter of the repository failed.
     #[error(transparent)]
     Filter(Box<FailedFilter>),
+    /// The settings for git in worktrees cannot be read or kept.
+    #[error("could not use the settings in {}", .0.display())]
+    Settings(PathBuf, #[source] std::io::Error),
 }
 
 /// A filter that failed on a file.
@@ -176,6 +179,8 @@ impl Git {
         }
         program = program
             .env("GIT_OPTIONAL_LOCKS", "0")
+            // `refs/replace` exchanges commits without a trace, and libgit2 ignores it.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")
             .env("LC_ALL", "C");

@@ -1,8 +1,9 @@
 //! The HEAD of a checkout: a file, or where references are stored as reftable, a reference in there.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
@@ -21,7 +22,7 @@ const STUB: &str = "ref: refs/heads/.invalid";
 
 /// Returns `true` if the references of this git folder are stored as reftable.
 pub(super) fn keeps_reftable(git_folder: &Path) -> bool {
-    let text = fs::read_to_string(git_folder.join("HEAD"));
+    let text = read_head_file(git_folder);
     text.is_ok_and(|text| text.trim_end() == STUB)
 }
 
@@ -35,11 +36,17 @@ pub(super) fn render_head(head: &Head) -> String {
 
 /// Reads the HEAD of a git folder; `None` if there is none.
 pub(super) fn read_head(git_folder: &Path) -> Option<Head> {
-    let text = fs::read_to_string(git_folder.join("HEAD")).ok()?;
+    let text = read_head_file(git_folder).ok()?;
     match text.trim_end() {
-        STUB => read_head_by_git(git_folder),
+        STUB => try_read_head(git_folder).ok().flatten(),
         text => parse_head(text),
     }
+}
+
+/// Reads the file HEAD, which in a very old repository is a link.
+fn read_head_file(git_folder: &Path) -> io::Result<String> {
+    let bytes = regular_file::read_linked(&git_folder.join("HEAD"), LINE_LIMIT)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn parse_head(text: &str) -> Option<Head> {
@@ -49,12 +56,21 @@ fn parse_head(text: &str) -> Option<Head> {
     }
 }
 
-fn read_head_by_git(git_folder: &Path) -> Option<Head> {
+/// Reads the HEAD of a git folder by git, whatever it is stored as; `None` if it names no branch and
+/// no commit.
+///
+/// # Errors
+/// When git fails.
+pub(super) fn try_read_head(git_folder: &Path) -> Result<Option<Head>, GitError> {
     let git = git_in(git_folder);
-    let symbolic = git.line(&["symbolic-ref", "--quiet", "HEAD"]).ok();
-    match symbolic {
-        Some(name) => parse_head(&format!("ref: {name}")),
-        None => parse_head(&git.line(&["rev-parse", "--verify", "HEAD"]).ok()?),
+    let symbolic = ["symbolic-ref", "--quiet", "HEAD"];
+    let finished = git.finish(symbolic)?;
+    let name = String::from_utf8_lossy(&finished.stdout);
+    match finished.status.code() {
+        Some(0) => Ok(parse_head(&format!("ref: {}", name.trim_end()))),
+        // It is detached.
+        Some(1) => Ok(parse_head(&git.line(&["rev-parse", "--verify", "HEAD"])?)),
+        _ => Err(git.failed(&symbolic, &finished)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Remembers the HEADs of linked worktrees, so that looking for a branch opens only what changed.
+//! Remembers the HEADs of linked worktrees, so that looking for a branch reads only what changed.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -7,6 +7,25 @@ use std::path::{Path, PathBuf};
 
 use crate::base::file_signature::FileSignature;
 
+/// The place where the worktrees of a repository keep their HEADs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HeadStore {
+    /// A file.
+    File,
+    /// A reftable, which only git reads.
+    Reftable,
+}
+
+impl HeadStore {
+    /// Returns the file of an admin folder that changes with its HEAD.
+    fn file(self, admin: &Path) -> PathBuf {
+        admin.join(match self {
+            HeadStore::File => "HEAD",
+            HeadStore::Reftable => "reftable/tables.list",
+        })
+    }
+}
+
 /// HEADs by admin folder, each with the signature of its file.
 #[derive(Debug, Default)]
 pub(super) struct HeadCache {
@@ -14,19 +33,44 @@ pub(super) struct HeadCache {
 }
 
 impl HeadCache {
-    /// Lists the admin folders below `root` that have this branch checked out.
-    pub(super) fn admins_on(&mut self, root: &Path, branch: &str) -> Vec<PathBuf> {
+    /// Lists the admin folders below `root` whose HEADs are not known, with their signatures.
+    pub(super) fn unknown(&self, root: &Path, store: HeadStore) -> Vec<(PathBuf, FileSignature)> {
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        let unknown = entries.filter(|entry| !self.known.contains_key(&entry.file_name()));
+        let signed = unknown.filter_map(|entry| {
+            let admin = entry.path();
+            Some((admin.clone(), FileSignature::of(&store.file(&admin))?))
+        });
+        signed.collect()
+    }
+
+    /// Remembers a HEAD, as its file would read, that was read after the signature.
+    pub(super) fn remember(&mut self, admin: &Path, signature: FileSignature, head: String) {
+        if let Some(name) = admin.file_name().filter(|_| signature.is_settled()) {
+            self.known.insert(name.to_owned(), (signature, head));
+        }
+    }
+
+    /// Lists the admin folders below `root` that have this branch checked out. `read` reads a HEAD as its
+    /// file would read.
+    pub(super) fn admins_on(
+        &mut self,
+        root: &Path,
+        branch: &str,
+        store: HeadStore,
+        read: impl Fn(&Path) -> String,
+    ) -> Vec<PathBuf> {
         let mut kept = HashMap::with_capacity(self.known.len());
         let mut found = Vec::new();
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             let (name, admin) = (entry.file_name(), entry.path());
-            let Some(signature) = FileSignature::of(&admin.join("HEAD")) else {
+            let Some(signature) = FileSignature::of(&store.file(&admin)) else {
                 continue;
             };
             let known = self.known.remove(&name);
             let head = match known {
                 Some((seen, head)) if seen == signature => head,
-                _ => fs::read_to_string(admin.join("HEAD")).unwrap_or_default(),
+                _ => read(&admin),
             };
             if head.trim_end().strip_prefix("ref: refs/heads/") == Some(branch) {
                 found.push(admin);
@@ -45,6 +89,10 @@ impl HeadCache {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn read_file(admin: &Path) -> String {
+        fs::read_to_string(admin.join("HEAD")).unwrap_or_default()
+    }
 
     fn write(root: &Path, name: &str, head: &str) {
         fs::create_dir_all(root.join(name)).unwrap();
@@ -65,7 +113,9 @@ mod tests {
         let root = folder.path();
         let mut cache = HeadCache::default();
         let names = |cache: &mut HeadCache, branch: &str| {
-            let admins = cache.admins_on(root, branch).into_iter();
+            let admins = cache
+                .admins_on(root, branch, HeadStore::File, read_file)
+                .into_iter();
             let names = admins.map(|admin| admin.file_name().unwrap().to_owned());
             names.collect::<Vec<_>>()
         };
@@ -92,6 +142,7 @@ mod tests {
         let mut cache = HeadCache::default();
         let other = "ref: refs/heads/other\n".to_owned();
         cache.known.insert("a".into(), (signature, other));
-        assert_eq!(cache.admins_on(root, "other"), [root.join("a")]);
+        let found = cache.admins_on(root, "other", HeadStore::File, read_file);
+        assert_eq!(found, [root.join("a")]);
     }
 }

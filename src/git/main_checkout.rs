@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::files;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::command::Git;
 
 /// The file in dispatch's folder that names the main checkout.
@@ -46,7 +47,7 @@ pub(super) fn record(common: &Path, home: &Path) -> io::Result<()> {
 
 /// Reads the recorded checkout, if it still belongs to this repository.
 fn recorded(common: &Path) -> Option<PathBuf> {
-    let text = fs::read(common.join("dispatch").join(RECORD)).ok()?;
+    let text = regular_file::read(&common.join("dispatch").join(RECORD), LINE_LIMIT).ok()?;
     let home = PathBuf::from(OsStr::from_bytes(&text));
     (home == common || git_dir_of(&home).as_deref() == Some(common)).then_some(home)
 }
@@ -57,7 +58,7 @@ fn git_dir_of(folder: &Path) -> Option<PathBuf> {
     if link.is_dir() {
         return fs::canonicalize(link).ok();
     }
-    let text = fs::read(link).ok()?;
+    let text = regular_file::read_linked(&link, LINE_LIMIT).ok()?;
     let path = text.strip_prefix(b"gitdir: ")?.trim_ascii_end();
     fs::canonicalize(folder.join(OsStr::from_bytes(path))).ok()
 }

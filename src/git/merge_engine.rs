@@ -16,6 +16,7 @@ use crate::base::parallel::in_batches;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
 use crate::git::command::{Git, GitError};
 use crate::git::commit::{By, NewCommit};
+use crate::git::frozen_settings::FrozenSettings;
 use crate::git::git_program::GitProgram;
 use crate::git::merge_batch::merge_batch;
 use crate::git::merge_error::MergeError;
@@ -51,6 +52,8 @@ pub struct MergeEngine {
     pub(super) is_native: Arc<OnceLock<bool>>,
     /// The output of `git version` once asked, and the program that printed it.
     pub(super) version: Arc<OnceLock<(GitProgram, Vec<u8>)>>,
+    /// The settings of its merges.
+    pub(super) settings: Arc<FrozenSettings>,
     _scratch: LockedTempDir,
 }
 
@@ -137,11 +140,15 @@ impl MergeEngine {
         quarantine: Option<Arc<Quarantine>>,
         attributes_from: Oid,
     ) -> Result<MergeEngine, MergeError> {
-        let scratch =
-            LockedTempDir::new(repo, "merge-").map_err(|error| folder_error(repo, error))?;
-        let mut git = Git::at(scratch.path())
-            .env("GIT_DIR", repo.git_dir.as_os_str())
-            .env("GIT_WORK_TREE", scratch.path().as_os_str());
+        let scratch = LockedTempDir::new(&repo.dispatch_folder(), "merge-")
+            .map_err(|error| folder_error(repo, error))?;
+        let settings = repo.frozen_settings()?;
+        settings.verify()?;
+        let mut git = settings.with_settings(
+            Git::at(scratch.path())
+                .env("GIT_DIR", repo.git_dir.as_os_str())
+                .env("GIT_WORK_TREE", scratch.path().as_os_str()),
+        );
         if let Some(quarantine) = &quarantine {
             git = git.env("GIT_OBJECT_DIRECTORY", quarantine.objects());
             for setting in THROWAWAY_OBJECTS {
@@ -158,6 +165,7 @@ impl MergeEngine {
             attributes_from,
             is_native: Arc::default(),
             version: Arc::default(),
+            settings,
             _scratch: scratch,
         };
         engine.fill_scratch(attributes_from)?;

@@ -57,7 +57,7 @@ impl MergeEngine {
     /// # Errors
     /// When git cannot be run.
     pub fn merges_natively(&self) -> Result<bool, MergeError> {
-        let info = self.repo().common.join("info/attributes");
+        let info = self.settings.path("info/attributes");
         let Ok(content) = read_if_exists(&info) else {
             return Ok(false);
         };
@@ -120,7 +120,7 @@ fn files_outside(engine: &MergeEngine, attributes_file: Option<Vec<u8>>) -> Opti
         users,
         PathBuf::from("/etc/gitattributes"),
         program.prefix()?.join("etc/gitattributes"),
-        common.join("info/attributes"),
+        engine.settings.path("info/attributes"),
         common.join("shallow"),
     ])
 }

@@ -5,6 +5,7 @@
 //! behave as the user's git does. Nothing here writes the user's checkout, index, hooks or
 //! configuration.
 
+mod abandoned_folders;
 pub mod ancestry;
 pub mod attributes;
 mod backend;
@@ -22,6 +23,7 @@ pub mod discover;
 mod discover_error;
 mod filter_failure;
 mod formats;
+mod frozen_settings;
 mod git_program;
 mod head;
 mod head_cache;
@@ -66,6 +68,7 @@ pub mod unpopulated;
 pub mod worktree;
 mod worktree_config;
 mod worktree_entry;
+mod worktree_git;
 pub mod worktree_include;
 
 pub use crate::git::command::{Git, GitError};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
 use crate::git::repo::Repo;
-use crate::git::submodules::{Submodule, known_commits, without_files};
+use crate::git::submodules::{Known, Submodule, known_commits, without_files};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 
@@ -88,7 +88,7 @@ const FETCH: [&str; 5] = [
 pub(super) const UPLOAD_PACK: &str = "--upload-pack=GIT_WORK_TREE=. git-upload-pack";
 
 impl Repo {
-    /// Lists those of some commits that no reference of a submodule's store reaches.
+    /// Lists those of some commits and tags that no reference of a submodule's store reaches.
     ///
     /// # Errors
     /// When git cannot read the store.
@@ -216,23 +216,36 @@ impl Repo {
     }
 }
 
-/// Returns those of some commits that no reference reaches.
-fn unreached_commits(git: &Git, commits: &HashSet<Oid>) -> Result<HashSet<Oid>, GitError> {
+/// Returns those of some commits and tags that no reference reaches.
+fn unreached_commits(git: &Git, known: &Known) -> Result<HashSet<Oid>, GitError> {
+    let mut unreached = unnamed_tags(git, &known.tags)?;
+    let commits = &known.commits;
     if commits.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(unreached);
     }
     let args = ["rev-list", "--stdin", "--not", "--all"];
     let asked: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
     let finished = git.program().args(args).stdin(asked).output()?;
     if !finished.status.success() {
         // An interrupted or rejected fetch has left a commit without its history.
-        return Ok(commits.clone());
+        unreached.extend(commits);
+        return Ok(unreached);
     }
     let listed = String::from_utf8_lossy(&finished.stdout);
-    let unreached = listed.lines().filter_map(|line| line.parse().ok());
-    Ok(unreached
-        .filter(|commit| commits.contains(commit))
-        .collect())
+    let listed = listed.lines().filter_map(|line| line.parse().ok());
+    unreached.extend(listed.filter(|commit| commits.contains(commit)));
+    Ok(unreached)
+}
+
+/// Returns those of some tags that no reference names.
+fn unnamed_tags(git: &Git, tags: &HashSet<Oid>) -> Result<HashSet<Oid>, GitError> {
+    if tags.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let listed = git.run(&["for-each-ref", "--format=%(objectname)"])?;
+    let listed = String::from_utf8_lossy(&listed);
+    let named: HashSet<Oid> = listed.lines().filter_map(|id| id.parse().ok()).collect();
+    Ok(tags.difference(&named).copied().collect())
 }
 
 fn fetch(

@@ -42,7 +42,7 @@ impl Quarantine {
     }
 
     fn over(repo: &Repo, below: &Path) -> io::Result<Quarantine> {
-        let folder = LockedTempDir::new(repo, "quarantine-")?;
+        let folder = LockedTempDir::new(&repo.dispatch_folder(), "quarantine-")?;
         fs::create_dir_all(folder.path().join("objects/info"))?;
         fs::create_dir_all(folder.path().join("refs"))?;
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;

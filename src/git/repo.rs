@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::base::user_key::UserKey;
 
 use crate::git::command::{Git, GitError};
 use crate::git::formats::Formats;
+use crate::git::frozen_settings::FrozenSettings;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
+use crate::git::object_hash::digest;
 use crate::git::program::Program;
 use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
@@ -27,6 +31,10 @@ pub struct Repo {
     pub version: (u32, u32),
     /// The folder of the main checkout.
     home: PathBuf,
+    /// The user's own folder for facts about this repository.
+    user_state: Option<PathBuf>,
+    /// The secret key of the user.
+    key: Arc<OnceLock<Option<UserKey>>>,
     /// The formats of objects and references, and the backend that reads them.
     pub(super) formats: Formats,
     /// Processes of `git` that answer questions.
@@ -37,6 +45,8 @@ pub struct Repo {
     pub(super) heads: Arc<Mutex<HeadCache>>,
     /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
     pub(super) plain_trees: Arc<Mutex<HashSet<Oid>>>,
+    /// The settings that git in worktrees uses.
+    pub(super) frozen: Arc<Mutex<Option<Arc<FrozenSettings>>>>,
     /// The author and committer of the commits in the user's name.
     pub(super) user: User,
 }
@@ -47,6 +57,8 @@ impl Repo {
         Repo {
             user: User::at(&top),
             home: main_checkout(&top, &common, &git_dir),
+            user_state: None,
+            key: Arc::default(),
             top,
             common,
             git_dir,
@@ -56,6 +68,7 @@ impl Repo {
             stores: Arc::default(),
             heads: Arc::default(),
             plain_trees: Arc::default(),
+            frozen: Arc::default(),
         }
     }
 
@@ -89,6 +102,26 @@ impl Repo {
     /// The folder of the main checkout, or the bare repository itself; worktrees stand beside it.
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// Keeps what must not be forged by a writer of the git folder in a folder of the user, whose state of
+    /// all programs is in `folder`. The place is bound to the path of this repository.
+    pub fn keep_state_below(&mut self, folder: &Path) {
+        let path = digest(self.common.as_os_str().as_encoded_bytes());
+        let place = format!("{}-{}", self.name(), Oid::from_bytes(path).short());
+        self.user_state = Some(folder.join("dispatch/repositories").join(place));
+    }
+
+    /// The user's own folder for facts about this repository; `None` for a user of the library.
+    pub fn user_state(&self) -> Option<&Path> {
+        self.user_state.as_deref()
+    }
+
+    /// The secret key of the user, which is made on first use; `None` for a user of the library, or if
+    /// it cannot be read.
+    pub fn user_key(&self) -> Option<&UserKey> {
+        let file = self.user_state.as_ref()?.ancestors().nth(2)?.join("key");
+        self.key.get_or_init(|| UserKey::open(&file).ok()).as_ref()
     }
 
     /// Records where the main checkout is, for later commands in other worktrees.

@@ -6,8 +6,11 @@
 //! of references. git writes a reference by renaming a file into its folder, so the folder's
 //! signature stands for all references in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,18 +18,22 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 
 use crate::base::file_signature::FileSignature;
-use crate::git::head::{self, render_head};
+use crate::base::regular_file::{self, LINE_LIMIT, RECORD_LIMIT};
+use crate::git::command::{Git, GitError};
+use crate::git::head::{render_head, try_read_head};
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
 
 /// Files that all worktrees share, besides objects, references and hooks.
-const SHARED_FILES: [&str; 5] = [
+const SHARED_FILES: [&str; 7] = [
     "config",
     "config.worktree",
     "info/attributes",
     "info/exclude",
+    "info/grafts",
     "objects/info/alternates",
+    "shallow",
 ];
 
 /// The list of tables where references are stored as reftable; git replaces it with every change.
@@ -46,6 +53,7 @@ pub struct SharedStateReader {
     index: Part<Option<Oid>>,
     references: Part<BTreeMap<String, String>>,
     files: Part<BTreeMap<String, Oid>>,
+    settings: Part<BTreeMap<String, Oid>>,
     last: Reading,
 }
 
@@ -68,29 +76,51 @@ impl SharedStateReader {
             index: Part::default(),
             references: Part::default(),
             files: Part::default(),
+            settings: Part::default(),
             last: Reading::default(),
         }
     }
 
-    /// Returns the state now. What cannot be read is left out.
-    pub fn read(&mut self) -> Reading {
+    /// Returns the state now. A file that cannot be read is left out.
+    ///
+    /// # Errors
+    /// When git fails, which says nothing about the state.
+    pub fn read(&mut self) -> Result<Reading, GitError> {
         let (repo, own) = (&self.repo, self.own_branches.as_str());
-        let changed = [
-            self.head.update(|sources| read_head(repo, sources)),
-            self.index.update(|sources| read_index(repo, sources)),
+        let mut changed = vec![
+            self.head.update(|sources| read_head(repo, sources))?,
             self.references
-                .update(|sources| read_references(repo, own, sources)),
-            self.files.update(|sources| read_files(repo, sources)),
+                .update(|sources| read_references(repo, own, sources))?,
+            self.files.update(|sources| Ok(read_files(repo, sources)))?,
         ];
+        let parts = [
+            &self.head.sources,
+            &self.references.sources,
+            &self.files.sources,
+        ];
+        let irregular: BTreeSet<String> = parts
+            .iter()
+            .flat_map(|sources| sources.irregular.iter().cloned())
+            .collect();
+        // git would wait for a pipe in place of its configuration or its references.
+        if irregular.is_empty() {
+            changed.push(self.index.update(|sources| read_index(repo, sources))?);
+            changed.push(
+                self.settings
+                    .update(|sources| read_settings(repo, sources))?,
+            );
+        }
         if changed.contains(&true) {
             self.last = Reading::of(SharedState {
                 head: self.head.value.clone(),
                 index: self.index.value,
                 references: self.references.value.clone(),
                 files: self.files.value.clone(),
+                settings: self.settings.value.clone(),
+                irregular,
             });
         }
-        self.last.clone()
+        Ok(self.last.clone())
     }
 }
 
@@ -119,14 +149,17 @@ struct Part<T> {
 
 impl<T> Part<T> {
     /// Reads the value again if a source has changed; `true` if it did.
-    fn update(&mut self, read: impl FnOnce(&mut Sources) -> T) -> bool {
+    fn update(
+        &mut self,
+        read: impl FnOnce(&mut Sources) -> Result<T, GitError>,
+    ) -> Result<bool, GitError> {
         if self.sources.are_unchanged() {
-            return false;
+            return Ok(false);
         }
         let mut sources = Sources::default();
-        self.value = read(&mut sources);
+        self.value = read(&mut sources)?;
         self.sources = sources;
-        true
+        Ok(true)
     }
 }
 
@@ -136,6 +169,8 @@ struct Sources {
     seen: Vec<(PathBuf, Option<FileSignature>)>,
     /// `true` if one of them is so young that its signature proves nothing yet.
     unsettled: bool,
+    /// Names of those that are neither a regular file nor absent.
+    irregular: BTreeSet<String>,
 }
 
 impl Sources {
@@ -154,34 +189,41 @@ impl Sources {
                 .all(|(path, signature)| FileSignature::of(path) == *signature)
     }
 
-    /// Adds a file and reads it.
-    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
-        self.add(path);
-        fs::read(path).ok()
+    /// Adds a file and reads it. A pipe or a device in its place is noted.
+    fn read(&mut self, common: &Path, name: &str) -> Option<Vec<u8>> {
+        let path = common.join(name);
+        self.add(&path);
+        match regular_file::read_linked(&path, RECORD_LIMIT) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.irregular.insert(name.to_owned());
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 
-fn read_head(repo: &Repo, sources: &mut Sources) -> String {
+fn read_head(repo: &Repo, sources: &mut Sources) -> Result<String, GitError> {
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let head = head::read_head(&repo.common);
-        return head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned());
+        let head = try_read_head(&repo.common)?;
+        return Ok(head.map_or_else(String::new, |head| render_head(&head).trim_end().to_owned()));
     }
-    let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+    let text = sources.read(&repo.common, "HEAD").unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
 /// git lists the entries, so that any format of the index is understood; their file times, which
 /// `git status` refreshes, do not count.
-fn read_index(repo: &Repo, sources: &mut Sources) -> Option<Oid> {
+fn read_index(repo: &Repo, sources: &mut Sources) -> Result<Option<Oid>, GitError> {
     let index = repo.common.join("index");
     sources.add(&index);
     if !index.is_file() {
-        return None;
+        return Ok(None);
     }
-    let git = crate::git::Git::at(repo.home());
-    let entries = git.run(&["ls-files", "--stage", "-z"]).ok()?;
-    Some(hash(&[&entries]))
+    let entries = run_unless_invalid(&Git::at(repo.home()), &["ls-files", "--stage", "-z"])?;
+    Ok(entries.map(|entries| hash(&[&entries])))
 }
 
 fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
@@ -196,8 +238,8 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
     }
     let mut found = BTreeMap::new();
     for name in names {
-        let path = repo.common.join(&name);
-        if let Some(content) = sources.read(&path) {
+        if let Some(content) = sources.read(&repo.common, &name) {
+            let path = repo.common.join(&name);
             let mode = path.metadata().map_or(0, |meta| meta.mode());
             found.insert(name, hash(&[&content, &mode.to_be_bytes()]));
         }
@@ -205,7 +247,95 @@ fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
     found
 }
 
-fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<String, String> {
+/// Lists git's settings of every scope, those of included files, too.
+fn read_settings(repo: &Repo, sources: &mut Sources) -> Result<BTreeMap<String, Oid>, GitError> {
+    for file in setting_files(repo) {
+        sources.add(&file);
+    }
+    let args = [
+        "config",
+        "--list",
+        "--show-scope",
+        "--show-origin",
+        "--includes",
+        "-z",
+    ];
+    let listed = run_unless_invalid(&Git::at(&repo.top), &args)?.unwrap_or_default();
+    let mut parts = listed.split(|byte| *byte == 0);
+    let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
+    let mut origins = BTreeSet::new();
+    while let (Some(scope), Some(origin), Some(setting)) =
+        (parts.next(), parts.next(), parts.next())
+    {
+        if scope == b"command" {
+            continue;
+        }
+        let mut setting = setting.splitn(2, |byte| *byte == b'\n');
+        let key = String::from_utf8_lossy(setting.next().unwrap_or_default()).into_owned();
+        let value = setting.next().unwrap_or_default();
+        if let Some(file) = origin.strip_prefix(b"file:") {
+            let file = repo.top.join(OsStr::from_bytes(file));
+            if key == "include.path" || key.starts_with("includeif.") {
+                origins.insert(included(&file, value));
+            }
+            origins.insert(file);
+        }
+        values.entry(key).or_default().push(value);
+    }
+    for file in origins {
+        sources.add(&file);
+    }
+    let one = |(key, values): (String, Vec<&[u8]>)| {
+        let hash = hash(&[values.join(&0).as_slice()]);
+        (key, hash)
+    };
+    Ok(values.into_iter().map(one).collect())
+}
+
+/// Runs git; `None` if it cannot read what it is asked for, which is a state like another. A git that
+/// was killed tells nothing.
+fn run_unless_invalid(git: &Git, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+    match git.run(args) {
+        Ok(output) => Ok(Some(output)),
+        Err(GitError::Failed { killed: false, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the files that hold settings, whether they exist or not.
+fn setting_files(repo: &Repo) -> Vec<PathBuf> {
+    let mut files = vec![
+        repo.common.join("config"),
+        repo.git_dir.join("config.worktree"),
+        PathBuf::from("/etc/gitconfig"),
+    ];
+    let named = std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| Some(home.as_ref()?.join(".config")));
+    files.extend(named);
+    files.extend(home.map(|home| home.join(".gitconfig")));
+    files.extend(config.map(|config| config.join("git/config")));
+    files
+}
+
+/// Resolves the path of an included file as git does.
+fn included(from: &Path, path: &[u8]) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix(b"~/"), home) {
+        (Some(rest), Some(home)) => home.join(OsStr::from_bytes(rest)),
+        _ => {
+            let folder = from.parent().unwrap_or(Path::new("/"));
+            folder.join(OsStr::from_bytes(path))
+        }
+    }
+}
+
+fn read_references(
+    repo: &Repo,
+    own: &str,
+    sources: &mut Sources,
+) -> Result<BTreeMap<String, String>, GitError> {
     let is_skipped = |name: &str| {
         let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
         let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
@@ -213,11 +343,9 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
     };
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        let mut all = list_references(repo);
-        all.retain(|name, _| !is_skipped(name));
-        return all;
+        return list_references(repo, own);
     }
-    let packed = sources.read(&repo.common.join("packed-refs"));
+    let packed = sources.read(&repo.common, "packed-refs");
     let packed = packed.unwrap_or_default();
     let packed = String::from_utf8_lossy(&packed);
     let lines = packed.lines().filter_map(|line| line.split_once(' '));
@@ -236,26 +364,36 @@ fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<St
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
-                _ => {
-                    if let Ok(text) = fs::read_to_string(entry.path()) {
-                        found.insert(name, text.trim_end().to_owned());
+                _ => match regular_file::read_linked(&entry.path(), LINE_LIMIT) {
+                    Ok(text) => {
+                        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+                        found.insert(name, text);
                     }
-                }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        sources.irregular.insert(name);
+                    }
+                    // It was removed meanwhile.
+                    Err(_) => {}
+                },
             }
         }
     }
     // A program that writes a reference in place, which git does not, most likely writes this one.
-    if let Some(name) = read_head(repo, sources).strip_prefix("ref: ") {
+    if let Some(name) = read_head(repo, sources)?.strip_prefix("ref: ") {
         sources.add(&repo.common.join(name));
     }
-    found
+    Ok(found)
 }
 
-/// Lists all references as their files would read.
-fn list_references(repo: &Repo) -> BTreeMap<String, String> {
-    let git = crate::git::Git::at(repo.home());
-    let format = "--format=%(refname) %(objectname) %(symref)";
-    let listed = git.run(&["for-each-ref", format]).unwrap_or_default();
+/// Lists the references that are compared, as their files would read. git leaves the others out, which
+/// are as many as there are tasks; each git that reads reftable can.
+fn list_references(repo: &Repo, own: &str) -> Result<BTreeMap<String, String>, GitError> {
+    let format = "--format=%(refname) %(objectname) %(symref)".to_owned();
+    let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
+    let skipped = skipped.map(|folder| format!("--exclude={folder}"));
+    let list = ["for-each-ref".to_owned(), format];
+    let args: Vec<String> = list.into_iter().chain(skipped).collect();
+    let listed = Git::at(repo.home()).run(&args)?;
     let listed = String::from_utf8_lossy(&listed);
     let reference = |line: &str| {
         let mut words = line.split(' ');
@@ -266,7 +404,7 @@ fn list_references(repo: &Repo) -> BTreeMap<String, String> {
         };
         Some((name.to_owned(), text))
     };
-    listed.lines().filter_map(reference).collect()
+    Ok(listed.lines().filter_map(reference).collect())
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
@@ -287,7 +425,6 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::git::Git;
     use crate::model::outside_changes::changes;
 
     struct Scene {
@@ -333,6 +470,7 @@ mod tests {
                 &mut reader.index.sources,
                 &mut reader.references.sources,
                 &mut reader.files.sources,
+                &mut reader.settings.sources,
             ] {
                 sources.unsettled = false;
             }
@@ -341,10 +479,10 @@ mod tests {
         /// The changes that an action makes, as they are named.
         fn changes_of(&self, action: impl FnOnce(&Scene)) -> String {
             let mut reader = self.reader();
-            let before = reader.read();
+            let before = reader.read().unwrap();
             self.let_time_pass(&mut reader);
             action(self);
-            let after = reader.read();
+            let after = reader.read().unwrap();
             let found = changes(&before.state, &after.state);
             assert_eq!(found.is_empty(), before.name == after.name);
             let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
@@ -426,7 +564,7 @@ mod tests {
         scene.run(&["branch", "dispatch/run/one"]);
         scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         scene.let_time_pass(&mut reader);
         scene.run(&["branch", "dispatch/run/two"]);
         scene.run(&["update-ref", "refs/dispatch/attempts/run/one/1", "HEAD"]);
@@ -436,11 +574,59 @@ mod tests {
         assert!(!reader.references.sources.are_unchanged());
     }
 
+    /// Creates a repository whose references are a reftable, if this git can.
+    fn scene_with_reftable() -> Option<Scene> {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::at(folder.path());
+        let init = [
+            "init",
+            "--quiet",
+            "--initial-branch=main",
+            "--ref-format=reftable",
+        ];
+        git.run(&init).ok()?;
+        let scene = Scene { folder, git };
+        scene.commit("first");
+        Some(scene)
+    }
+
+    #[test]
+    fn what_dispatch_writes_into_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
+        let said = [
+            scene.changes_of(|scene| {
+                scene.run(&["branch", "dispatch/run/task"]);
+                scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
+                scene.run(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+            }),
+            scene.changes_of(|scene| scene.run(&["branch", "dispatcher"])),
+            scene.changes_of(|scene| scene.run(&["tag", "v1"])),
+        ];
+        assert_eq!(said, ["", "the branch dispatcher", "the tag v1"]);
+    }
+
+    #[test]
+    fn a_git_that_cannot_read_a_reftable_is_no_change() {
+        let Some(scene) = scene_with_reftable() else {
+            return;
+        };
+        let mut reader = scene.reader();
+        let before = reader.read().unwrap();
+        let tables = scene.path(".git/reftable/tables.list");
+        let content = fs::read(&tables).unwrap();
+        fs::write(&tables, "no table\n").unwrap();
+        reader.read().unwrap_err();
+        fs::write(&tables, content).unwrap();
+        assert_eq!(reader.read().unwrap().name, before.name);
+    }
+
     #[test]
     fn a_young_file_is_read_again() {
         let scene = Scene::new();
         let mut reader = scene.reader();
-        reader.read();
+        reader.read().unwrap();
         assert!(!reader.index.sources.are_unchanged());
     }
 }

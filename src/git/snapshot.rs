@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::base::regular_file;
 use crate::git::capture::CaptureError;
 use crate::git::commit::{By, NewCommit};
 use crate::git::quarantine::Quarantine;
@@ -28,6 +29,7 @@ const NOT_DURABLE: [&str; 1] = ["core.fsync=none"];
 /// Snapshots of worktrees, removed when this is dropped.
 #[derive(Debug)]
 pub struct Snapshots {
+    repo: Repo,
     quarantine: Arc<Quarantine>,
     copies: HashMap<PathBuf, IndexCopy>,
 }
@@ -50,6 +52,7 @@ impl Snapshots {
     /// When the quarantine cannot be written.
     pub fn new(repo: &Repo) -> io::Result<Snapshots> {
         Ok(Snapshots {
+            repo: repo.clone(),
             quarantine: Arc::new(Quarantine::new(repo)?),
             copies: HashMap::new(),
         })
@@ -98,8 +101,9 @@ impl Snapshots {
             return Ok(None);
         }
         let index = self.copy_index(worktree)?;
-        let git = worktree
-            .git()
+        let git = self
+            .repo
+            .git_in(worktree)?
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
         stage_everything(&git, &NOT_DURABLE, left_out)?;
@@ -137,7 +141,7 @@ impl Snapshots {
 /// Copies an index with its time stamp, with which git tells entries that it cannot trust. git
 /// replaces an index by renaming, so an open one stays complete.
 fn copy(original: &Path, copied: &mut IndexCopy) -> io::Result<()> {
-    let mut from = File::open(original)?;
+    let mut from = regular_file::open(original)?;
     let meta = from.metadata()?;
     let stamp = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
     if copied.original == Some(stamp) && copied.path.exists() {

@@ -21,6 +21,7 @@ pub use crate::git::store_error::StoreError;
 pub struct Store {
     pub(super) backend: Box<dyn Backend>,
     pub(super) user: User,
+    pub(super) repo: Repo,
 }
 
 impl std::fmt::Debug for Store {
@@ -72,8 +73,11 @@ impl Store {
     }
 
     pub(super) fn of(backend: Box<dyn Backend>, repo: &Repo) -> Store {
-        let user = repo.user.clone();
-        Store { backend, user }
+        Store {
+            backend,
+            user: repo.user.clone(),
+            repo: repo.clone(),
+        }
     }
 
     /// Stops libgit2 from keeping the trees and commits it reads, in this process. A run reads most
@@ -97,6 +101,11 @@ impl Store {
             Way::Program => Box::new(repo.program(repo.formats.objects).durable()),
         };
         Ok(Store::of(backend, repo))
+    }
+
+    /// The repository of this store.
+    pub fn repo(&self) -> &Repo {
+        &self.repo
     }
 
     /// The format of object ids.

@@ -240,7 +240,8 @@ fn settings_of(git: &Git, more: &[OsString]) -> Result<BTreeMap<String, String>,
 
 fn has(git_dir: &Path, commit: Oid) -> bool {
     git_dir.join("objects").is_dir()
-        && known_commits(&without_files(git_dir), &[commit]).is_ok_and(|known| !known.is_empty())
+        && known_commits(&without_files(git_dir), &[commit])
+            .is_ok_and(|known| known.contains(&commit))
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Submodule {
     }
 
     /// Lists the tips of all commits here that no remote-tracking branch has: those of branches, of
-    /// stash entries, and those that only a log remembers.
+    /// stash entries, and those that only a log remembers. The annotated tags made here come last.
     ///
     /// # Errors
     /// When git cannot read it.
@@ -215,16 +215,35 @@ impl Submodule {
         let listed = self.git().run(&walk)?;
         let listed = String::from_utf8_lossy(&listed);
         let mut tips = Vec::new();
-        let mut parents = HashSet::new();
+        let (mut own, mut parents) = (HashSet::new(), HashSet::new());
         for line in listed.lines() {
             let mut ids = line.split(' ').filter_map(|id| id.parse::<Oid>().ok());
             let Some(commit) = ids.next() else { continue };
             if !parents.contains(&commit) {
                 tips.push(commit);
             }
+            own.insert(commit);
             parents.extend(ids);
         }
+        tips.extend(self.own_tags(&own)?);
         Ok(tips)
+    }
+
+    /// Lists the annotated tags on commits of its own, and those made since the repository was.
+    fn own_tags(&self, own: &HashSet<Oid>) -> Result<Vec<Oid>, GitError> {
+        let format = "--format=%(objecttype) %(objectname) %(*objectname) %(taggerdate:unix)";
+        let listed = self.git().run(&["for-each-ref", format, "refs/tags"])?;
+        let listed = String::from_utf8_lossy(&listed);
+        let made = made_at(&self.git_dir);
+        let tag = |line: &str| {
+            let mut words = line.strip_prefix("tag ")?.split(' ');
+            let tag: Oid = words.next()?.parse().ok()?;
+            let of = words.next().and_then(|of| of.parse().ok());
+            let time: Option<u64> = words.next().and_then(|time| time.parse().ok());
+            let is_new = time.is_some_and(|time| made.is_some_and(|made| time >= made));
+            (is_new || of.is_some_and(|of| own.contains(&of))).then_some(tag)
+        };
+        Ok(listed.lines().filter_map(tag).collect())
     }
 
     /// Returns `true` if its configuration names a remote repository.
@@ -238,15 +257,19 @@ impl Submodule {
         Ok(found.status.success())
     }
 
-    /// Lists its branches and its stash, each with the commit it names.
+    /// Lists its branches, its stash and its tags, each with the object it names.
     ///
     /// # Errors
     /// When git cannot read it.
     pub fn named_commits(&self) -> Result<Vec<(String, Oid)>, GitError> {
         let format = "--format=%(objectname) %(refname)";
-        let listed = self
-            .git()
-            .run(&["for-each-ref", format, "refs/heads", "refs/stash"])?;
+        let listed = self.git().run(&[
+            "for-each-ref",
+            format,
+            "refs/heads",
+            "refs/stash",
+            "refs/tags",
+        ])?;
         let listed = String::from_utf8_lossy(&listed);
         let named = listed.lines().filter_map(|line| {
             let (commit, name) = line.split_once(' ')?;
@@ -283,11 +306,34 @@ pub(super) fn without_files(git_dir: &Path) -> Git {
         .env("GIT_WORK_TREE", git_dir.as_os_str())
 }
 
-/// Returns those of some commits that a repository has.
+/// Returns the time at which a folder was made, in seconds since the epoch, if the system knows it.
+fn made_at(folder: &Path) -> Option<u64> {
+    let made = folder.metadata().and_then(|meta| meta.created()).ok()?;
+    let made = made.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(made.as_secs())
+}
+
+/// Objects that a repository has.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The commits.
+    pub(super) commits: HashSet<Oid>,
+    /// The annotated tags.
+    pub(super) tags: HashSet<Oid>,
+}
+
+impl Known {
+    /// Returns `true` if the repository has this commit or tag.
+    pub(super) fn contains(&self, object: &Oid) -> bool {
+        self.commits.contains(object) || self.tags.contains(object)
+    }
+}
+
+/// Returns those of some commits and tags that a repository has.
 ///
 /// # Errors
 /// When git cannot read it.
-pub(super) fn known_commits(git: &Git, commits: &[Oid]) -> Result<HashSet<Oid>, GitError> {
+pub(super) fn known_commits(git: &Git, commits: &[Oid]) -> Result<Known, GitError> {
     let args = ["cat-file", "--batch-check=%(objectname) %(objecttype)"];
     let asked: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
     let finished = git.program().args(args).stdin(asked).output()?;
@@ -295,10 +341,14 @@ pub(super) fn known_commits(git: &Git, commits: &[Oid]) -> Result<HashSet<Oid>, 
         return Err(git.failed(&args, &finished));
     }
     let listed = String::from_utf8_lossy(&finished.stdout);
-    let commits = listed
-        .lines()
-        .filter_map(|line| line.strip_suffix(" commit"));
-    Ok(commits.filter_map(|commit| commit.parse().ok()).collect())
+    let of_kind = |kind: &str| -> HashSet<Oid> {
+        let ids = listed.lines().filter_map(|line| line.strip_suffix(kind));
+        ids.filter_map(|id| id.parse().ok()).collect()
+    };
+    Ok(Known {
+        commits: of_kind(" commit"),
+        tags: of_kind(" tag"),
+    })
 }
 
 /// Lists the submodules that the file `.gitmodules` in a folder declares, each with its name and its

@@ -4,20 +4,20 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use crate::base::fault;
 use crate::base::files::{FileLock, is_own_folder};
-use crate::git::repo::Repo;
+use crate::base::removal::remove_own_folder;
 
 /// The lock file that the owner holds until it exits.
 const LOCK: &str = ".dispatch-lock";
 
 /// The age from which a folder without a lock is abandoned rather than being created.
-const MAKING: Duration = Duration::from_secs(600);
+pub(super) const MAKING: Duration = Duration::from_secs(600);
 
 /// The prefix in the system's temporary folder, which other programs share.
 const ELSEWHERE: &str = "dispatch-scratch-";
@@ -31,13 +31,13 @@ pub(super) struct LockedTempDir {
 }
 
 impl LockedTempDir {
-    /// Creates a folder on the same disk as the repository, and removes abandoned ones. For a
-    /// read-only repository it is created in the system's temporary folder.
+    /// Creates a folder below dispatch's own, on the same disk as the repository, and removes abandoned
+    /// ones. For a read-only repository it is created in the system's temporary folder.
     ///
     /// # Errors
     /// When the folder cannot be written; the error is about the one in the repository.
-    pub(super) fn new(repo: &Repo, prefix: &str) -> io::Result<LockedTempDir> {
-        let root = repo.dispatch_folder().join("tmp");
+    pub(super) fn new(dispatch_folder: &Path, prefix: &str) -> io::Result<LockedTempDir> {
+        let root = dispatch_folder.join("tmp");
         LockedTempDir::below(&root, ["", prefix]).or_else(|error| {
             LockedTempDir::below(&std::env::temp_dir(), [ELSEWHERE, prefix]).map_err(|_| error)
         })
@@ -46,6 +46,11 @@ impl LockedTempDir {
     /// Creates a folder below `root`; names of dispatch's folders there start with `ours`.
     fn below(root: &Path, [ours, prefix]: [&str; 2]) -> io::Result<LockedTempDir> {
         fs::create_dir_all(root)?;
+        // Names of dispatch's own folder need no prefix. It could have become a link.
+        if ours.is_empty() && !is_own_folder(root) {
+            let message = format!("{} is a link or belongs to another user", root.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
         sweep(root, ours, SystemTime::now());
         fault::full("scratch")?;
         let prefix = format!("{ours}{prefix}");
@@ -65,26 +70,8 @@ impl LockedTempDir {
     }
 }
 
-impl Repo {
-    /// Lists temporary folders whose owner was killed.
-    pub fn abandoned_folders(&self) -> Vec<PathBuf> {
-        let now = SystemTime::now();
-        let below = |name: &str| fs::read_dir(self.dispatch_folder().join(name));
-        let folders = |name| {
-            below(name)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|e| e.path())
-        };
-        let scratch = folders("tmp").filter(|path| is_left_behind(path, now));
-        // These have no lock, but they live no longer than a rename.
-        let staged = folders("stage").filter(|path| is_older(path, now, MAKING));
-        scratch.chain(staged).collect()
-    }
-}
-
-fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
+/// Returns `true` if a folder was last changed longer ago than `than`.
+pub(super) fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
     let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok();
     modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > than))
 }
@@ -95,12 +82,13 @@ fn sweep(root: &Path, prefix: &str, now: SystemTime) {
         let named = entry.file_name().as_bytes().starts_with(prefix.as_bytes());
         let path = entry.path();
         if named && is_own_folder(&path) && is_left_behind(&path, now) {
-            let _ = fs::remove_dir_all(&path);
+            let _ = remove_own_folder(&path, 2);
         }
     }
 }
 
-fn is_left_behind(folder: &Path, now: SystemTime) -> bool {
+/// Returns `true` if the owner of a temporary folder was killed.
+pub(super) fn is_left_behind(folder: &Path, now: SystemTime) -> bool {
     let lock = folder.join(LOCK);
     if lock.exists() {
         return matches!(FileLock::try_take(&lock), Ok(Some(_)));

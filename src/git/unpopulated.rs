@@ -37,7 +37,8 @@ impl Repo {
         worktree: &Worktree,
         found: &[Submodule],
     ) -> Result<Vec<Unpopulated>, GitError> {
-        let mut unpopulated = in_superproject(&worktree.path, &worktree.git(), &worktree.path)?;
+        let mut unpopulated =
+            in_superproject(&worktree.path, &self.git_in(worktree)?, &worktree.path)?;
         for submodule in found {
             let Some(folder) = submodule.folder.as_ref().filter(|folder| folder.is_dir()) else {
                 continue;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::base::files;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::head::{has_pseudo_reference, keeps_reftable, write_head_by_git};
 use crate::git::worktree_config;
@@ -85,8 +86,15 @@ impl Worktree {
         }
     }
 
+    /// Returns `true` if its folder names its admin folder, so that it is no other folder.
+    pub(super) fn is_linked_back(&self) -> bool {
+        let link = regular_file::read_line(&self.path.join(".git"));
+        let expected = format!("gitdir: {}", self.admin.display());
+        link.is_ok_and(|link| link.trim_end() == expected)
+    }
+
     fn expect(&self, file: &Path, expected: &str) -> Result<(), WorktreeError> {
-        let found = fs::read(file).unwrap_or_default();
+        let found = regular_file::read(file, LINE_LIMIT).unwrap_or_default();
         let found = String::from_utf8_lossy(&found);
         if found.trim_end_matches('\n') == expected {
             return Ok(());
@@ -152,7 +160,7 @@ impl Worktree {
 
     /// Reads the reason of its lock; `None` if it is not locked.
     pub fn lock_reason(&self) -> Option<String> {
-        let text = fs::read_to_string(self.admin.join("locked")).ok()?;
+        let text = regular_file::read_line(&self.admin.join("locked")).ok()?;
         Some(text.trim().to_owned())
     }
 
@@ -170,8 +178,21 @@ impl Worktree {
         at(&gitdir, files::replace(&gitdir, to_folder.as_bytes()))
     }
 
-    /// Returns git inside it.
+    /// Returns git inside it, with the current settings of the repository. Its links are not read: a
+    /// worker could change them at any time. [`Repo::git_in`] also leaves out changed settings.
+    ///
+    /// [`Repo::git_in`]: crate::git::Repo::git_in
     pub fn git(&self) -> Git {
         Git::at(&self.path)
+            .env("GIT_DIR", self.admin.as_os_str())
+            .env("GIT_COMMON_DIR", self.common().as_os_str())
+            .env("GIT_WORK_TREE", self.path.as_os_str())
+    }
+
+    /// Returns the folder that all worktrees share.
+    fn common(&self) -> &Path {
+        let entries = self.admin.parent();
+        let linked = entries.filter(|entries| entries.ends_with("worktrees"));
+        linked.and_then(Path::parent).unwrap_or(&self.admin)
     }
 }

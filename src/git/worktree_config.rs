@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::Git;
 
 /// The file of the configuration in the admin folder.
-const FILE: &str = "config.worktree";
+pub(super) const FILE: &str = "config.worktree";
 
 /// The record of what git copied.
 const RECORD: &str = "dispatch-config.worktree";
@@ -31,9 +32,9 @@ const HARMLESS_PREFIXES: [&str; 4] = ["user.name", "user.email", "author.", "com
 /// # Errors
 /// When the admin folder cannot be written.
 pub(super) fn record(admin: &Path) -> io::Result<()> {
-    match fs::copy(admin.join(FILE), admin.join(RECORD)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    match regular_file::read(&admin.join(FILE), RECORD_LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        read => fs::write(admin.join(RECORD), read?),
     }
 }
 
@@ -42,44 +43,78 @@ pub(super) fn record(admin: &Path) -> io::Result<()> {
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn foreign_setting(admin: &Path) -> io::Result<Option<String>> {
-    let file = admin.join(FILE);
-    let text = match fs::read(&file) {
+    Ok(read(admin)?.and_then(|own| own.foreign))
+}
+
+/// Returns the settings of a worktree as git takes them on its command line. The file is read once, so
+/// that it cannot change between the verification and its use.
+///
+/// # Errors
+/// When the file cannot be read, or has a setting that a worker may not make.
+pub(super) fn verified(admin: &Path) -> io::Result<Vec<String>> {
+    let Some(own) = read(admin)? else {
+        return Ok(Vec::new());
+    };
+    if let Some(foreign) = own.foreign {
+        return Err(io::Error::other(foreign));
+    }
+    let settings = own.settings.iter().map(|setting| {
+        let setting = String::from_utf8_lossy(setting);
+        setting.replacen('\n', "=", 1)
+    });
+    let places = ["core.worktree", "core.bare"];
+    Ok(settings
+        .filter(|setting| !places.iter().any(|place| setting.starts_with(place)))
+        .collect())
+}
+
+/// The configuration of one worktree.
+struct OwnConfig {
+    settings: Vec<Vec<u8>>,
+    /// A description of the first setting that a worker may not make.
+    foreign: Option<String>,
+}
+
+fn read(admin: &Path) -> io::Result<Option<OwnConfig>> {
+    let text = match regular_file::read(&admin.join(FILE), RECORD_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read?,
     };
-    if fs::read(admin.join(RECORD)).is_ok_and(|recorded| recorded == text) {
-        return Ok(None);
+    let settings = parse(admin, &text);
+    let recorded = regular_file::read(&admin.join(RECORD), RECORD_LIMIT).unwrap_or_default();
+    if recorded == text {
+        return Ok(Some(OwnConfig {
+            settings,
+            foreign: None,
+        }));
+    }
+    if settings.is_empty() && !text.trim_ascii().is_empty() {
+        return Ok(Some(OwnConfig {
+            settings,
+            foreign: Some(format!("an unreadable {FILE}")),
+        }));
     }
     // The settings of the main checkout, for a worktree without a record.
-    let main = admin.join("../..").join(FILE);
-    let known: Vec<Vec<u8>> = [admin.join(RECORD), main]
-        .iter()
-        .flat_map(|file| settings(file))
-        .collect();
-    let found = settings(&file);
-    if found.is_empty() && !text.trim_ascii().is_empty() {
-        return Ok(Some(format!("an unreadable {FILE}")));
-    }
-    let is_foreign = |setting: &&Vec<u8>| !known.contains(setting) && !is_harmless(setting);
-    let foreign = found.iter().find(is_foreign);
-    Ok(foreign.map(|setting| {
+    let main = regular_file::read(&admin.join("../..").join(FILE), RECORD_LIMIT);
+    let known = [recorded, main.unwrap_or_default()].map(|text| parse(admin, &text));
+    let is_known = |setting: &Vec<u8>| known.iter().any(|known| known.contains(setting));
+    let is_foreign = |setting: &&Vec<u8>| !is_known(setting) && !is_harmless(setting);
+    let foreign = settings.iter().find(is_foreign).map(|setting| {
         let setting = String::from_utf8_lossy(setting).replace('\n', " = ");
         format!("{FILE} has {setting:?}, which was not copied from the checkout")
-    }))
+    });
+    Ok(Some(OwnConfig { settings, foreign }))
 }
 
 /// Lists the settings of a file: key, line feed, value. Other files that it includes are not read.
-fn settings(file: &Path) -> Vec<Vec<u8>> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let name = file.as_os_str();
-    let args = [
-        "config".as_ref(),
-        "--file".as_ref(),
-        name,
-        "-z".as_ref(),
-        "--list".as_ref(),
-    ];
-    let listed = Git::at(folder).run(&args).unwrap_or_default();
+fn parse(admin: &Path, text: &[u8]) -> Vec<Vec<u8>> {
+    if text.trim_ascii().is_empty() {
+        return Vec::new();
+    }
+    let args = ["config", "--file", "-", "-z", "--list"];
+    let program = Git::at(admin).program().args(args).stdin(text.to_vec());
+    let listed = program.output().map(|finished| finished.stdout);
+    let listed = listed.unwrap_or_default();
     let settings = listed.split(|byte| *byte == 0);
     settings
         .filter(|setting| !setting.is_empty())

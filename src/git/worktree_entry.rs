@@ -13,8 +13,9 @@ use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
-use crate::base::removal::remove_folder;
-use crate::git::command::{Git, GitError};
+use crate::base::regular_file;
+use crate::base::removal::remove_own_folder;
+use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
 use crate::git::refs::branch_ref;
@@ -58,7 +59,7 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            self.check_out(path, head)?;
+            self.check_out(&worktree, head)?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
@@ -73,13 +74,14 @@ impl Repo {
     }
 
     /// Fills a new worktree with the files of its HEAD.
-    fn check_out(&self, path: &Path, head: &Head) -> Result<(), GitError> {
+    fn check_out(&self, worktree: &Worktree, head: &Head) -> Result<(), GitError> {
         let tree = self.tree_at(head);
+        let git = self.git_in(worktree)?;
         // git looks for attributes in every folder that it fills; in a tree without any they can be
         // read from the empty tree. git before 2.41 ignores that.
         let git = match tree.and_then(|tree| self.without_attributes(tree)) {
-            Some(empty) => Git::at(path).env("GIT_ATTR_SOURCE", empty.to_string()),
-            None => Git::at(path),
+            Some(empty) => git.env("GIT_ATTR_SOURCE", empty.to_string()),
+            None => git,
         };
         // By its tree, git need not look up the branch among all references.
         let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
@@ -127,7 +129,7 @@ impl Repo {
         let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
         let link = path.join(".git");
         let dangling = || {
-            let text = fs::read_to_string(&link).unwrap_or_default();
+            let text = regular_file::read_line(&link).unwrap_or_default();
             let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
             admin.starts_with(self.common.join("worktrees")) && !admin.exists()
         };
@@ -145,11 +147,11 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove_orphan(&self, path: &Path) -> Result<(), WorktreeError> {
-        let text = fs::read_to_string(path.join(".git")).unwrap_or_default();
+        let text = regular_file::read_line(&path.join(".git")).unwrap_or_default();
         let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
         let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
         match is_orphan {
-            true => at(path, remove_folder(path)),
+            true => at(path, remove_own_folder(path, 1)),
             false => Ok(()),
         }
     }
@@ -247,7 +249,7 @@ impl Repo {
         let git = self.git().setting("worktree.useRelativePaths=false");
         git.run(&args)?;
         let link = path.join(".git");
-        let text = at(&link, fs::read_to_string(&link))?;
+        let text = at(&link, regular_file::read_line(&link))?;
         let admin = PathBuf::from(text.trim_end().trim_start_matches("gitdir: "));
         let worktree = Worktree {
             path: path.to_owned(),
@@ -272,6 +274,9 @@ impl Repo {
         fault::point("worktree", "before it goes");
         let kept = self.carry_all(worktree, REMOVED);
         kept.map_err(|error| WorktreeError::Submodules(worktree.path.clone(), Box::new(error)))?;
+        // A link to a folder of the user could have taken the place of a folder above it.
+        let is_linked = worktree.is_linked_back();
+        let own_parts = if is_linked { 1 } else { 2 };
         // The entry goes first, in one step; the slow removal comes after the lock is released.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
@@ -286,7 +291,7 @@ impl Repo {
             }
         }
         fault::point("worktree", "out of sight");
-        at(&worktree.path, remove_folder(&worktree.path))?;
+        at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
         fault::point("worktree", "gone");
         Ok(())
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files::{self, FileLock};
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::base::text::slug;
 use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::parse_record;
@@ -124,7 +125,7 @@ impl RunLock {
         let folder = repo.run_folder(run.as_str());
         let holder_file = folder.join("holder.json");
         let Some(lock) = FileLock::try_take(&folder.join("run.lock"))? else {
-            let holder = fs::read(&holder_file).ok();
+            let holder = regular_file::read(&holder_file, LINE_LIMIT).ok();
             return Ok(Taken::Held(
                 holder.and_then(|text| serde_json::from_slice(&text).ok()),
             ));
@@ -143,7 +144,8 @@ impl RunLock {
 
     /// Returns the last holder without taking the lock.
     pub fn last_holder(repo: &Repo, run: &RunId) -> Option<Holder> {
-        let text = fs::read(repo.run_folder(run.as_str()).join("holder.json")).ok()?;
+        let file = repo.run_folder(run.as_str()).join("holder.json");
+        let text = regular_file::read(&file, LINE_LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 

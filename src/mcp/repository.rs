@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
+use crate::base::user_folders::state_folder;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::runs::find::{DefaultRun, find_run};
@@ -35,7 +36,10 @@ impl Repository {
     /// # Errors
     /// When there is none.
     pub(super) fn open(folder: &Path) -> Result<Repository, ToolError> {
-        let repo = Repo::discover(folder)?;
+        let mut repo = Repo::discover(folder)?;
+        if let Some(folder) = state_folder() {
+            repo.keep_state_below(&folder);
+        }
         let store = Store::open(&repo)?;
         Ok(Repository {
             repo,

@@ -77,6 +77,7 @@ impl RunState {
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
+                self.forget_failed_takes();
                 self.assembly_requested = true;
                 self.redispatch_suspended = true;
                 self.assemble = true;
@@ -120,7 +121,7 @@ impl RunState {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 let variants = self.task(*task).variants.clone();
-                self.request_retry(*task);
+                self.request_retry(*task, *by_hand);
                 let task = self.task_mut(*task);
                 if by_hand.is_some() || attempt.is_some() {
                     // One attempt goes on, in the worktree of the picked or the chosen variant.
@@ -284,7 +285,10 @@ impl RunState {
                 if task.attempt(*attempt).is_some_and(Attempt::is_counted) {
                     task.by_hand = None;
                 }
-                if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
+                let replaces_result = task.end_take(*attempt);
+                let is_done_again =
+                    || task.redispatched_for.is_some() && task.phase == TaskPhase::Done;
+                if replaces_result.unwrap_or_else(is_done_again) {
                     self.requeue_built_on(number);
                 }
             }

@@ -5,7 +5,7 @@
 //! cannot tell which process made a change: the user and other attempts work in the same
 //! repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,12 @@ pub struct SharedState {
     pub references: BTreeMap<String, String>,
     /// Files that all worktrees share, by path in the git folder, each with a hash of its content.
     pub files: BTreeMap<String, Oid>,
+    /// The settings of git, by key, each with a hash of its values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, Oid>,
+    /// Files that git reads and that are a pipe, a device or a folder, by path in the git folder.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub irregular: BTreeSet<String>,
 }
 
 /// A change outside the worktree while an attempt ran.
@@ -48,6 +54,87 @@ pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> 
     found.truncate(MOST_CHANGES);
     let change = |name| OutsideChange { name };
     found.into_iter().map(change).collect()
+}
+
+/// Settings that name no program, no file and no address, by section or key. Agents, users and git itself
+/// make them all the time.
+const HARMLESS_SETTINGS: [&str; 30] = [
+    "advice.",
+    "author.",
+    "branch.",
+    "color.",
+    "column.",
+    "committer.",
+    "core.bare",
+    "core.repositoryformatversion",
+    "core.sparsecheckout",
+    "core.sparsecheckoutcone",
+    "extensions.worktreeconfig",
+    "fetch.",
+    "gc.",
+    "help.",
+    "index.",
+    "init.default",
+    "lfs.repositoryformatversion",
+    "log.",
+    "maintenance.",
+    "pack.",
+    "pull.",
+    "push.",
+    "rebase.",
+    "rerere.",
+    "stash.",
+    "status.",
+    "tag.",
+    "user.email",
+    "user.name",
+    "worktree.",
+];
+
+/// Returns `true` for a setting with which git runs nothing else and reads nothing else.
+fn is_harmless_setting(key: &str) -> bool {
+    let ends = |section: &str, names: &[&str]| {
+        let rest = key.strip_prefix(section);
+        rest.is_some_and(|rest| names.iter().any(|name| rest.ends_with(name)))
+    };
+    HARMLESS_SETTINGS.iter().any(
+        |known| match known.ends_with('.') || known.ends_with("default") {
+            true => key.starts_with(known),
+            false => key == *known,
+        },
+    ) || ends("remote.", &[".fetch", ".prune", ".tagopt", ".gh-resolved"])
+        || ends("submodule.", &[".active", ".url"])
+        || ends("lfs.", &[".access", ".locksverify"])
+}
+
+/// Returns the differences between two states that decide which programs git runs, which objects it
+/// reads, or whether it reads at all: settings, hooks, attributes, replacements. The names are for
+/// display.
+pub fn changes_of_programs(before: &SharedState, after: &SharedState) -> Vec<String> {
+    let settings = differing(&before.settings, &after.settings);
+    // git is not asked for them where it would wait for a pipe.
+    let is_known = !after.settings.is_empty();
+    let settings = settings.filter(|key| is_known && !is_harmless_setting(key));
+    let settings = settings.map(|key| format!("git's setting {key}"));
+    let is_program =
+        |path: &&String| !matches!(path.as_str(), "config" | "config.worktree" | "info/exclude");
+    let files = differing(&before.files, &after.files).filter(is_program);
+    let files = files.map(|path| format!(".git/{path}"));
+    let replaced = differing(&before.references, &after.references);
+    let replaced = replaced.filter(|name| name.starts_with("refs/replace/"));
+    let irregular = after.irregular.difference(&before.irregular);
+    let irregular = irregular.map(|path| format!(".git/{path}, which is not a file"));
+    let all = settings
+        .chain(files)
+        .chain(replaced.cloned())
+        .chain(irregular);
+    let mut found: Vec<String> = all.collect();
+    let more = found.len().saturating_sub(MOST_CHANGES);
+    found.truncate(MOST_CHANGES);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    found
 }
 
 fn reference_words(name: &String) -> String {
@@ -130,6 +217,79 @@ mod tests {
         .git/config
         .git/hooks/pre-commit
         ");
+    }
+
+    #[test]
+    fn only_changes_of_what_git_executes_or_reads_are_changes_of_programs() {
+        let keys = [
+            "alias.st",
+            "branch.main.remote",
+            "commit.gpgsign",
+            "core.fsmonitor",
+            "core.hookspath",
+            "core.sparsecheckout",
+            "core.sparsecheckoutx",
+            "credential.helper",
+            "diff.q.textconv",
+            "extensions.worktreeconfig",
+            "fetch.prune",
+            "filter.lfs.process",
+            "gpg.program",
+            "include.path",
+            "init.defaultbranch",
+            "init.templatedir",
+            "lfs.https://example.com.access",
+            "lfs.customtransfer.x.path",
+            "merge.q.driver",
+            "remote.origin.fetch",
+            "remote.origin.pushurl",
+            "remote.origin.uploadpack",
+            "submodule.lib.url",
+            "submodule.lib.update",
+            "user.name",
+            "user.signingkey",
+        ];
+        let mut after = SharedState::default();
+        for key in keys {
+            after.settings.insert(key.to_owned(), Oid::ZERO);
+        }
+        for file in [
+            "config",
+            "hooks/pre-commit",
+            "info/attributes",
+            "info/exclude",
+        ] {
+            after.files.insert(file.to_owned(), Oid::ZERO);
+        }
+        for name in ["refs/heads/main", "refs/replace/1234"] {
+            after.references.insert(name.to_owned(), "1".to_owned());
+        }
+        after.irregular.insert("packed-refs".to_owned());
+        let found = changes_of_programs(&SharedState::default(), &after);
+        insta::assert_snapshot!(found.join("\n"), @r"
+        git's setting alias.st
+        git's setting commit.gpgsign
+        git's setting core.fsmonitor
+        git's setting core.hookspath
+        git's setting core.sparsecheckoutx
+        git's setting credential.helper
+        git's setting diff.q.textconv
+        git's setting filter.lfs.process
+        git's setting gpg.program
+        git's setting include.path
+        git's setting init.templatedir
+        git's setting lfs.customtransfer.x.path
+        git's setting merge.q.driver
+        git's setting remote.origin.pushurl
+        git's setting remote.origin.uploadpack
+        git's setting submodule.lib.update
+        git's setting user.signingkey
+        .git/hooks/pre-commit
+        .git/info/attributes
+        refs/replace/1234
+        1 more
+        ");
+        assert!(changes_of_programs(&after, &after.clone()).is_empty());
     }
 
     #[test]

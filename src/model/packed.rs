@@ -9,6 +9,7 @@ use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenRe
 use crate::model::attempt::Attempt;
 use crate::model::circuit_breaker::CircuitBreaker;
 use crate::model::failure::Failure;
+use crate::model::hand_take::HandTake;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Culprit, Integration, Landing, LeftOut, Merged};
 use crate::model::kept_changes::KeptChanges;
@@ -56,6 +57,7 @@ pack_as_json!(
     WorkerError,
     WorkerHealth,
     Variants,
+    Box<HandTake>,
     Box<VariantSet>,
     (String, String, Oid),
 );
@@ -105,6 +107,7 @@ pack_struct!(TaskState {
     messages,
     continues,
     by_hand,
+    take,
     picked,
     rewritten_prompt,
     worker_override,

@@ -89,14 +89,18 @@ impl RunState {
     }
 
     /// Queues the task and every task built on its old candidate, which would bring the old change
-    /// back.
-    pub(super) fn request_retry(&mut self, number: TaskNumber) {
+    /// back. Commits made by hand on a passed task have to pass first.
+    pub(super) fn request_retry(&mut self, number: TaskNumber, by_hand: Option<Oid>) {
         let conflict = self.assembly_conflict(number);
-        for dependent in self.restarted_with(number) {
-            self.task_mut(dependent).requeue();
+        let take = by_hand.and_then(|commit| self.task(number).begin_take(commit));
+        if take.is_none() {
+            for dependent in self.restarted_with(number) {
+                self.task_mut(dependent).requeue();
+            }
         }
         let task = self.task_mut(number);
         task.requeue();
+        task.take = take;
         task.redispatched_for = conflict;
         task.cancelled = false;
         task.explicitly_skipped = false;

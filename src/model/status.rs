@@ -112,6 +112,22 @@ impl RunState {
         })
     }
 
+    /// Returns `true` if the user has cancelled all that was left of the run.
+    pub fn is_cancelled(&self) -> bool {
+        let is_over = |task: &TaskState| {
+            matches!(
+                task.phase,
+                TaskPhase::Done
+                    | TaskPhase::Failed
+                    | TaskPhase::Skipped { .. }
+                    | TaskPhase::Cancelled
+            )
+        };
+        let is_cancelled = |task: &TaskState| task.phase == TaskPhase::Cancelled;
+        self.tasks.iter().all(|task| is_over(task))
+            && self.tasks.iter().any(|task| is_cancelled(task))
+    }
+
     /// Returns `true` if the user left the task out of the assembly.
     pub fn is_left_out(&self, number: TaskNumber) -> bool {
         self.task(number).rejected || self.leave_out.contains(&number)
@@ -156,8 +172,10 @@ impl RunState {
         if self.phase == RunPhase::Stopping {
             return 130;
         }
-        let passed =
-            |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
+        let passed = |task: &TaskState| {
+            matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. })
+                && task.failed_take().is_none()
+        };
         if !self.tasks.iter().all(|task| passed(task)) {
             return 3;
         }

@@ -8,6 +8,7 @@ use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
+use crate::model::hand_take::HandTake;
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
@@ -36,6 +37,8 @@ pub struct TaskState {
     pub continues: bool,
     /// The commit that the user made in the worktree of an attempt, for the next one to offer.
     pub by_hand: Option<Oid>,
+    /// Commits of the user's on its branch that are to replace its result, or that could not.
+    pub take: Option<Box<HandTake>>,
     /// The attempt that the user picked to go on with.
     pub picked: Option<AttemptNumber>,
     /// The prompt the user wrote in place of the plan's.
@@ -143,6 +146,7 @@ impl TaskState {
             messages: Vec::new(),
             continues: false,
             by_hand: None,
+            take: None,
             picked: None,
             rewritten_prompt: None,
             worker_override: None,
@@ -224,6 +228,7 @@ impl TaskState {
         self.forget_turns();
         self.continues = false;
         self.by_hand = None;
+        self.take = None;
         self.picked = None;
         self.redispatched_for = None;
         self.redispatches = 0;
@@ -283,6 +288,9 @@ impl TaskState {
     }
 
     pub(super) fn cancel(&mut self) {
+        if self.phase != TaskPhase::Running && self.cancel_take() {
+            return;
+        }
         self.cancelled = true;
         let over = matches!(
             self.phase,

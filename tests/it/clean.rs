@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::Scene;
+use crate::harness::{Gate, Scene};
+use crate::process::{Background, until};
 
 const PLAN: &str = "# Garden
 1. [A] First
@@ -318,4 +319,53 @@ fn the_boards_of_a_run_with_nothing_to_land_are_removed() {
     scene.dispatch(&["clean"]).expect(0);
     assert_eq!(branches(&scene), "");
     assert!(scene.dispatch(&["board"]).expect(0).out.contains("DONE"));
+}
+
+#[test]
+fn a_run_whose_open_tasks_were_all_cancelled_can_be_cleaned() {
+    let scene = Scene::new();
+    let patient = "[retry]\nbase_delay = \"1h\"\nmax_delay = \"1h\"\n";
+    scene.write(".dispatch.toml", patient);
+    scene.commit("Settings");
+    let plan = "1. [A] First\n   - run: echo a > a.txt\n\
+                2. [B] Second — blocked by #1\n   - run: exit 75\n";
+    let dispatch = Background::run(&scene, plan, &[]);
+    let status = || scene.dispatch(&["status"]).out;
+    until("the retry", || status().contains("RETRY"));
+    dispatch.crash();
+    let refused = scene.dispatch(&["clean"]).expect(1);
+    assert!(refused.err.contains("has not ended"), "{}", refused.err);
+    let run = scene.run_name();
+    scene.dispatch(&["cancel", &run]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(
+        cleaned.out.contains("removed 2 worktrees"),
+        "{}",
+        cleaned.out
+    );
+    assert!(
+        cleaned.err.contains("has work that is not landed"),
+        "{}",
+        cleaned.err
+    );
+    assert_eq!(worktrees(&scene), "");
+}
+
+#[test]
+fn the_end_of_a_cancelled_worker_is_recorded_before_its_run_is_cleaned() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = format!("1. [A] First\n   - run: {}\n", gate.script());
+    let dispatch = Background::run(&scene, &plan, &[]);
+    gate.wait_until_reached();
+    dispatch.crash();
+    let run = scene.run_name();
+    scene.dispatch(&["cancel", &run]).expect(0);
+    let refused = scene.dispatch(&["clean"]).expect(1).err;
+    assert!(
+        refused.contains("#1 is cancelled, and the end of its worker"),
+        "{refused}"
+    );
+    scene.dispatch(&["resume", &run]).expect(3);
+    scene.dispatch(&["clean"]).expect(0);
 }

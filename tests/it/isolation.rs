@@ -17,10 +17,9 @@ fn plan(commands: &[&str]) -> String {
 fn a_change_of_what_all_worktrees_share_is_reported() {
     let scene = Scene::new();
     let commands = [
-        "git config dispatch.test 1",
+        "git config gc.pruneExpire never",
         "git branch mine",
         "git -C ../../../shop switch --quiet --detach",
-        "echo true > $(git rev-parse --git-common-dir)/hooks/post-merge",
         "echo 1 > ../../../shop/new.txt; git -C ../../../shop add new.txt",
         "touch a.txt",
     ];
@@ -29,7 +28,6 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
         ".git/config",
         "the branch mine",
         "HEAD of the main checkout",
-        ".git/hooks/post-merge",
         "the index of the main checkout",
     ];
     let board = scene.json();
@@ -43,7 +41,7 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
         let row = &board["tasks"][place];
         assert_eq!(row["outside_changes"], serde_json::json!([what]));
     }
-    assert_eq!(board["tasks"][5]["outside_changes"], serde_json::json!([]));
+    assert_eq!(board["tasks"][4]["outside_changes"], serde_json::json!([]));
     let show = scene.dispatch(&["show", "2"]).expect(0).out;
     assert!(
         show.contains("outside   the branch mine changed meanwhile"),
@@ -55,7 +53,7 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
 fn by_policy_such_an_attempt_fails_and_what_it_made_is_kept() {
     let scene = Scene::new();
     scene.configure("[run]\noutside_writes = \"fail\"\n");
-    let command = "touch a.txt; git config dispatch.test 1";
+    let command = "touch a.txt; git config gc.pruneExpire never";
     let ended = scene.run(&plan(&[command]), &[]).expect(3);
     let board = scene.json();
     assert_eq!(board["tasks"][0]["class"], "logic");
@@ -142,7 +140,7 @@ fn nobody_looks_where_nobody_wants_to_know() {
     let scene = Scene::new();
     scene.configure("[run]\noutside_writes = \"ignore\"\n");
     let ended = scene
-        .run(&plan(&["git config dispatch.test 1"]), &[])
+        .run(&plan(&["git config gc.pruneExpire never"]), &[])
         .expect(0);
     assert!(!ended.err.contains("changed while"), "{}", ended.err);
 }
@@ -295,4 +293,81 @@ fn a_worker_neither_lands_nor_resumes_nor_cleans() {
     }
     before.assert_same(&scene.fingerprint());
     scene.dispatch(&["land", &run, "--yes"]).expect(0);
+}
+
+#[test]
+fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undone_or_accepted() {
+    for (plant, what, undo) in [
+        (
+            "git config filter.q.clean 'touch ../pwned; cat'",
+            "git's setting filter.q.clean",
+            vec!["config", "--unset", "filter.q.clean"],
+        ),
+        (
+            "printf 'touch ../pwned' > $G/hooks/commit-msg; chmod +x $G/hooks/commit-msg",
+            ".git/hooks/commit-msg",
+            vec![],
+        ),
+        (
+            "mkdir -p $G/info; mkfifo $G/info/attributes",
+            ".git/info/attributes, which is not a file",
+            vec![],
+        ),
+        (
+            "git replace HEAD $(git commit-tree HEAD^{tree} -m evil)",
+            "refs/replace/",
+            vec![],
+        ),
+    ] {
+        let scene = Scene::new();
+        let command = format!(
+            "G=$(git rev-parse --git-common-dir); {plant}; echo '* filter=q' > .gitattributes"
+        );
+        let ended = scene.run(&plan(&[&command]), &[]).expect(1);
+        let said = what.to_owned();
+        assert!(ended.err.contains(&said), "{said}\n{}", ended.err);
+        assert!(ended.err.contains("while #1 ran"), "{}", ended.err);
+        assert!(
+            ended.err.contains("doctor --accept-settings"),
+            "{}",
+            ended.err
+        );
+        for command in [
+            &["resume"][..],
+            &["land", "--yes"],
+            &["assemble"],
+            &["conflicts"],
+            &["clean"],
+        ] {
+            let refused = scene.dispatch(command).expect(1);
+            assert!(refused.err.contains(&said), "{command:?}\n{}", refused.err);
+        }
+        scene.dispatch(&["status"]).expect(0);
+        match undo.as_slice() {
+            [] => {
+                let accepted = scene.dispatch(&["doctor", "--accept-settings", "--yes"]);
+                let accepted = accepted.expect(0);
+                assert_eq!(accepted.out, "accepted 1 change\n", "{}", accepted.err);
+            }
+            undo => drop(scene.git(undo)),
+        }
+        if !what.ends_with("not a file") {
+            scene.dispatch(&["resume"]).expect(0);
+            assert_eq!(scene.statuses(), "1 DONE");
+        }
+        assert!(!scene.repo.join("../pwned").exists(), "{plant}");
+    }
+}
+
+#[test]
+fn workers_under_way_are_stopped_when_another_changes_what_git_executes() {
+    let scene = Scene::new();
+    let gate = Gate::new(&scene, "held");
+    let commands = [&gate.script(), "git config core.fsmonitor true"];
+    let ended = scene.run(&plan(&commands), &["-j", "2"]).expect(1);
+    let said = "git's setting core.fsmonitor changed while #1 and #2 ran";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    let board = scene.json();
+    assert_ne!(board["tasks"][0]["status"], "DONE");
+    drop(gate);
 }

@@ -587,3 +587,19 @@ fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something(
         said.err
     );
 }
+
+#[test]
+fn the_trailers_of_the_user_and_ours_are_one_block() {
+    let scene = Scene::new();
+    let plan = "1. [A] a\n   - run: echo a > a.txt\n";
+    scene.run(plan, &[]).expect(0);
+    let text = "Add a\n\nSigned-off-by: Ada <ada@example.com>";
+    scene.dispatch(&["land", "--yes", "-m", text]).expect(0);
+    let format = "--format=%(trailers:only,unfold)";
+    let trailers = scene.git(&["log", "-1", format, "main"]);
+    let expected = format!(
+        "Signed-off-by: Ada <ada@example.com>\nDispatch-Run: {}",
+        scene.run_name()
+    );
+    assert_eq!(trailers.trim_end(), expected);
+}

@@ -26,6 +26,7 @@ mod faults;
 mod faults_in_place;
 #[cfg(feature = "faults")]
 mod faults_in_submodules;
+mod file_reads;
 mod forge;
 mod formats;
 mod full_disk;
@@ -34,6 +35,7 @@ mod import;
 mod interrupt;
 mod isolation;
 mod journal;
+mod journal_trust;
 mod land;
 mod land_git_settings;
 mod land_killed;

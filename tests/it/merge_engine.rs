@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use git_dispatch::conflicts::{Options, detect};
+use git_dispatch::git::Repo;
 use git_dispatch::git::merge_engine::MergeEngine;
 use git_dispatch::merge::answer::MergeAnswer;
 use git_dispatch::merge::oid::Oid;
@@ -94,7 +95,9 @@ fn detection_leaves_nothing_behind() {
     ];
     for base in [None, Some(forge.commits[0])] {
         let options = Options { base, ..options() };
-        let detection = detect(&forge.repo, &branches, &options).unwrap();
+        // The repository keeps a copy of its settings until it is dropped.
+        let repo = Repo::discover(&forge.repo.top).unwrap();
+        let detection = detect(&repo, &branches, &options).unwrap();
         assert_eq!(detection.conflicts().count(), 1);
     }
     assert_eq!(everything_in(&forge.repo.top), before);

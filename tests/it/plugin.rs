@@ -256,3 +256,24 @@ fn the_whole_plugin_is_exported_into_a_new_folder() {
     let ended = scene.dispatch(&["plugin", "export", "../market"]).expect(1);
     assert!(ended.err.contains("exists already"), "{}", ended.err);
 }
+
+#[test]
+fn a_configuration_that_was_made_for_the_tools_goes_with_them() {
+    let script = "#!/bin/sh\ncase $2 in\n\
+        add) [ -e .mcp.json ] || echo '{\"mcpServers\": {\"dispatch\": {}}}' > .mcp.json;;\n\
+        remove) echo '{\"mcpServers\": {}}' > .mcp.json;;\nesac\n";
+    let scene = scene(&["claude"]);
+    scene.write_program("../bin/claude", script);
+    let before = scene.fingerprint();
+    scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
+    assert!(scene.repo.join(".mcp.json").exists());
+    // A second installation forgets nothing.
+    scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
+    scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(0);
+    before.assert_same(&scene.fingerprint());
+
+    scene.write(".mcp.json", "{\"mcpServers\": {}}\n");
+    scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
+    scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(0);
+    assert!(scene.repo.join(".mcp.json").exists(), "it was there before");
+}

@@ -191,3 +191,29 @@ fn commits_that_set_up_makes_are_no_part_of_the_history_and_move_no_branch_of_th
         "app.txt"
     );
 }
+
+#[test]
+fn a_commit_that_set_up_makes_is_nobodys_work() {
+    let scene = Scene::new();
+    scene.configure(
+        "[worktree]\nsetup = [\"echo g > gen.txt; git add gen.txt; git commit -qm generated\"]\n",
+    );
+    let plan = "# P\n\n\
+        1. [EDIT] Edit\n   - run: echo x > x.txt\n\
+        2. [NOTHING] Do nothing\n   - run: true\n\
+        3. [FAIL] Fail\n   - run: echo part > part.txt; exit 1\n";
+    let ended = scene.run(plan, &[]).expect(3);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED · 3 FAILED");
+    assert!(!ended.out.contains("it left"), "{}", ended.out);
+    let log = scene.git(&["log", "--format=%s", "main..", &scene.branch("edit")]);
+    assert_eq!(log, "Edit");
+    let kept = format!("refs/dispatch/attempts/{}/fail/1", scene.run_name());
+    assert_eq!(
+        scene.git(&["diff", "--name-only", "main", &kept]),
+        "part.txt"
+    );
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert!(!scene.repo.join("gen.txt").exists());
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!cleaned.err.contains("keeping"), "{}", cleaned.err);
+}

@@ -461,3 +461,27 @@ fn the_commands_of_remarks_can_be_run_as_they_are() {
         assert!(out.contains(shown_by_git), "{command}: {out}");
     }
 }
+
+#[test]
+fn an_annotated_tag_that_was_made_in_a_submodule_is_kept() {
+    let scene = scene();
+    let plan = COMMITS.replace("-qm inner", "-qm inner && git tag -am one v1");
+    scene.run(&plan, &[]).expect(0);
+    let shown = scene.dispatch(&["show", "A"]).expect(0).out;
+    assert!(shown.contains("sub has the tag v1"), "{shown}");
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+    let types = [
+        "-C",
+        "sub",
+        "for-each-ref",
+        "--format=%(objecttype)",
+        "refs/dispatch",
+    ];
+    let types = scene.git(&types);
+    assert_eq!(
+        types.lines().filter(|kind| *kind == "tag").count(),
+        1,
+        "{types}"
+    );
+}

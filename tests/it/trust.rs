@@ -17,8 +17,71 @@ fn stranger(settings: &str) -> Scene {
     scene.set_env("DISPATCH_TRUST_FOLDERS", "");
     scene.write(".dispatch.toml", settings);
     scene.commit("Settings");
+    // A clone has no log of the commits that were made elsewhere.
+    std::fs::remove_dir_all(scene.repo.join(".git/logs")).unwrap();
     scene.write("plan.md", PLAN);
     scene
+}
+
+#[test]
+fn settings_that_the_user_committed_here_before_the_first_run_need_no_question() {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_TRUST_FOLDERS", "");
+    scene.write(".dispatch.toml", SETTINGS);
+    scene.commit("Settings");
+    scene.write("plan.md", PLAN);
+    scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    assert!(scene.root.join("set-up").exists());
+    // A worker of the first run could have made the next commit.
+    scene.write(".dispatch.toml", &SETTINGS.replace("touch", "curl"));
+    scene.commit("Other settings");
+    let refused = scene.dispatch(&["run", "plan.md", "--yes"]).expect(2);
+    assert!(
+        refused.err.contains("changes that you have not agreed to"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn settings_that_a_worker_commits_need_consent() {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_TRUST_FOLDERS", "");
+    scene.write("plan.md", PLAN);
+    scene.commit("A plan");
+    scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    scene.write(".dispatch.toml", SETTINGS);
+    scene.commit("Settings");
+    scene.dispatch(&["run", "plan.md", "--yes"]).expect(2);
+}
+
+#[test]
+fn settings_that_came_by_a_merge_or_below_an_own_commit_need_consent() {
+    for how in [
+        &["merge", "--no-edit", "theirs"][..],
+        &["reset", "--hard", "theirs"],
+    ] {
+        let mut scene = Scene::new();
+        scene.set_env("DISPATCH_TRUST_FOLDERS", "");
+        scene.write("a.txt", "a\n");
+        scene.commit("Base");
+        scene.git(&["clone", "--quiet", ".", "../other"]);
+        let other = scene.root.join("other");
+        std::fs::write(other.join(".dispatch.toml"), SETTINGS).unwrap();
+        let there = |args: &[&str]| {
+            let place = other.display().to_string();
+            let as_somebody = ["-c", "user.name=Eve", "-c", "user.email=eve@example.com"];
+            scene.git(&[&["-C", &place], &as_somebody[..], args].concat());
+        };
+        there(&["add", "-A"]);
+        there(&["commit", "--quiet", "-m", "Settings"]);
+        scene.git(&["fetch", "--quiet", "../other", "HEAD:theirs"]);
+        scene.git(how);
+        scene.write("b.txt", "b\n");
+        scene.commit("An own commit");
+        scene.write("plan.md", PLAN);
+        scene.dispatch(&["run", "plan.md", "--yes"]).expect(2);
+    }
 }
 
 #[test]

@@ -79,6 +79,12 @@ fn a_stash_entry_is_named_and_kept() {
     let ended = run(&scene, "echo s >> README.md && git stash -q");
     assert_kept(&scene, &ended, "a stash entry", "README.md");
     assert!(ended.out.contains("git stash show -p"), "{}", ended.out);
+    let attempt = format!(".git/dispatch/runs/{}/attempts/1-1", scene.run_name());
+    let has = |file: &str| scene.repo.join(&attempt).join(file).exists();
+    assert!(
+        has("stash-uses") && !has("git-trace"),
+        "only the uses are kept"
+    );
 }
 
 #[test]
@@ -217,4 +223,22 @@ fn work_beside_the_change_of_a_task_is_kept_and_in_every_face() {
     let words = "#1 [A]: besides its change it left commit";
     assert!(preview.err.contains(words), "{}", preview.err);
     assert!(!preview.err.contains("#2 [B]:"), "{}", preview.err);
+}
+
+#[test]
+fn a_repository_without_a_commit_is_named_with_the_way_out() {
+    let scene = Scene::new();
+    let plan =
+        "1. [A] a\n   - run: git init -q vendor/x && echo f > vendor/x/f && echo a > a.txt\n";
+    let ended = scene.run(plan, &[]).expect(3);
+    let words =
+        "vendor/x is a nested repository, whose content git would drop: remove vendor/x/.git";
+    assert!(ended.out.contains(words), "{}", ended.out);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(
+        cleaned.err.contains("has uncommitted changes"),
+        "{}",
+        cleaned.err
+    );
+    assert!(scene.worktree("a").join("vendor/x/f").exists());
 }

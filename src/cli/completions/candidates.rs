@@ -72,21 +72,21 @@ fn takes_task(command: &str) -> bool {
 type Candidates = Vec<CompletionCandidate>;
 
 fn run_names(current: &OsStr) -> Candidates {
-    RepoContext::open().map_or_else(
+    RepoContext::open_to_read().map_or_else(
         |_| Candidates::new(),
         |place| matching(runs_of(&place), current),
     )
 }
 
 fn task_names(current: &OsStr) -> Candidates {
-    RepoContext::open().map_or_else(
+    RepoContext::open_to_read().map_or_else(
         |_| Candidates::new(),
         |place| matching(tasks_of(&place), current),
     )
 }
 
 fn runs_and_tasks(current: &OsStr) -> Candidates {
-    let Ok(place) = RepoContext::open() else {
+    let Ok(place) = RepoContext::open_to_read() else {
         return Candidates::new();
     };
     let mut all = tasks_of(&place);
@@ -107,7 +107,7 @@ fn runs_and_branches(current: &OsStr) -> Candidates {
 }
 
 fn branches(current: &OsStr) -> Candidates {
-    let Ok(place) = RepoContext::open() else {
+    let Ok(place) = RepoContext::open_to_read() else {
         return Candidates::new();
     };
     let references = place.store.references("refs/heads/").unwrap_or_default();
@@ -118,7 +118,7 @@ fn branches(current: &OsStr) -> Candidates {
 }
 
 fn workers(current: &OsStr) -> Candidates {
-    let settings = match RepoContext::open() {
+    let settings = match RepoContext::open_to_read() {
         Ok(place) => config::load(&place.repo.top, None, &Overrides::default()),
         Err(_) => return Candidates::new(),
     };

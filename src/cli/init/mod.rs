@@ -39,7 +39,7 @@ pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     if args.print && RepoContext::open_if_any()?.is_none() {
         return run_in(args, &env::current_dir().unwrap_or_default(), ui);
     }
-    let repo = RepoContext::open()?.repo;
+    let repo = RepoContext::open_to_read()?.repo;
     run_in(args, &repo.top, ui)?;
     if !args.print {
         trust_new(&repo)?;

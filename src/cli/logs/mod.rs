@@ -40,7 +40,7 @@ pub(crate) struct LogsArgs {
 /// # Errors
 /// When the task has no log on this machine, or with --follow will never have one.
 pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
     let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;

@@ -165,7 +165,7 @@ pub(super) fn read(file: &Path) -> Result<String, CommandError> {
 
 /// Asks `gh` for issues; returns the name of the repository, and the list.
 fn issues(args: &ImportArgs) -> Result<(String, String), CommandError> {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let listed =
         Gh::find(&here.repo.top).and_then(|gh| gh.issues(&args.label, args.search.as_deref()));
     let text =

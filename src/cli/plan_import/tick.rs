@@ -34,7 +34,7 @@ struct Change {
 /// # Errors
 /// When no task of the run was imported, or a file no longer has its task. No file has changed then.
 pub(super) fn run(run: Option<&str>, dry_run: bool, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
+    let here = RepoContext::open_to_read()?;
     let run = here.find_and_announce_run(run, DefaultRun::Latest, ui)?;
     let state = here.read_state(&run)?;
     let mut finished = finished(&state, &run)?;

@@ -1,6 +1,7 @@
 //! `dispatch plugin`: makes dispatch usable from inside coding agents.
 
 mod content;
+mod created_files;
 mod registration;
 mod skill;
 
@@ -212,7 +213,11 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     }
     let question = format!("Install the plugin {}?", place.words());
     args.consent.confirm(ui, &question)?;
+    let before = created_files::existing(&place.root);
     let registered = register(&place, &new, ui);
+    let after = created_files::existing(&place.root);
+    let mut created = created_by(&skills);
+    created.extend(after.difference(&before).cloned());
     let failed_all = !new.is_empty() && registered.is_empty();
     let all: Vec<String> = known.into_iter().chain(registered).collect();
     // An unchanged skill gets a record with the new registrations, too.
@@ -224,7 +229,7 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     };
     for skill in skills.iter().filter(own) {
         skill
-            .write(SKILL, &all)
+            .write(SKILL, &all, &created)
             .map_err(|error| failed(&skill.shown, &error))?;
     }
     if failed_all {
@@ -235,6 +240,12 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     }
     ui.hint("start the agent again; `dispatch plugin uninstall` removes it");
     Ok(ExitStatus::Ok)
+}
+
+/// Lists the configuration files that registrations created.
+fn created_by(skills: &[InstalledSkill]) -> BTreeSet<String> {
+    let created = skills.iter().flat_map(InstalledSkill::created_files);
+    created.collect()
 }
 
 /// Returns the agents of the command line, or those that are installed.
@@ -376,7 +387,10 @@ fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
     }
     let question = format!("Remove the plugin {}?", place.words());
     args.consent.confirm(ui, &question)?;
+    let created = created_by(&skills);
     let left = unregister(&place, commands, ui);
+    created_files::remove_empty(&place.root, &created)
+        .map_err(|error| failed("the configuration of an agent", &error))?;
     remove_skills(&skills, &removed, &left)?;
     match left.is_empty() {
         true => Ok(ExitStatus::Ok),

@@ -3,6 +3,7 @@
 //! A record beside the skill holds the hash of what was written. A file that differs from it was
 //! changed by the user, and a file without a record is not dispatch's own: both are left alone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ struct Record {
     /// The agents whose registration was made with it.
     #[serde(default)]
     agents: Vec<String>,
+    /// The configuration files that their registrations created.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    created: BTreeSet<String>,
     /// The number of folders that were created for it: its own, and those above that were missing.
     #[serde(default)]
     folders: usize,
@@ -125,6 +129,13 @@ impl InstalledSkill {
             .unwrap_or_default()
     }
 
+    /// Lists the configuration files that registrations created.
+    pub(super) fn created_files(&self) -> BTreeSet<String> {
+        self.record()
+            .map(|record| record.created)
+            .unwrap_or_default()
+    }
+
     fn record(&self) -> Option<Record> {
         let text = fs::read(self.folder.join(RECORD)).ok()?;
         serde_json::from_slice(&text).ok()
@@ -134,7 +145,12 @@ impl InstalledSkill {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub(super) fn write(&self, text: &str, agents: &[String]) -> io::Result<()> {
+    pub(super) fn write(
+        &self,
+        text: &str,
+        agents: &[String],
+        created: &BTreeSet<String>,
+    ) -> io::Result<()> {
         let folders = match self.record() {
             Some(record) => record.folders,
             None => self.folders().filter(|folder| !folder.exists()).count(),
@@ -144,6 +160,7 @@ impl InstalledSkill {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hash: hash(text.as_bytes()),
             agents: agents.to_vec(),
+            created: created.clone(),
             folders,
         };
         // The record comes first: a skill without one counts as the user's.
@@ -266,7 +283,9 @@ mod tests {
         let (folder, skill) = place();
         assert_eq!(skill.shown, "~/.agents/skills/dispatch/SKILL.md");
         assert_eq!(skill.state("one").unwrap(), SkillState::Absent);
-        skill.write("one", &["codex".to_owned()]).unwrap();
+        skill
+            .write("one", &["codex".to_owned()], &BTreeSet::new())
+            .unwrap();
         assert_eq!(skill.state("one").unwrap(), SkillState::Current);
         assert_eq!(skill.state("two").unwrap(), SkillState::Outdated);
         assert_eq!(skill.agents(), ["codex"]);
@@ -277,7 +296,7 @@ mod tests {
     #[test]
     fn what_the_user_made_or_changed_is_told_apart() {
         let (_folder, skill) = place();
-        skill.write("one", &[]).unwrap();
+        skill.write("one", &[], &BTreeSet::new()).unwrap();
         fs::write(skill.folder.join(FILE), "mine").unwrap();
         assert_eq!(skill.state("one").unwrap(), SkillState::Changed);
         fs::remove_file(skill.folder.join(RECORD)).unwrap();
@@ -291,15 +310,15 @@ mod tests {
     #[test]
     fn folders_of_the_user_stay() {
         let (folder, skill) = place();
-        skill.write("one", &[]).unwrap();
+        skill.write("one", &[], &BTreeSet::new()).unwrap();
         let other = folder.path().join(".agents/skills/other");
         fs::create_dir(&other).unwrap();
         skill.remove().unwrap();
         assert!(other.is_dir() && !skill.folder.exists());
         // Even an empty one, unless it was created for the skill.
         fs::remove_dir(&other).unwrap();
-        skill.write("one", &[]).unwrap();
-        skill.write("two", &[]).unwrap();
+        skill.write("one", &[], &BTreeSet::new()).unwrap();
+        skill.write("two", &[], &BTreeSet::new()).unwrap();
         skill.remove().unwrap();
         assert!(other.parent().unwrap().is_dir() && !skill.folder.exists());
     }
@@ -313,7 +332,7 @@ mod tests {
         let link = folder.path().join(".agents/skills");
         std::os::unix::fs::symlink("../.claude/skills", &link).unwrap();
         for skill in [&claude, &skill] {
-            skill.write("one", &[]).unwrap();
+            skill.write("one", &[], &BTreeSet::new()).unwrap();
         }
         assert_eq!(skill.state("one").unwrap(), SkillState::Current);
         for skill in [&claude, &skill] {

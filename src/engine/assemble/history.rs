@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
 use crate::engine::assemble::replay::{Replay, Replayed, with_board};
 use crate::engine::assemble::step::Step;
+use crate::engine::assemble::trailers::with_trailers_as_stored;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::git::Store;
@@ -156,81 +157,5 @@ impl<'a> HistoryWriter<'a> {
         let attempt = self.state.task(task).deciding_attempt();
         let attempt = attempt.map_or(1, |attempt| attempt.number);
         self.context.trailers(task, attempt)
-    }
-}
-
-/// Adds trailers to a message in any encoding that extends ASCII, byte for byte.
-fn with_trailers_as_stored(message: &[u8], trailers: &str) -> Vec<u8> {
-    let chars = |bytes: &[u8]| -> String { bytes.iter().copied().map(char::from).collect() };
-    let text = with_trailers(&chars(message), &chars(trailers.as_bytes()));
-    let bytes = text.chars().map(|char| u8::try_from(char).unwrap_or(b'?'));
-    bytes.collect()
-}
-
-/// Adds trailers to a worker's message, behind its own trailers.
-fn with_trailers(message: &str, trailers: &str) -> String {
-    let message = message.trim_end_matches(|char: char| char.is_ascii_whitespace());
-    let is_trailer = |line: &str| {
-        line.split_once(": ").is_some_and(|(name, _)| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        })
-    };
-    let last = message.rsplit_once("\n\n").map(|(_, last)| last);
-    let has_trailers = last.is_some_and(|last| last.lines().all(is_trailer));
-    let known = |line: &&str| has_trailers && last.is_some_and(|last| last.contains(*line));
-    let new: Vec<&str> = trailers.lines().filter(|line| !known(line)).collect();
-    match (new.is_empty(), has_trailers) {
-        (true, _) => format!("{message}\n"),
-        (false, true) => format!("{message}\n{}\n", new.join("\n")),
-        (false, false) => format!("{message}\n\n{}\n", new.join("\n")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trailers_join_those_that_are_there_and_are_not_repeated() {
-        let ours = "Dispatch-Run: r\nDispatch-Task: 1 T1\n";
-        let add = |message: &str| with_trailers(message, ours);
-        insta::assert_snapshot!(add("Fix it\n"), @r"
-        Fix it
-
-        Dispatch-Run: r
-        Dispatch-Task: 1 T1
-        ");
-        insta::assert_snapshot!(add("Fix it\n\nSee: the notes\n\nand more\n"), @r"
-        Fix it
-
-        See: the notes
-
-        and more
-
-        Dispatch-Run: r
-        Dispatch-Task: 1 T1
-        ");
-        insta::assert_snapshot!(add("Fix it\n\nSigned-off-by: Ada <a@b>\n"), @r"
-        Fix it
-
-        Signed-off-by: Ada <a@b>
-        Dispatch-Run: r
-        Dispatch-Task: 1 T1
-        ");
-        assert_eq!(add(&add("Fix it")), add("Fix it"));
-    }
-
-    #[test]
-    fn the_bytes_of_a_message_stay_as_they_are() {
-        for message in [
-            &b"R\xe9sum\xe9\x85\n"[..],
-            "déjà\n".as_bytes(),
-            b"x\xff\xa0\n",
-        ] {
-            let added = with_trailers_as_stored(message, "Dispatch-Task: 1 É\n");
-            let trailers = "\n\nDispatch-Task: 1 É\n".as_bytes();
-            let kept = message.trim_ascii_end();
-            assert_eq!(added, [kept, trailers].concat());
-        }
     }
 }

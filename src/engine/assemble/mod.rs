@@ -39,6 +39,7 @@ pub(crate) mod history;
 pub(crate) mod integration_branch;
 mod replay;
 mod step;
+pub(crate) mod trailers;
 pub(crate) mod verify;
 
 use chain::Chain;

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
@@ -16,10 +17,11 @@ use crate::engine::attempt::job::base_file;
 use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
-use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
+use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
 
 /// The number of ignored files that a remark names.
@@ -76,7 +78,9 @@ pub(super) fn keep_commits_beside(
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, Some(result), "besides its change it left");
     search.left_checkouts(result)?;
-    search.stash()?;
+    if search.may_have_stash() {
+        search.stash()?;
+    }
     Ok(search.remarks)
 }
 
@@ -92,11 +96,16 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+        let of_set_up = StartingTree::read(&case.worktree).and_then(|start| start.head);
         Search {
             case,
             store,
             words,
-            kept: kept.into_iter().chain([case.base]).collect(),
+            kept: kept
+                .into_iter()
+                .chain([case.base])
+                .chain(of_set_up)
+                .collect(),
             remarks: Vec::new(),
         }
     }
@@ -116,7 +125,7 @@ impl<'a> Search<'a> {
         }
         let points = format!("--points-at={commit}");
         let format = "--format=%(refname:lstrip=2)";
-        let git = self.case.worktree.git();
+        let git = self.git()?;
         let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
         let place = match branch.lines().next() {
             Some(branch) => format!("on the branch {branch}"),
@@ -147,8 +156,14 @@ impl<'a> Search<'a> {
 
     /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
     fn may_have_left_checkouts(&self) -> bool {
-        let log = fs::read(self.case.worktree.admin.join("logs/HEAD"));
+        let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
         log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+    }
+
+    /// Returns `false` if there is no stash, where its log is a file.
+    fn may_have_stash(&self) -> bool {
+        let git_folder = &self.case.execution.context.repo.common;
+        git_folder.join("reftable").is_dir() || git_folder.join("logs/refs/stash").exists()
     }
 
     /// Returns `true` if the result has the same files, or a commit with the same change for each one
@@ -157,7 +172,7 @@ impl<'a> Search<'a> {
         if self.store.tree_of(commit)? == self.store.tree_of(result)? {
             return Ok(true);
         }
-        let git = self.case.worktree.git();
+        let git = self.git()?;
         let compared = git.line(&["cherry", &result.to_string(), &commit.to_string()])?;
         Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
     }
@@ -195,9 +210,14 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    fn git(&self) -> Result<Git, EngineError> {
+        let repo = &self.case.execution.context.repo;
+        Ok(repo.git_in(&self.case.worktree)?)
+    }
+
     /// Lists the commits in the log of a reference with their messages, the latest first.
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
-        let git = self.case.worktree.git();
+        let git = self.git()?;
         let format = "--format=%H %gs";
         let finished = git.finish(["log", "-g", format, reference, "--"])?;
         // Without the reference it fails, and there is nothing to list.
@@ -241,7 +261,7 @@ impl<'a> Search<'a> {
         let since = fs::metadata(base_file(&self.case.execution.folder()));
         let since = since.and_then(|meta| meta.modified()).ok();
         let links = links_in(&self.case.execution.context, &worktree.path);
-        let mut ignored = ignored_paths(worktree)?;
+        let mut ignored = ignored_paths(&self.case.execution.context.repo, worktree)?;
         ignored.retain(|path| !links.iter().any(|link| Path::new(link) == path));
         let found = repositories_below(&worktree.path, &ignored);
         if let Some((folder, why)) = &found.unread {
@@ -315,7 +335,7 @@ impl<'a> Search<'a> {
     fn commit_of(&self, paths: &[PathBuf], nested: &[PathBuf]) -> Result<Option<Oid>, EngineError> {
         let (case, worktree) = (self.case, &self.case.worktree);
         let index = worktree.admin.join("dispatch-ignored-index");
-        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let git = self.git()?.env("GIT_INDEX_FILE", index.as_os_str());
         git.run(&["read-tree", &case.base.to_string()])?;
         let mut add: Vec<OsString> = ["add", "--force", "--"].map(OsString::from).to_vec();
         let spec = |magic: &str, path: &PathBuf| {

@@ -17,6 +17,8 @@ use crate::failure::classify::classify_with;
 use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::exit_status;
 use crate::git::Store;
+use crate::git::refs::branch_ref;
+use crate::git::worktree::Head;
 use crate::merge::oid::Oid;
 use crate::model::failure::FailureClass;
 use crate::model::integration::CheckResult;
@@ -94,9 +96,23 @@ async fn keep(case: &Case) -> Result<Remains, EngineError> {
         let store = Store::open(&context.repo)?;
         fault::point("remains", "before they are kept");
         let (base, worktree) = (case.base, &case.worktree);
-        keep_remains(context, &store, spec.task, spec.attempt, base, worktree)
+        let remains = keep_remains(context, &store, spec.task, spec.attempt, base, worktree)?;
+        leave_on_branch(&case, &store, remains.commit)?;
+        Ok(remains)
     })
     .await
+}
+
+/// Leaves the worktree on its branch if the user's commits there could not be taken, so that the next
+/// one goes there, too.
+fn leave_on_branch(case: &Case, store: &Store, kept: Option<Oid>) -> Result<(), EngineError> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let branch = context.attempt_branch(spec.of());
+    let is_by_hand = spec.by_hand.is_some() && kept.is_some();
+    if is_by_hand && store.reference(&branch_ref(&branch))? == kept {
+        store.settle(&case.worktree, &Head::Branch(branch))?;
+    }
+    Ok(())
 }
 
 /// Describes the kept commit. Its size is only displayed, so errors are ignored.

@@ -18,6 +18,9 @@ use crate::merge::oid::Oid;
 use crate::model::plan::Produces;
 use crate::model::scope::{undeclared_paths, undeclared_sentence};
 
+/// The words of git about a nested repository that has no commit yet.
+const WITHOUT_COMMIT: &str = "' does not have a commit checked out";
+
 /// The work that an attempt offers if its checks pass.
 #[derive(Clone)]
 pub(super) struct Offer {
@@ -44,6 +47,7 @@ impl Offer {
             Ok(capture) => capture,
             Err(fact) => return Ok(Err(fact)),
         };
+        let head = work::head_of_work(&case.worktree, capture.head, case.base);
         let base_tree = store.tree_of(case.base)?;
         let work = without_set_up(store, &case.worktree, capture.tree)?;
         let mut remarks = work.remarks;
@@ -69,8 +73,8 @@ impl Offer {
             remarks.push(undeclared_sentence(&outside));
         }
         Ok(Ok(Offer {
-            is_committed: store.tree_of(capture.head)? == capture.tree,
-            head: capture.head,
+            is_committed: head == capture.head && store.tree_of(head)? == capture.tree,
+            head,
             tree,
             changed: !changes.is_empty(),
             remarks,
@@ -84,9 +88,9 @@ impl Offer {
 fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineError> {
     let capture = match work::capture(&case.execution.context, store, &case.worktree) {
         Err(CaptureError::Git(GitError::Failed { message, .. }))
-            if message.contains("does not have a commit checked out") =>
+            if message.contains(WITHOUT_COMMIT) =>
         {
-            return Ok(Err(Fact::EmbeddedRepository(message)));
+            return Ok(Err(Fact::EmbeddedRepository(repository_named_in(&message))));
         }
         other => other?,
     };
@@ -97,6 +101,13 @@ fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineEr
         return Ok(Err(Fact::BaseLost));
     }
     Ok(Ok(capture))
+}
+
+/// Returns the path that git names in `error: 'vendor/x/' does not have a commit checked out`.
+fn repository_named_in(message: &str) -> String {
+    let before = message.split(WITHOUT_COMMIT).next().unwrap_or_default();
+    let path = before.rsplit('\'').next().unwrap_or_default();
+    path.trim_end_matches('/').to_owned()
 }
 
 /// Keeps the commits of submodules, which would go with the worktree while the candidate names them.

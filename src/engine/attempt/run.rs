@@ -7,8 +7,10 @@ use crate::engine::attempt::aborted;
 use crate::engine::attempt::adopt::{adopt_worker, stop_worker};
 use crate::engine::attempt::execution::{Execution, Finished, Reached};
 use crate::engine::attempt::judge;
+use crate::engine::attempt::outside_changes::stops_run;
 use crate::engine::attempt::repeat::Repeats;
 use crate::engine::attempt::start::{Start, forget_start, start};
+use crate::engine::attempt::stash_uses::keep_uses;
 use crate::engine::attempt::watch::watch;
 use crate::engine::kernel::disk_space::{self, is_full};
 use crate::engine::kernel::message::Message;
@@ -18,6 +20,9 @@ use crate::model::outcome::{End, Outcome};
 
 /// Runs an attempt and posts its outcome.
 pub async fn run(execution: Execution) {
+    if stops_run(&execution).await {
+        return;
+    }
     let mut repeats = Repeats::default();
     let started = loop {
         match start(&execution).await {
@@ -59,11 +64,16 @@ pub async fn set_aside(execution: Execution) {
 }
 
 async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
+    if stops_run(&execution).await {
+        return;
+    }
     let Some(outcome) = outcome(&execution, result).await else {
         return;
     };
     let (task, attempt) = (execution.spec.task, execution.spec.attempt);
     fault::point("attempt", "judged");
+    // A trace that stays is read again, which is only slower.
+    let _ = keep_uses(&execution.folder());
     ports::release(&execution.context, task, attempt);
     execution.post(Message::Ended {
         task,

@@ -2,17 +2,25 @@
 //!
 //! All worktrees of a repository share one stash, so `git stash pop` takes the latest entry, whoever
 //! made it. git traces every command of a worker into a file of its attempt; the uses of the stash by
-//! all attempts, in the order of time, show which entry each command took.
+//! all attempts, in the order of time, show which entry each command took. Of a trace, which can be
+//! large, only these uses are kept once the worker has ended.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::spec::environment::git_trace;
+
+/// The file in an attempt's folder with the uses of the stash that its trace had.
+const USES: &str = "stash-uses";
 
 /// One use of the stash.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,8 +32,16 @@ struct StashUse {
     what: Use,
 }
 
+/// One use of the stash in the trace of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct TracedUse {
+    at: String,
+    what: Use,
+    worktree: PathBuf,
+}
+
 /// The effect of a use of the stash.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 enum Use {
     /// Adds an entry.
     Push,
@@ -33,6 +49,25 @@ enum Use {
     Take(usize, bool),
     /// Removes all entries.
     Clear,
+}
+
+/// Keeps the uses of the stash in the trace of an attempt, and removes the trace.
+///
+/// # Errors
+/// When they cannot be written; the trace stays then.
+pub(super) fn keep_uses(attempt: &Path) -> Result<(), EngineError> {
+    let trace = git_trace(attempt);
+    if !trace.exists() {
+        return Ok(());
+    }
+    let (file, uses) = (attempt.join(USES), traced_uses(attempt));
+    let failed = |error| EngineError::File(file.display().to_string(), error);
+    if !uses.is_empty() {
+        let text = serde_json::to_vec(&uses);
+        let text = text.map_err(|error| EngineError::Broken(error.to_string()))?;
+        files::replace(&file, &text).map_err(failed)?;
+    }
+    fs::remove_file(&trace).map_err(|error| EngineError::File(trace.display().to_string(), error))
 }
 
 /// Describes how the attempt and another one, or the user, got each other's stash entries; `None` if
@@ -102,16 +137,34 @@ fn sentence(verb: &str, is_own: bool, other: &Path) -> String {
 fn may_have_uses(attempt: &Path, own: &Path) -> bool {
     let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let began = modified(&super::job::base_file(own));
-    modified(&git_trace(attempt)).is_some_and(|written| began.is_none_or(|began| written >= began))
+    let mut files = [git_trace(attempt), attempt.join(USES)].into_iter();
+    files.any(|file| {
+        let written = modified(&file);
+        written.is_some_and(|written| began.is_none_or(|began| written >= began))
+    })
 }
 
-/// Reads the uses of the stash from the trace of an attempt: those that ended well, in the worktree if
-/// one is given. It holds one line of the trace at a time, and the commands that use the stash.
+/// Returns the uses of the stash by an attempt, in the worktree if one is given.
 fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
-    let Ok(trace) = fs::File::open(git_trace(attempt)) else {
-        return Vec::new();
+    let uses = traced_uses(attempt).into_iter();
+    let uses = uses.filter(|found| worktree.is_none_or(|path| path == found.worktree));
+    uses.map(|found| StashUse {
+        at: found.at,
+        by: attempt.to_owned(),
+        what: found.what,
+    })
+    .collect()
+}
+
+/// Reads the uses of the stash by an attempt: those that were kept, and those of its trace. It holds one
+/// line of the trace at a time, and the commands that use the stash.
+fn traced_uses(attempt: &Path) -> Vec<TracedUse> {
+    let kept = regular_file::read(&attempt.join(USES), RECORD_LIMIT).ok();
+    let kept = kept.and_then(|text| serde_json::from_slice(&text).ok());
+    let mut found: Vec<TracedUse> = kept.unwrap_or_default();
+    let Ok(trace) = regular_file::open(&git_trace(attempt)) else {
+        return found;
     };
-    let mut found = Vec::new();
     let mut commands: HashMap<String, Command> = HashMap::new();
     for line in BufReader::new(trace).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
@@ -134,14 +187,15 @@ fn uses_in(attempt: &Path, worktree: Option<&Path>) -> Vec<StashUse> {
             "cmd_name" => command.is_stash = text("name") == "stash",
             "def_repo" if event["repo"] == 1 => command.worktree = text("worktree"),
             "exit" => {
-                let is_here = worktree.is_none_or(|path| path == Path::new(&command.worktree));
                 let what = parse_use(&command.args);
-                let what = what.filter(|_| command.is_stash && is_here && event["code"] == 0);
-                found.extend(what.map(|what| StashUse {
+                let what = what.filter(|_| command.is_stash && event["code"] == 0);
+                let traced = what.map(|what| TracedUse {
                     at: text("time"),
-                    by: attempt.to_owned(),
                     what,
-                }));
+                    worktree: PathBuf::from(&command.worktree),
+                });
+                // A process that was killed in between has kept it already.
+                found.extend(traced.filter(|traced| !found.contains(traced)));
                 commands.remove(&text("sid"));
             }
             _ => {}

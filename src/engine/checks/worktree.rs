@@ -106,7 +106,7 @@ async fn run_checks(
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
     {
         // A full disk must not stop the run, which has to remove these files.
-        let _ = sweep(&worktree.git());
+        let _ = sweep(&context.repo.git_in(&worktree)?);
     }
     worktree.unlock();
     fault::point("check worktree", "unlocked");
@@ -182,7 +182,7 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
     else {
         return make(context, &path, &head);
     };
-    match refresh(&worktree, commit, &head) {
+    match refresh(context, &worktree, commit, &head) {
         Ok(()) => Ok(worktree),
         // A killed git or a check has broken the worktree.
         Err(_) => {
@@ -198,9 +198,14 @@ fn make(context: &Context, path: &Path, head: &Head) -> Result<Worktree, EngineE
     Ok(context.repo.add_worktree(path, head, &reason)?)
 }
 
-fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineError> {
+fn refresh(
+    context: &Context,
+    worktree: &Worktree,
+    commit: Oid,
+    head: &Head,
+) -> Result<(), EngineError> {
     worktree.verify()?;
-    let git = worktree.git();
+    let git = context.repo.git_in(worktree)?;
     git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
     sweep(&git)?;
     Ok(worktree.set_head(head)?)

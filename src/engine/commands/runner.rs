@@ -1,5 +1,6 @@
 //! Runs commands one after the other in a worktree, each contained like a worker.
 
+use crate::base::regular_file;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -211,8 +212,7 @@ pub fn write_label(place: &Path, command: &str) {
 
 /// Returns the failed tests of a JUnit file; none if there is no file.
 fn failed_tests(junit: &Path) -> Vec<String> {
-    let is_small = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.len() <= JUNIT_LIMIT);
-    let text = is_small(junit).then(|| fs::read(junit).ok()).flatten();
+    let text = regular_file::read(junit, JUNIT_LIMIT).ok();
     let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let tests = text.and_then(|text| parse_junit(&text)).unwrap_or_default();
     let failed = tests

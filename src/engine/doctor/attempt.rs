@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::base::regular_file;
 use crate::engine::EngineError;
 use crate::engine::attempt::job::recorded_base;
 use crate::engine::doctor::Problem;
@@ -127,7 +128,7 @@ impl Examiner<'_> {
 
     /// Finds a worktree whose links lead to the old path of the repository or of the worktree.
     fn moved_worktree(&self, place: &Path) -> Option<Problem> {
-        let text = fs::read_to_string(place.join(".git")).ok()?;
+        let text = regular_file::read_line(&place.join(".git")).ok()?;
         let admin = Path::new(text.trim_end().strip_prefix("gitdir: ")?);
         let entries = self.context.repo.common.join("worktrees");
         let worktree = Worktree {

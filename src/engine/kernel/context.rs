@@ -17,10 +17,11 @@ use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::exec::local::LocalExecutor;
 use crate::failure::patterns::Patterns;
-use crate::git::Repo;
 use crate::git::shared_state::{Reading, SharedStateReader};
+use crate::git::{GitError, Repo};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
+use crate::model::outside_changes::{SharedState, changes_of_programs};
 use crate::model::plan::{INTEGRATION, Plan};
 use crate::model::run::RunState;
 
@@ -52,6 +53,8 @@ pub struct Context {
     /// The conflict detector; created on first use.
     pub detector: Mutex<Option<Detector>>,
     shared_state: Mutex<SharedStateReader>,
+    /// The state when this process began to drive the run.
+    first_state: OnceLock<Arc<SharedState>>,
     stopping: AtomicBool,
     size: OnceLock<WorktreeSize>,
 }
@@ -88,6 +91,7 @@ impl Context {
             integration: Mutex::new(()),
             detector: Mutex::default(),
             shared_state: Mutex::new(shared_state),
+            first_state: OnceLock::new(),
             stopping,
             size: OnceLock::new(),
             layout,
@@ -123,9 +127,22 @@ impl Context {
     }
 
     /// Returns the state that all worktrees share, as it is now.
-    pub fn shared_state(&self) -> Reading {
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn shared_state(&self) -> Result<Reading, GitError> {
         let reader = self.shared_state.lock();
         reader.unwrap_or_else(PoisonError::into_inner).read()
+    }
+
+    /// Returns what git executes or reads and has changed since the first call.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn changed_programs(&self) -> Result<Vec<String>, GitError> {
+        let now = self.shared_state()?.state;
+        let first = self.first_state.get_or_init(|| Arc::clone(&now));
+        Ok(changes_of_programs(first, &now))
     }
 
     /// Stops the run: nothing new starts.

@@ -105,6 +105,14 @@ pub enum EngineError {
     /// A commit could not be signed although the user's git signs commits.
     #[error("a commit could not be signed ({0}; blocker)")]
     Unsigned(String),
+    /// Something that git executes or reads has changed while workers ran.
+    #[error("{} changed {since}, and git would use it; nothing was restored", changes.join(", "))]
+    SettingsChanged {
+        /// The changes, for display.
+        changes: Vec<String>,
+        /// The time, for display: `while #1 ran`.
+        since: String,
+    },
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),

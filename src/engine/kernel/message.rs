@@ -66,6 +66,8 @@ pub enum Message {
         /// The worktree is whole and starts from the right base.
         is_sound: bool,
     },
+    /// Something that git executes or reads has changed since the run was started or resumed.
+    SettingsChanged(Vec<String>),
     /// A warning for the user.
     Warning(String),
     /// A part of dispatch itself failed.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::{resolution_trailers, resolutions_paragraph};
+use crate::engine::assemble::trailers::with_trailers;
 use crate::engine::candidates::conflicts::verdict_on;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
@@ -184,7 +185,7 @@ fn message(
     let run = &state.run;
     let trailers = format!("Dispatch-Run: {run}\n{}", resolution_trailers(resolved));
     if let Some(text) = &options.message {
-        return format!("{}\n\n{trailers}", text.trim_end());
+        return with_trailers(text, &trailers);
     }
     let merged = state.integration.iter();
     let merged = merged.flat_map(|integration| &integration.merged);

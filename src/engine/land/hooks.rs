@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::process::is_executable;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -114,10 +115,7 @@ impl Hooks {
     ) -> Result<(Oid, String), LandError> {
         // git sets GIT_DIR for hooks. In a linked worktree a hook that changes its folder would
         // take that folder for the top one, without GIT_WORK_TREE.
-        let git = lock
-            .hold(worktree.git().with_hooks())
-            .env("GIT_DIR", worktree.admin.as_os_str())
-            .env("GIT_WORK_TREE", worktree.path.as_os_str());
+        let git = lock.hold(worktree.git().with_hooks());
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
         // HEAD names no branch until then: a set-up that commits must not move the user's.
         populate((context, cancel), worktree, tree)?;
@@ -138,7 +136,10 @@ impl Hooks {
             .parse()
             .map_err(|_| LandError::Engine(EngineError::Broken(staged)))?;
         let tree = without_brought(context, worktree, tree, staged)?;
-        Ok((tree, fs::read_to_string(&file).map_err(failed)?))
+        Ok((
+            tree,
+            regular_file::read_text(&file, RECORD_LIMIT).map_err(failed)?,
+        ))
     }
 
     fn run_one(&self, git: &Git, hook: &'static str, message: &Path) -> Result<(), LandError> {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::base::files::FileLock;
+use crate::base::regular_file::{self, LINE_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::sweep::sweep;
@@ -76,7 +78,7 @@ impl PlannerFolder {
             }
         };
         fault::point("planner", "with its worktree");
-        let differing = changed_files(&worktree, base)?;
+        let differing = changed_files(repo, &worktree, base)?;
         Ok(PlannerFolder {
             repo: repo.clone(),
             path: folder.keep(),
@@ -92,11 +94,11 @@ impl PlannerFolder {
     /// # Errors
     /// When git cannot read or write the worktree.
     pub(super) fn restore(&self, base: Oid) -> Result<Vec<String>, EngineError> {
-        let changed = changed_files(&self.worktree, base)?;
+        let changed = changed_files(&self.repo, &self.worktree, base)?;
         let changed: Vec<String> = changed.difference(&self.differing).cloned().collect();
         let head = Head::Detached(base);
         if !changed.is_empty() || self.worktree.head().as_ref() != Some(&head) {
-            let git = self.worktree.git();
+            let git = self.repo.git_in(&self.worktree)?;
             git.run(&["read-tree", "--reset", "-u", &base.to_string()])?;
             sweep(&git)?;
             self.worktree.set_head(&head)?;
@@ -114,8 +116,12 @@ impl PlannerFolder {
 }
 
 /// Lists the files of a worktree that differ from a commit, and those that it does not have.
-fn changed_files(worktree: &Worktree, base: Oid) -> Result<BTreeSet<String>, EngineError> {
-    let git = worktree.git();
+fn changed_files(
+    repo: &Repo,
+    worktree: &Worktree,
+    base: Oid,
+) -> Result<BTreeSet<String>, EngineError> {
+    let git = repo.git_in(worktree)?;
     let base = base.to_string();
     let modified = git.run(&["diff", "--name-only", "--no-renames", "-z", &base])?;
     let new = git.run(&["ls-files", "--others", "--exclude-standard", "-z"])?;
@@ -135,7 +141,7 @@ pub(super) fn remove(repo: &Repo, folder: &Path) -> Result<(), EngineError> {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
 
-    let recorded = fs::read(folder.join(WORKTREE)).unwrap_or_default();
+    let recorded = regular_file::read(&folder.join(WORKTREE), LINE_LIMIT).unwrap_or_default();
     let place = PathBuf::from(OsString::from_vec(recorded));
     if place.is_absolute() {
         match repo.find_worktree(&place) {
@@ -149,7 +155,7 @@ pub(super) fn remove(repo: &Repo, folder: &Path) -> Result<(), EngineError> {
     fault::point("planner", "without its worktree");
     let failed = |error| EngineError::File(folder.display().to_string(), error);
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(failed)?;
+        remove_own_folder(folder, 3).map_err(failed)?;
     }
     let _ = fs::remove_file(lock_of(folder));
     Ok(())

@@ -150,10 +150,11 @@ impl<'a> Planner<'a> {
         self.prompts.render(&input)?;
         let folder = PlannerFolder::create(self.repo, self.settings, self.prompts.base)?;
         let mut shared = SharedStateReader::new(self.repo, &self.settings.run.branch_prefix);
-        let before = shared.read().state;
+        let before = shared.read().map_err(EngineError::from)?.state;
         let answered = self.converse(&folder, request, input, watcher);
         let removed = folder.remove();
-        self.report_outside(&changes(&before, &shared.read().state), watcher)?;
+        let after = shared.read().map_err(EngineError::from)?.state;
+        self.report_outside(&changes(&before, &after), watcher)?;
         let answered = answered?;
         removed?;
         Ok(answered)

@@ -50,7 +50,14 @@ pub fn render_both_sides(repo: &Repo, sides: &BothSides) -> Result<String, Engin
 }
 
 fn diff(repo: &Repo, old: Oid, new: Oid, paths: &[RepoPath]) -> Result<String, EngineError> {
-    let args = ["diff", "--no-ext-diff", "--no-color", "--find-renames"].map(OsString::from);
+    let args = [
+        "diff",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        "--find-renames",
+    ]
+    .map(OsString::from);
     let commits = [old, new].map(|oid| OsString::from(oid.to_string()));
     let paths = paths.iter().map(|path| {
         let mut exact = OsString::from(":(top,literal)");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fs, io};
 
+use crate::base::regular_file;
 use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -169,7 +170,7 @@ fn ready_file(context: &Context, task: TaskNumber) -> PathBuf {
 
 /// Returns the tree of the untouched worktree; `None` until it is ready.
 pub(super) fn initial_tree(context: &Context, task: TaskNumber) -> Option<Oid> {
-    let text = fs::read_to_string(ready_file(context, task)).ok()?;
+    let text = regular_file::read_line(&ready_file(context, task)).ok()?;
     text.trim_end().parse().ok()
 }
 

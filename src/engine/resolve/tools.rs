@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::base::fault;
+use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder, population};
@@ -56,7 +58,7 @@ impl Tools<'_> {
         run.folder = self.run_folder().join("tool");
         let argv = filled(tool, &places);
         let ended = self.runtime.block_on(run.run_program(&argv))?;
-        let merged = match fs::read(&places.result) {
+        let merged = match regular_file::read(&places.result, RECORD_LIMIT) {
             _ if ended.result != CheckOutcome::Passed => Err(failure(&ended)),
             Ok(text) => Ok(text),
             Err(_) => Err("it wrote no result".to_owned()),
@@ -187,7 +189,7 @@ fn file_name(path: &RepoPath) -> &OsStr {
 }
 
 fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    match remove_own_folder(folder, 5) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }

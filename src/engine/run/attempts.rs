@@ -105,6 +105,13 @@ impl Attempts {
         self.starting += u64::from(progress == Some(Progress::Starting));
     }
 
+    /// Lists the tasks with live attempts, each once.
+    pub(super) fn tasks(&self) -> Vec<TaskNumber> {
+        let mut tasks: Vec<TaskNumber> = self.live.keys().map(|(task, _)| *task).collect();
+        tasks.dedup();
+        tasks
+    }
+
     /// Returns the number of live attempts.
     pub(super) fn count(&self) -> usize {
         self.live.len()

@@ -36,6 +36,7 @@ use crate::exec::StopSignal;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
+use crate::model::task_list::and_list;
 use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
 
@@ -216,6 +217,7 @@ impl Driver {
             }
             Message::ReuseChecked { of, is_sound } => self.attempts.reuse_checked(of, is_sound),
             Message::Broken(error) => self.shutdown.fail(error),
+            Message::SettingsChanged(changes) => self.settings_changed(changes, now),
             Message::Warning(text) => self.effects.push(Effect::Warn(text)),
             Message::Asked(request, reply) => self.answer(&request, reply, now),
             Message::Signal(request) => self.stop(request, now),
@@ -397,6 +399,19 @@ impl Driver {
         }
     }
 
+    /// Stops the run, because git would execute or read something that may be a worker's.
+    fn settings_changed(&mut self, changes: Vec<String>, now: Now) {
+        let since = match self.attempts.tasks().as_slice() {
+            [] => "while the run was driven".to_owned(),
+            tasks => format!("while {} ran", and_list(tasks)),
+        };
+        self.shutdown
+            .refuse(EngineError::SettingsChanged { changes, since });
+        if !self.shutdown.is_requested() {
+            self.stop(SignalRequest::Stop, now);
+        }
+    }
+
     /// Sends signals whose events are written; on a full disk they do not wait.
     fn send_signals(&mut self) {
         let written = match self.recorder.is_full() {
@@ -537,7 +552,11 @@ impl Driver {
             let is_busy = self.outbox.is_in_flight() || self.recorder.is_writing();
             let may_leave = self.shutdown.is_requested() && !is_busy;
             if (is_known && is_published) || may_leave {
-                self.effects.push(Effect::Leave(Leave::Ended(exit)));
+                let leave = match self.shutdown.take_failure() {
+                    Some(error) => Leave::Failed(error),
+                    None => Leave::Ended(exit),
+                };
+                self.effects.push(Effect::Leave(leave));
             }
             return;
         }

@@ -11,6 +11,7 @@ use crate::control::{ControlError, Server, control_socket};
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::known_settings;
 use crate::engine::kernel::message::{Message, Post};
 use crate::engine::kernel::signals::Signals;
 use crate::engine::publish::Publisher;
@@ -69,6 +70,12 @@ impl EventLoop<'_> {
         // Reading the sizes of a large tree takes a while.
         let shared = Arc::clone(&context);
         blocking(move || Ok(shared.size())).await?;
+        let shared = Arc::clone(&context);
+        blocking(move || {
+            shared.changed_programs()?;
+            known_settings::record(&shared.repo, &shared.run, &shared.shared_state()?.state)
+        })
+        .await?;
         let mut driver = Driver::new(
             Start {
                 settings: Arc::new(context.settings.clone()),
@@ -95,7 +102,12 @@ impl EventLoop<'_> {
             leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
-        finished(driver, leave)
+        // Live attempts go on under their shims.
+        let is_over = !has_live_attempts(driver.state());
+        let looked = is_over.then(|| refuse_or_forget(outside.context()));
+        let driven = finished(driver, leave)?;
+        looked.unwrap_or(Ok(()))?;
+        Ok(driven)
     }
 }
 
@@ -164,6 +176,22 @@ fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>
             return None;
         }
     }
+}
+
+fn has_live_attempts(state: &RunState) -> bool {
+    let mut tasks = state.tasks.iter();
+    tasks.any(|task| task.live_attempts().next().is_some())
+}
+
+/// Forgets the settings from before the workers, unless they have changed.
+fn refuse_or_forget(context: &Context) -> Result<(), EngineError> {
+    let changes = context.changed_programs()?;
+    if changes.is_empty() {
+        known_settings::forget(&context.repo, &context.run);
+        return Ok(());
+    }
+    let since = "while the run was driven".to_owned();
+    Err(EngineError::SettingsChanged { changes, since })
 }
 
 fn finished(driver: Driver, leave: Option<Leave>) -> Result<Driven, EngineError> {

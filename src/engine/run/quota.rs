@@ -1,8 +1,9 @@
 //! Measures the disk use of dispatch in a repository against the user's limits.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -14,8 +15,7 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::shortage::{KeptWorktree, Resource, Shortage};
-use crate::model::task_state::TaskPhase;
-use crate::model::task_state::TaskState;
+use crate::model::task_state::{TaskPhase, TaskState};
 
 /// Returns the user's limit that one more worktree would exceed. Measuring reads every folder, so
 /// it runs in the background.
@@ -72,16 +72,29 @@ pub fn removable(
     state: &RunState,
 ) -> Result<Result<Worktree, Vec<KeptWorktree>>, EngineError> {
     let store = Store::open(&context.repo)?;
-    let mut kept = Vec::new();
-    for (_, worktree) in worktrees_of(context, state, |task| task.phase == TaskPhase::Done) {
-        match unsaved_work(context, &store, state, &worktree)? {
-            None => return Ok(Ok(worktree)),
-            Some(reason) => kept.push(kept_worktree(&worktree, reason)),
+    // One list for all tasks: most of their worktrees have been removed.
+    let existing = context.repo.worktrees().into_iter();
+    let existing = existing.filter(Worktree::exists);
+    let existing: HashMap<PathBuf, Worktree> = existing
+        .map(|worktree| (worktree.path.clone(), worktree))
+        .collect();
+    let of_tasks = |is_wanted: fn(&TaskState) -> bool| {
+        let attempts = attempts_by_end(state, is_wanted).into_iter();
+        attempts.filter_map(|(task, attempt)| {
+            let path = context.recorded_worktree(&attempt.worktree);
+            Some((task, existing.get(&path)?))
+        })
+    };
+    let mut kept: Vec<KeptWorktree> = Vec::new();
+    for (_, worktree) in of_tasks(|task| task.phase == TaskPhase::Done) {
+        match unsaved_work(context, &store, state, worktree)? {
+            None => return Ok(Ok(worktree.clone())),
+            Some(reason) => kept.push(kept_worktree(worktree, reason)),
         }
     }
-    for (task, worktree) in worktrees_of(context, state, |task| task.phase != TaskPhase::Done) {
+    for (task, worktree) in of_tasks(|task| task.phase != TaskPhase::Done) {
         let reason = format!("has the work of {task}, which has not passed");
-        kept.push(kept_worktree(&worktree, reason));
+        kept.push(kept_worktree(worktree, reason));
     }
     Ok(Err(kept))
 }
@@ -93,12 +106,12 @@ fn kept_worktree(worktree: &Worktree, reason: String) -> KeptWorktree {
     }
 }
 
-/// Returns the existing worktrees of some tasks, those of the attempts that ended first in front.
-fn worktrees_of(
-    context: &Context,
+/// Returns the ended attempts at some tasks, those that ended first in front; of the attempts in one
+/// worktree only one.
+fn attempts_by_end(
     state: &RunState,
     is_wanted: impl Fn(&TaskState) -> bool,
-) -> Vec<(TaskNumber, Worktree)> {
+) -> Vec<(TaskNumber, &Attempt)> {
     let tasks = state.plan.tasks().iter().map(|task| task.number);
     let tasks = tasks.filter(|task| is_wanted(state.task(*task)));
     let mut attempts: Vec<(TaskNumber, &Attempt)> = tasks
@@ -109,12 +122,7 @@ fn worktrees_of(
         .filter(|(_, attempt)| attempt.outcome.is_some())
         .collect();
     attempts.sort_by_key(|(_, attempt)| attempt.ended);
-    let mut found: Vec<(TaskNumber, Worktree)> = Vec::new();
-    for (task, attempt) in attempts {
-        let path = context.recorded_worktree(&attempt.worktree);
-        let worktree = context.repo.find_worktree(&path).filter(Worktree::exists);
-        let is_known = found.iter().any(|(_, known)| known.path == path);
-        found.extend(worktree.filter(|_| !is_known).map(|found| (task, found)));
-    }
-    found
+    let mut seen = HashSet::new();
+    attempts.retain(|(_, attempt)| seen.insert(&attempt.worktree));
+    attempts
 }

@@ -22,6 +22,8 @@ pub(super) struct Shutdown {
     assembly_signal: Option<StopSignal>,
     /// A failure of dispatch itself, with which the loop ends.
     failure: Option<EngineError>,
+    /// A refusal to go on, with which the loop ends once the workers have been stopped.
+    refusal: Option<EngineError>,
 }
 
 /// The step of stopping that a signal causes.
@@ -57,6 +59,7 @@ impl Shutdown {
             background: background.into_iter().collect(),
             assembly_signal: None,
             failure: None,
+            refusal: None,
         }
     }
 
@@ -97,6 +100,11 @@ impl Shutdown {
         self.failure.get_or_insert(error);
     }
 
+    /// Stores the error with which the loop ends once the workers have been stopped.
+    pub(super) fn refuse(&mut self, error: EngineError) {
+        self.refusal.get_or_insert(error);
+    }
+
     /// Returns `true` if the loop is to end with an error.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
@@ -104,7 +112,7 @@ impl Shutdown {
 
     /// Takes the error with which the loop ends.
     pub(super) fn take_failure(&mut self) -> Option<EngineError> {
-        self.failure.take()
+        self.failure.take().or_else(|| self.refusal.take())
     }
 
     /// Returns `true` if only background tasks are left and another process can drive them: only

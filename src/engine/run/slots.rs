@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::files::FileLock;
+use crate::base::regular_file;
 use crate::engine::kernel::context::Context;
 use crate::exec::JobStatus;
 
@@ -51,7 +52,7 @@ pub fn take(context: &Context, limit: usize, folder: &Path) -> io::Result<Option
 }
 
 fn worker_of(slot: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(slot).ok()?;
+    let text = regular_file::read_line(slot).ok()?;
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
 

@@ -6,12 +6,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::files::{self, open_nonblocking};
+use crate::base::files;
 use crate::base::pack::Pack as _;
+use crate::base::regular_file;
 use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
@@ -26,6 +27,7 @@ const LIMIT: u64 = 256 << 20;
 /// The cached state of one run.
 #[derive(Debug)]
 pub(super) struct StateCache {
+    repo: Repo,
     folder: PathBuf,
     run: RunId,
 }
@@ -34,6 +36,7 @@ impl StateCache {
     /// Uses the cache of a run of this repository.
     pub(super) fn new(repo: &Repo, run: &RunId) -> StateCache {
         StateCache {
+            repo: repo.clone(),
             folder: repo.dispatch_folder().join("cache/states"),
             run: run.clone(),
         }
@@ -41,13 +44,7 @@ impl StateCache {
 
     /// Loads the cached state, with the commit of the journal after which it was the state.
     pub(super) fn load(&self) -> Option<(Oid, RunState)> {
-        let file = open_nonblocking(&self.path()).ok()?;
-        let about = file.metadata().ok()?;
-        if !about.is_file() || about.len() > LIMIT {
-            return None;
-        }
-        let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
-        file.take(LIMIT).read_to_end(&mut content).ok()?;
+        let content = regular_file::read(&self.path(), LIMIT).ok()?;
         let end = content.iter().position(|byte| *byte == b'\n')?;
         let (head, body) = (&content[..end], &content[end + 1..]);
         let tip = std::str::from_utf8(head).ok()?.rsplit(' ').next()?;
@@ -86,7 +83,18 @@ impl StateCache {
     fn head(&self, tip: Oid, body: &[u8]) -> String {
         let (version, sources) = (env!("CARGO_PKG_VERSION"), env!("DISPATCH_SOURCES"));
         let (run, sum) = (&self.run, checksum(body));
-        format!("dispatch-state {version}-{sources} {run} {sum:016x} {tip}")
+        let code = self.repo.user_key().map(|key| {
+            let sum = sum.to_be_bytes();
+            key.code(&[
+                b"state",
+                run.as_str().as_bytes(),
+                tip.to_string().as_bytes(),
+                &sum,
+                body,
+            ])
+        });
+        let code = code.unwrap_or_else(|| "-".to_owned());
+        format!("dispatch-state {version}-{sources} {run} {sum:016x} {code} {tip}")
     }
 }
 

@@ -5,6 +5,7 @@
 //! settings that a repository brought calls [`require`] first.
 
 pub mod folder;
+mod own_commit;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::config::{FILE_NAME, Settings};
 use crate::engine::EngineError;
 use crate::git::Repo;
 use folder::{Record, TrustFolder};
+use own_commit::is_committed_here;
 
 /// The consent to the settings of a repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +23,8 @@ pub enum Consent {
     NotNeeded,
     /// The user gave it, or trusts the folder of the repository.
     Given,
+    /// The user committed them here before the first run.
+    CommittedHere,
     /// The user has not seen them yet.
     Missing,
     /// The user agreed to an earlier text of the file.
@@ -33,7 +37,10 @@ pub enum Consent {
 impl Consent {
     /// Returns `true` if everything that the settings name may run.
     pub fn is_enough(&self) -> bool {
-        matches!(self, Consent::NotNeeded | Consent::Given)
+        matches!(
+            self,
+            Consent::NotNeeded | Consent::Given | Consent::CommittedHere
+        )
     }
 }
 
@@ -48,10 +55,12 @@ pub fn consent(repo: &Repo, settings: &Settings) -> Result<Consent, EngineError>
     if is_in_trusted_folder(repo, settings) {
         return Ok(Consent::Given);
     }
-    let Some(folder) = TrustFolder::of_user() else {
-        return Ok(Consent::Missing);
+    let record = match TrustFolder::of_user() {
+        Some(folder) => folder.read(&repo.common)?,
+        None => None,
     };
-    Ok(match folder.read(&repo.common)? {
+    Ok(match record {
+        None if is_committed_here(repo, &brought.text)? => Consent::CommittedHere,
         None => Consent::Missing,
         Some(record) if record.text == brought.text => Consent::Given,
         Some(record) => Consent::Outdated {
@@ -60,7 +69,8 @@ pub fn consent(repo: &Repo, settings: &Settings) -> Result<Consent, EngineError>
     })
 }
 
-/// Refuses settings of a repository that the user has not agreed to.
+/// Refuses settings of a repository that the user has not agreed to. Those that the user committed
+/// before the first run are recorded, so that a later change asks.
 ///
 /// # Errors
 /// When consent is missing, or the state folder cannot be read.
@@ -68,6 +78,12 @@ pub fn require(repo: &Repo, settings: &Settings) -> Result<(), EngineError> {
     let consent = consent(repo, settings)?;
     match consent {
         Consent::NotNeeded | Consent::Given => Ok(()),
+        Consent::CommittedHere => {
+            let folder = TrustFolder::of_user().zip(settings.brought.as_ref());
+            folder.map_or(Ok(()), |(folder, brought)| {
+                folder.write(&Record::new(&repo.common, &brought.text))
+            })
+        }
         Consent::Missing | Consent::Outdated { .. } => Err(EngineError::Untrusted {
             file: FILE_NAME,
             changed: consent != Consent::Missing,

@@ -143,7 +143,14 @@ fn judge_input(
 }
 
 fn diff(context: &Context, base: Oid, candidate: Oid) -> Result<String, EngineError> {
-    let args = ["diff", "--no-ext-diff", "--no-color", "--find-renames"].map(OsString::from);
+    let args = [
+        "diff",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        "--find-renames",
+    ]
+    .map(OsString::from);
     let commits = [base, candidate].map(|oid| OsString::from(oid.to_string()));
     let end = [OsString::from("--")];
     let args: Vec<OsString> = args.into_iter().chain(commits).chain(end).collect();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::ansi::strip_escapes;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::commands::runner::end_job;
 use crate::engine::kernel::blocking::blocking;
@@ -96,7 +97,7 @@ impl Question<'_> {
         let folder = self.folder();
         let failed = |error| EngineError::File(folder.display().to_string(), error);
         if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(failed)?;
+            remove_own_folder(&folder, 4).map_err(failed)?;
         }
         fs::create_dir_all(&folder).map_err(failed)?;
         let prompt_file = folder.join(PROMPT_FILE);

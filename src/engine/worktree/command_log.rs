@@ -1,8 +1,8 @@
 //! Reads and writes the logs of set-up and teardown commands.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::regular_file;
 use crate::engine::commands::runner::{COMMAND, write_label};
 use crate::engine::kernel::context::Context;
 use crate::exec::log;
@@ -38,7 +38,7 @@ pub fn teardown_folder(repo: &Repo, run: &RunId, worktree: &Path) -> PathBuf {
 /// Reads the logs in such a folder, in the order in which the commands ran.
 pub fn read_logs(folder: &Path) -> Vec<CommandLog> {
     let read = |place: PathBuf| CommandLog {
-        command: fs::read_to_string(place.with_extension(COMMAND)).unwrap_or_default(),
+        command: regular_file::read_line(&place.with_extension(COMMAND)).unwrap_or_default(),
         output: log::read(&place).unwrap_or_default(),
     };
     log_folders(folder).into_iter().map(read).collect()

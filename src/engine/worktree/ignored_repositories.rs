@@ -9,9 +9,10 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::git::GitError;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::submodules::is_repository;
 use crate::git::worktree::Worktree;
+use crate::git::{GitError, Repo};
 
 /// A repository in an ignored folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,7 +52,7 @@ impl Found {
 ///
 /// # Errors
 /// When git cannot read the worktree.
-pub fn ignored_paths(worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
+pub fn ignored_paths(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
     let list = [
         "ls-files",
         "--others",
@@ -60,7 +61,7 @@ pub fn ignored_paths(worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
         "--directory",
         "-z",
     ];
-    let listed = worktree.git().run(&list)?;
+    let listed = repo.git_in(worktree)?.run(&list)?;
     let entries = listed
         .split(|byte| *byte == 0)
         .filter(|entry| !entry.is_empty());
@@ -156,7 +157,7 @@ fn read_folder(folder: &Path) -> std::io::Result<Names> {
 
 /// Follows the file `.git` of a linked worktree, or of a repository with a separate git folder.
 fn linked_git_dir(folder: &Path) -> Option<PathBuf> {
-    let text = fs::read(folder.join(".git")).ok()?;
+    let text = regular_file::read(&folder.join(".git"), LINE_LIMIT).ok()?;
     let path = text.strip_prefix(b"gitdir: ")?.trim_ascii_end();
     let git_dir = folder.join(OsStr::from_bytes(path)).canonicalize().ok()?;
     git_dir.join("HEAD").exists().then_some(git_dir)

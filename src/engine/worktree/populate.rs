@@ -91,7 +91,7 @@ impl Population<'_> {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
             let tree = self.tree.to_string();
             blocking(move || {
-                let git = worktree.git();
+                let git = context.repo.git_in(&worktree)?;
                 git.run(&["read-tree", "--reset", "-u", &tree])?;
                 sweep(&git)?;
                 link(&context, &worktree.path)

@@ -6,8 +6,9 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::submodules::{keep_nested, keep_submodules, nested_repositories};
-use crate::engine::worktree::work::{capture, without_set_up};
+use crate::engine::worktree::work::{capture, head_of_work, without_set_up};
 use crate::git::commit::{By, NewCommit};
+use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::merge::change::Change;
@@ -57,7 +58,10 @@ pub fn keep_remains(
 ) -> Result<Remains, EngineError> {
     let captured = capture(context, store, worktree)?;
     let tree = without_set_up(store, worktree, captured.tree)?.tree;
-    let mut tip = captured.head;
+    let mut tip = head_of_work(worktree, captured.head, base);
+    if tip != captured.head {
+        take_off_branch(store, worktree, captured.head, base)?;
+    }
     if tree != store.tree_of(tip)? {
         let trailers = context.trailers(task, attempt);
         tip = store.write_commit(&NewCommit {
@@ -86,6 +90,21 @@ pub fn keep_remains(
         commit: Some(tip),
         remarks,
     })
+}
+
+/// Moves the branch of an attempt back to its base, from a commit that set-up made there.
+fn take_off_branch(
+    store: &Store,
+    worktree: &Worktree,
+    commit: Oid,
+    base: Oid,
+) -> Result<(), EngineError> {
+    let Some(Head::Branch(branch)) = worktree.head() else {
+        return Ok(());
+    };
+    store.settle(worktree, &Head::Detached(base))?;
+    let why = "dispatch: without set-up";
+    Ok(store.move_reference(&branch_ref(&branch), commit, base, why)?)
 }
 
 /// Keeps the commits in submodules and nested repositories. One that cannot be kept is a remark: its

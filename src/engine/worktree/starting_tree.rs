@@ -17,7 +17,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,6 +24,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::git::Store;
 use crate::git::blob_merge::MergePredictor;
@@ -45,11 +45,14 @@ type Changed = (RepoPath, Option<(u32, Oid)>, Option<(u32, Oid)>);
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StartingTree {
     /// The tree of its base.
-    base: Oid,
+    pub base: Oid,
     /// The changes from the base to the tree after set-up.
     changes: Vec<Changed>,
     /// Paths that git ignored; a folder ends in a slash and stands for everything in it.
     ignored: Vec<RepoPath>,
+    /// The commit that set-up left as HEAD.
+    #[serde(default)]
+    pub head: Option<Oid>,
     /// The time of the record, by the clock of the file system: seconds and nanoseconds.
     at: (i64, i64),
 }
@@ -93,7 +96,8 @@ impl StartingTree {
         let record = StartingTree {
             base,
             changes: changes.into_iter().map(changed).collect(),
-            ignored: ignored_paths(worktree)?,
+            ignored: ignored_paths(store, worktree)?,
+            head: Some(captured.head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
         let text =
@@ -103,7 +107,7 @@ impl StartingTree {
 
     /// Reads the record of a worktree; `None` for one without set-up and copies.
     pub fn read(worktree: &Worktree) -> Option<StartingTree> {
-        let text = fs::read(worktree.admin.join(FILE)).ok()?;
+        let text = regular_file::read(&worktree.admin.join(FILE), RECORD_LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -279,7 +283,7 @@ fn entry((mode, oid): (u32, Oid)) -> Entry {
 }
 
 /// Lists the paths that git ignores in a worktree, whole folders as one.
-fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
+fn ignored_paths(store: &Store, worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
     let args = [
         "ls-files",
         "-z",
@@ -288,7 +292,7 @@ fn ignored_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
         "--exclude-standard",
         "--directory",
     ];
-    let output = worktree.git().run(&args)?;
+    let output = store.git_in(worktree)?.run(&args)?;
     let paths = output.split(|byte| *byte == 0);
     let paths = paths.filter(|path| !path.is_empty());
     Ok(paths.map(RepoPath::new).collect())

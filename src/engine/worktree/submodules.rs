@@ -196,7 +196,7 @@ fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
-    let found = repositories_below(&worktree.path, &ignored_paths(worktree)?);
+    let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
     for found in &found.repositories {
         let repository = ignored_repository(context, found.clone());
         let shown = repository.shown();
@@ -305,8 +305,8 @@ fn new_link(change: &Change) -> Option<(&Path, Oid)> {
     Some((path, entry.oid))
 }
 
-/// Returns a remark on each branch or stash entry of a submodule whose commits its HEAD does not
-/// contain, so that no result names them.
+/// Returns a remark on each branch, stash entry or annotated tag of a submodule whose commits its HEAD
+/// does not contain, so that no result names them.
 fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<String>, GitError> {
     let head = submodule.head()?;
     let named = submodule.named_commits()?.into_iter();
@@ -314,9 +314,12 @@ fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<S
     let shown = submodule.shown();
     let store = shell_path(&submodule.store);
     let remark = |(name, commit): (String, Oid)| {
-        let what = match name.strip_prefix("refs/heads/") {
-            Some(branch) => format!("the branch {branch}"),
-            None => "a stash entry".to_owned(),
+        let what = if let Some(branch) = name.strip_prefix("refs/heads/") {
+            format!("the branch {branch}")
+        } else if let Some(tag) = name.strip_prefix("refs/tags/") {
+            format!("the tag {tag}")
+        } else {
+            "a stash entry".to_owned()
         };
         format!(
             "the submodule {shown} has {what}, which the result does not name; it is kept below \

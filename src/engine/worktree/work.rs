@@ -37,6 +37,15 @@ pub fn without_set_up(store: &Store, worktree: &Worktree, tree: Oid) -> Result<W
     }
 }
 
+/// Returns the last commit of an attempt's work: its HEAD, or its base while HEAD is a commit that
+/// set-up made.
+pub fn head_of_work(worktree: &Worktree, head: Oid, base: Oid) -> Oid {
+    match StartingTree::read(worktree) {
+        Some(start) if start.head == Some(head) => base,
+        _ => head,
+    }
+}
+
 /// Returns `true` if the worktree has work that is not in HEAD.
 ///
 /// # Errors
@@ -52,5 +61,9 @@ pub fn is_uncommitted(
     };
     let captured = capture(context, store, worktree)?;
     let work = start.work_in(store, &worktree.path, captured.tree)?;
-    Ok(work.tree != store.tree_of(captured.head)?)
+    let committed = match start.head == Some(captured.head) {
+        true => start.base,
+        false => store.tree_of(captured.head)?,
+    };
+    Ok(work.tree != committed)
 }

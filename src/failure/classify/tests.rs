@@ -111,7 +111,7 @@ fn the_state_of_the_work_is_logic() {
     ]), @r"
     logic | the work does not contain the commit it started from; it is kept | the history of the work
     logic | a merge or rebase was left unfinished; the work is kept | the state of the worktree
-    logic | vendor/x is a nested repository, whose content git would drop | the content of the worktree
+    logic | vendor/x is a nested repository, whose content git would drop: remove vendor/x/.git to keep its files, add vendor/x to .gitignore, or declare it as a submodule | the content of the worktree
     logic | check `npm test` failed | a failed check
     logic | no change | no change in the worktree
     ");

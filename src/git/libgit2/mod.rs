@@ -10,6 +10,7 @@ use git2::{
 };
 
 use crate::base::files;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::backend::{Backend, Header, ObjectKind};
 use crate::git::store_error::StoreError;
 use crate::merge::answer::Lineage;
@@ -280,7 +281,7 @@ fn disable_strict_checks() {
 fn durable_config(folder: &Path) -> std::io::Result<PathBuf> {
     let file = folder.join("durable.gitconfig");
     let content = b"[core]\n\tfsyncObjectFiles = true\n";
-    if std::fs::read(&file).is_ok_and(|found| found == content) {
+    if regular_file::read(&file, LINE_LIMIT).is_ok_and(|found| found == content) {
         return Ok(file);
     }
     std::fs::create_dir_all(folder)?;

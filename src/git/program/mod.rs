@@ -53,10 +53,7 @@ pub(super) struct Program {
 impl Program {
     /// Uses a git folder.
     pub(super) fn new(folder: &Path, format: ObjectFormat, sessions: &Arc<Sessions>) -> Program {
-        // libgit2 does not honour `refs/replace` either; what does looks for it.
-        let git = Git::at(folder)
-            .env("GIT_DIR", folder.as_os_str())
-            .env("GIT_NO_REPLACE_OBJECTS", "1");
+        let git = Git::at(folder).env("GIT_DIR", folder.as_os_str());
         Program {
             git,
             folder: folder.to_owned(),

@@ -71,7 +71,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
             .next("run_status shows its status")
     })?;
     let (from, to) = (change.from.to_string(), change.to.to_string());
-    let mut args = vec!["diff", "--no-ext-diff", "--find-renames"];
+    let mut args = vec!["diff", "--no-ext-diff", "--no-textconv", "--find-renames"];
     if input.stat {
         args.push("--stat");
     }

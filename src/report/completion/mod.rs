@@ -8,7 +8,7 @@ pub mod next_steps;
 
 use std::collections::BTreeMap;
 
-use crate::base::text::clip;
+use crate::base::text::{clip, one_line};
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::class::{Class, HunkClass};
 use crate::model::bill::Bill;
@@ -175,6 +175,25 @@ impl Completion {
             });
         }
         self.add_remarks(task, outcome);
+        self.add_failed_take(state, task.number);
+    }
+
+    /// Adds the commits made by hand that could not be taken, with the output of the check.
+    fn add_failed_take(&mut self, state: &RunState, task: TaskNumber) {
+        let Some((commit, failure, output)) = state.task(task).failed_take() else {
+            return;
+        };
+        let output = output.filter(|output| !output.is_empty());
+        let output = output.map_or_else(String::new, |output| format!(": {}", one_line(output)));
+        self.issues.push(Remark {
+            task,
+            author: "Dispatch".to_owned(),
+            text: format!(
+                "kept the earlier result of {task}, because commit {} was not taken: {}{output}",
+                commit.short(),
+                failure.message
+            ),
+        });
     }
 
     fn add_remarks(&mut self, task: &Task, outcome: &Outcome) {

@@ -8,7 +8,7 @@ use crate::model::fixture::RunFixture;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;
 use crate::model::task_state::TaskPhase;
-use crate::schedule::tests::Game;
+use crate::schedule::tests::game::Game;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 use crate::schedule::{Action, Limits};
 

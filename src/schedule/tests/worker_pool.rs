@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::schedule::Limits;
-use crate::schedule::tests::{play, play_with};
+use crate::schedule::tests::game::{play, play_with};
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// Plays a script in which `claude` does task `a`, and so on, with these profiles.
