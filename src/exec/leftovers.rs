@@ -87,7 +87,9 @@ pub fn kill_orphans(folder: &Path) -> Result<Vec<String>, ExecError> {
     if system::is_subreaper() {
         names.extend(record.shim.start.map(kill_adopted).unwrap_or_default());
     }
-    record.tmp.as_deref().map(remove_temporary);
+    if let Some(tmp) = &record.tmp {
+        remove_temporary(tmp);
+    }
     Ok(names)
 }
 
