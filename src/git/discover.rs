@@ -9,8 +9,8 @@ use crate::base::files;
 use crate::base::text::one_line;
 use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
-use crate::git::irregular_file;
 use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
+use crate::git::irregular_file;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 

@@ -81,7 +81,6 @@ fn is_irregular(path: &Path) -> bool {
 mod tests {
     use std::fs;
 
-    use super::*;
     use crate::base::process::Program;
     use crate::git::{Git, Repo, Store};
 
@@ -93,7 +92,12 @@ mod tests {
             .unwrap();
         let repo = Repo::discover(top.path()).unwrap();
         let store = Store::open(&repo).unwrap();
-        for name in ["config", "packed-refs", "info/attributes", "refs/dispatch/runs/x"] {
+        for name in [
+            "config",
+            "packed-refs",
+            "info/attributes",
+            "refs/dispatch/runs/x",
+        ] {
             let file = repo.common.join(name);
             let saved = fs::read(&file).ok();
             let _ = fs::remove_file(&file);

@@ -385,13 +385,25 @@ fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
             "G=$(git rev-parse --git-common-dir); rm -f $G/{place}; mkdir -p $G/info; mkfifo $G/{place}"
         );
         let ended = scene.run(&plan(&[&command]), &[]).expect(1);
-        let name = place.rsplit('/').next().unwrap().replace("$DISPATCH_RUN", "");
+        let name = place
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .replace("$DISPATCH_RUN", "");
         let said = format!("{name}, which is not a file");
         let of_journal = name.is_empty() && ended.err.contains("is not a file");
-        assert!(ended.err.contains(&said) || of_journal, "{place}\n{}", ended.err);
+        assert!(
+            ended.err.contains(&said) || of_journal,
+            "{place}\n{}",
+            ended.err
+        );
         for command in [&["status"][..], &["resume"], &["land", "--yes"]] {
             let refused = scene.dispatch(command).expect(1);
-            assert!(refused.err.contains("is not a file"), "{place} {command:?}\n{}", refused.err);
+            assert!(
+                refused.err.contains("is not a file"),
+                "{place} {command:?}\n{}",
+                refused.err
+            );
         }
     }
 }
