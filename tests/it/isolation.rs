@@ -371,3 +371,39 @@ fn workers_under_way_are_stopped_when_another_changes_what_git_executes() {
     assert_ne!(board["tasks"][0]["status"], "DONE");
     drop(gate);
 }
+
+#[test]
+fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
+    for place in [
+        "config",
+        "packed-refs",
+        "info/exclude",
+        "refs/dispatch/runs/$DISPATCH_RUN",
+    ] {
+        let scene = Scene::new();
+        let command = format!(
+            "G=$(git rev-parse --git-common-dir); rm -f $G/{place}; mkdir -p $G/info; mkfifo $G/{place}"
+        );
+        let ended = scene.run(&plan(&[&command]), &[]).expect(1);
+        let name = place
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .replace("$DISPATCH_RUN", "");
+        let said = format!("{name}, which is not a file");
+        let of_journal = name.is_empty() && ended.err.contains("is not a file");
+        assert!(
+            ended.err.contains(&said) || of_journal,
+            "{place}\n{}",
+            ended.err
+        );
+        for command in [&["status"][..], &["resume"], &["land", "--yes"]] {
+            let refused = scene.dispatch(command).expect(1);
+            assert!(
+                refused.err.contains("is not a file"),
+                "{place} {command:?}\n{}",
+                refused.err
+            );
+        }
+    }
+}
