@@ -68,7 +68,7 @@ pub(super) fn find_around(folder: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Returns `true` for anything that exists and is no regular file, links followed. A reference may be a
+/// Returns `true` for anything but a regular file, links followed. An absent one is regular. A reference may be a
 /// folder of others.
 fn is_irregular(path: &Path) -> bool {
     let is_reference = path.components().any(|part| part.as_os_str() == "refs");
