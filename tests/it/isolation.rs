@@ -333,11 +333,14 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
             &["assemble"],
             &["conflicts"],
             &["clean"],
+            &["doctor", "--fix"],
         ] {
             let refused = scene.dispatch(command).expect(1);
             assert!(refused.err.contains(&said), "{command:?}\n{}", refused.err);
         }
         scene.dispatch(&["status"]).expect(0);
+        let found = scene.dispatch(&["doctor"]).expect(4);
+        assert!(found.out.contains(&said), "{}", found.out);
         match undo.as_slice() {
             [] => {
                 let accepted = scene.dispatch(&["doctor", "--accept-settings", "--yes"]);
