@@ -74,6 +74,14 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// A file that the repository's settings name is not one that git tracks.
+    #[error("{key} names {}, which is not a file that git tracks", path.display())]
+    NotTracked {
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("could not read {}", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),

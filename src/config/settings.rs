@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::keys::tables;
 use crate::config::kind::{
     BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, Glob, List, Maybe, MergeTool,
-    OwnFolder, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
+    OwnFolder, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times, VariableName,
 };
 use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
@@ -83,6 +83,9 @@ tables! {
         /// Time that an agent may run after its output reports the end; then it is killed and its result
         /// counts.
         result_grace: Duration as Time = Duration::from_secs(30),
+        /// Names of variables whose values are masked in everything that is recorded or shown, besides
+        /// those whose names look like a secret's: KEY, TOKEN, SECRET, PASSWORD and the like.
+        secrets: Vec<String> as List<VariableName> = Vec::new(),
         /// Number of dispatch levels that may run below a worker; with 0 a worker cannot start a run.
         max_depth: u32 as Times = 0,
         /// When an attempt changes something that all worktrees share (branches, configuration, hooks, the

@@ -407,7 +407,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --max-parallel must be at least 1
     hint: write 1 for one at a time
     error: --set: unknown key "nothing" in [run]
-    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
+    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, secrets, max_depth, outside_writes
     error: --set: unknown table "nowhere"
     hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, trust, github
     error: --worker: unknown worker "absent"
@@ -618,7 +618,14 @@ fn a_command_with_a_character_that_is_not_seen_is_refused() {
 
 #[test]
 fn trust_is_granted_by_the_user_and_never_by_a_repository() {
-    insta::assert_snapshot!(problems("[trust]\nfolders = [\"/\"]\n"), @"");
+    insta::assert_snapshot!(problems("[trust]\nfolders = [\"/\"]\n"), @r#"
+    error: [trust] is not read from a repository
+     --> .dispatch.toml:2:1
+      |
+    2 | folders = ["/"]
+      | ^^^^^^^
+    hint: set it in your own file, ~/.config/dispatch/config.toml
+    "#);
     assert_eq!(settings("[trust]\n"), Settings::default());
     let own = Sources {
         user_file: Some((
@@ -629,5 +636,8 @@ fn trust_is_granted_by_the_user_and_never_by_a_repository() {
     };
     assert_eq!(resolve(&own).unwrap().trust.folders, ["~/work"]);
     let set = variable("DISPATCH_TRUST_FOLDERS", "[\"/a\", \"b\"]");
-    insta::assert_snapshot!(rendered(&resolve(&set).unwrap_err()), @"");
+    insta::assert_snapshot!(rendered(&resolve(&set).unwrap_err()), @r#"
+    error: DISPATCH_TRUST_FOLDERS: invalid folder "b"
+    hint: write it from "/" or "~/" on
+    "#);
 }

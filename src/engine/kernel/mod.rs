@@ -10,6 +10,7 @@ pub mod interruptible;
 pub mod kept_commit;
 pub mod known_settings;
 pub mod layout;
+pub mod masking;
 pub mod message;
 pub mod sealed_file;
 pub mod signals;

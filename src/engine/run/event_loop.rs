@@ -81,6 +81,7 @@ impl EventLoop<'_> {
                 settings: Arc::new(context.settings.clone()),
                 layout: context.layout.clone(),
                 limits: limits(&context.plan, &context.settings),
+                secrets: context.secrets.clone(),
                 random: self.random,
                 background: self.background,
                 board_is_committed: publisher.is_committed(&context, &self.state)?,

@@ -800,6 +800,7 @@ fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
         settings: Arc::new(settings),
         layout,
         limits,
+        secrets: crate::base::safe::secrets::Secrets::default(),
         random: fastrand::Rng::with_seed(7),
         background: rules.background.iter().copied().map(TaskNumber).collect(),
         board_is_committed: false,
