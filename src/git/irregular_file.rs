@@ -73,7 +73,7 @@ pub(super) fn find_around(folder: &Path) -> Option<PathBuf> {
 fn is_irregular(path: &Path) -> bool {
     let is_reference = path.components().any(|part| part.as_os_str() == "refs");
     let about = path.metadata();
-    about.is_ok_and(|about| !about.is_file() && !(is_reference && about.is_dir()))
+    about.is_ok_and(|about| !(about.is_file() || is_reference && about.is_dir()))
 }
 
 #[cfg(test)]
