@@ -208,7 +208,9 @@ fn a_run_works_where_no_state_can_be_kept() {
     fs::write(scene.root.join("nothing"), "").unwrap();
     let nowhere = scene.root.join("nothing").display().to_string();
     scene.set_env("XDG_STATE_HOME", &nowhere);
-    scene.run("1. [A] First\n   - run: echo a > a.txt\n", &[]).expect(0);
+    scene
+        .run("1. [A] First\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
     scene.dispatch(&["land", "--yes"]).expect(0);
     assert!(scene.has("main:a.txt"));
 }

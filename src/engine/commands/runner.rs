@@ -23,7 +23,6 @@ use crate::exec::{
     self, Executor, Exit, Job, JobEnd, JobStatus, Sandbox, StopSignal, kill_orphans,
 };
 use crate::failure::excerpt;
-use crate::git::Git;
 use crate::git::worktree::Worktree;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
