@@ -72,6 +72,11 @@ impl Repo {
         }
     }
 
+    /// Returns `true` if references are stored in a reftable, not as files.
+    pub fn has_reftable(&self) -> bool {
+        self.formats.has_reftable
+    }
+
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)

@@ -72,6 +72,7 @@ mod run_commit;
 mod run_failure;
 mod run_repo;
 mod run_worker;
+mod sandbox;
 mod scale;
 mod scope;
 mod set_up;

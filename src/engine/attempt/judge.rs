@@ -95,6 +95,7 @@ async fn run_checks(case: &Case) -> Result<Vec<CheckResult>, EngineError> {
         timeout: timeout.unwrap_or(context.settings.assemble.check_timeout),
         cookie: format!("{}/{}/{}/check", context.run, task.number.0, spec.attempt),
         cancel: &case.execution.cancel,
+        confined_to: Some(&case.worktree),
     };
     checks.run(&task.fields.check).await
 }

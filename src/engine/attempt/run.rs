@@ -87,6 +87,7 @@ async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) ->
     let outcome = match result {
         Ok(Reached::Blocked) => return None,
         Ok(Reached::Aborted(kept)) => aborted::interrupted(kept),
+        Ok(Reached::Unsupervised(kept)) => aborted::unsupervised(kept),
         Ok(Reached::NotSetUp(failed, kept)) => aborted::not_set_up(&failed, kept),
         Ok(Reached::Finished(finished)) if is_shim_out_of_space(&finished) => {
             execution.post_shortage();

@@ -21,6 +21,7 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::worker_pool::limits;
+use crate::exec::{SHIM_ARGUMENT, adopt_orphans};
 use crate::git::Store;
 use crate::journal::Journal;
 use crate::model::event::Event;
@@ -65,6 +66,7 @@ impl EventLoop<'_> {
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let (post, mut inbox) = unbounded_channel();
         let context = self.context;
+        adopt_orphans();
         let _server = listen(&context, &post);
         let publisher = Publisher::new(&context.repo)?;
         // Reading the sizes of a large tree takes a while.
@@ -116,7 +118,7 @@ fn listen(context: &Context, post: &Post) -> Option<Server> {
     fault::point("control", "before it listens");
     let path = control_socket(&context.repo, &context.run);
     let asked = post.clone();
-    let server = Server::listen(&path, move |request, reply| {
+    let server = Server::listen(&path, SHIM_ARGUMENT, move |request, reply| {
         // The loop ends only with the program, which the peer notices.
         let _ = asked.send(Message::Asked(request, reply));
     });

@@ -837,6 +837,8 @@ fn job(spec: &AttemptSpec) -> Job {
         max_log: 0,
         cookie: format!("{}/{}", spec.task.0, spec.attempt),
         keeps_room: false,
+        sandbox: None,
+        limits: crate::exec::ResourceLimits::default(),
     }
 }
 
