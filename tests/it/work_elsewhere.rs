@@ -88,6 +88,39 @@ fn a_stash_entry_is_named_and_kept() {
 }
 
 #[test]
+fn stash_entries_made_on_no_branch_or_another_one_are_kept_by_their_task() {
+    let scene = Scene::new();
+    let plan = "1. [A] stashes on another branch
+   - run: unset GIT_AUTHOR_DATE GIT_COMMITTER_DATE && echo a > a.txt && git add -A && git commit -qm a && git checkout -qb idea && echo i > i.txt && git stash -qu && git checkout -q -
+2. [B] stashes while detached
+   - run: unset GIT_AUTHOR_DATE GIT_COMMITTER_DATE && echo b > b.txt && git add -A && git commit -qm b && git checkout -q --detach && echo d > d.txt && git stash -qu && git checkout -q -
+3. [C] stashes nothing
+   - run: echo c > c.txt && git stash list
+";
+    scene.run(plan, &["-j", "1"]).expect(0);
+    let words = "besides its change it left a stash entry";
+    for task in ["A", "B"] {
+        let shown = scene.dispatch(&["show", task]).expect(0);
+        assert_eq!(shown.out.matches(words).count(), 1, "{}", shown.out);
+    }
+    let shown = scene.dispatch(&["show", "C"]).expect(0);
+    assert!(!shown.out.contains(words), "{}", shown.out);
+    scene.git(&["stash", "clear"]);
+    let kept = scene.git(&[
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/dispatch/attempts",
+    ]);
+    for file in ["i.txt", "d.txt"] {
+        let mut names = kept.lines();
+        assert!(
+            names.any(|name| scene.has(&format!("{name}^3:{file}"))),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
 fn ignored_files_and_repositories_are_named_and_kept() {
     let scene = Scene::new();
     scene.write(".gitignore", "out/\nvendor/\n");
@@ -171,7 +204,10 @@ fn changes_in_an_ignored_clone_keep_its_worktree_unless_set_up_made_them() {
 4. [D] edits the clone of set-up
    - run: echo d > d.txt && rm vendor/s/README.md
 ";
-    scene.run(plan, &[]).expect(0);
+    let ended = scene.run(plan, &[]).expect(0);
+    let words =
+        "besides its change it left changes in no commit in the nested repository vendor/c;";
+    assert_eq!(ended.out.matches(words).count(), 2, "{}", ended.out);
     scene.dispatch(&["land", "--yes"]).expect(0);
     let cleaned = scene.dispatch(&["clean"]).expect(0);
     let words = "has uncommitted changes in the nested repository vendor/c: `git -C ";

@@ -14,6 +14,7 @@ use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
+use crate::engine::attempt::stash_uses::own_pushes;
 use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
@@ -21,7 +22,6 @@ use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
-use crate::git::worktree::Worktree;
 use crate::git::{Git, GitError, Store};
 use crate::merge::oid::Oid;
 
@@ -32,7 +32,7 @@ const NAMED: usize = 5;
 const KEPT_BYTES: u64 = 1024 * 1024;
 
 /// The beginning of a message in the log of HEAD where something else was checked out.
-const MOVES: &str = "checkout: moving from ";
+pub(super) const MOVES: &str = "checkout: moving from ";
 
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
@@ -63,6 +63,7 @@ pub(super) fn keep_commits_elsewhere(
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, None, "no change on its branch, but it left");
     search.commits()?;
+    search.nested_changes()?;
     Ok(search.remarks)
 }
 
@@ -80,22 +81,24 @@ pub(super) fn keep_commits_beside(
     let mut search = Search::new(case, store, Some(result), "besides its change it left");
     search.left_checkouts(result)?;
     search.own_worktrees()?;
+    search.nested_changes()?;
     if search.may_have_stash() {
         search.stash()?;
     }
     Ok(search.remarks)
 }
 
-struct Search<'a> {
-    case: &'a Case,
+/// A search for the work of one attempt.
+pub(super) struct Search<'a> {
+    pub(super) case: &'a Case,
     store: &'a Store,
     /// The candidate or the kept work of the attempt.
     result: Option<Oid>,
     /// The beginning of each remark.
-    words: &'static str,
+    pub(super) words: &'static str,
     /// Commits that are kept, or that the attempt did not make.
     kept: Vec<Oid>,
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
 }
 
 impl<'a> Search<'a> {
@@ -125,56 +128,15 @@ impl<'a> Search<'a> {
         self.stash()
     }
 
-    /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
-    /// names those that have changes: they go with it.
-    fn own_worktrees(&mut self) -> Result<(), EngineError> {
-        let top = &self.case.worktree.path;
-        let real_top = top.canonicalize().unwrap_or_else(|_| top.clone());
-        let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
-        let repo = &self.case.execution.context.repo;
-        let mut own = repo.worktrees();
-        own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
-        for worktree in own.into_iter().filter(Worktree::exists) {
-            let log = log_in(&repo.git_in(&worktree)?, "HEAD")?;
-            let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
-            let left = log
-                .iter()
-                .enumerate()
-                .filter(|(number, _)| is_left(*number));
-            for (_, (commit, _)) in left {
-                if !self.is_in_result(*commit)? {
-                    self.keep_checkout(*commit)?;
-                }
-            }
-            // Its settings could name programs that status would start.
-            if worktree.verify().is_err() {
-                continue;
-            }
-            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
-            if !status.is_empty() {
-                let path = worktree.path.strip_prefix(&real_top);
-                let path = path.unwrap_or(&worktree.path);
-                self.remarks.push(format!(
-                    "{} changes in no commit in the worktree {} that it added; they are there only: \
-                     `git -C {} status`",
-                    self.words,
-                    path.display(),
-                    shell_path(&worktree.path)
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Returns `true` if the result has the changes of a commit in another form.
-    fn is_in_result(&self, commit: Oid) -> Result<bool, EngineError> {
+    pub(super) fn is_in_result(&self, commit: Oid) -> Result<bool, EngineError> {
         match self.result {
             Some(result) => self.is_in_other_form(commit, result),
             None => Ok(false),
         }
     }
 
-    fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
+    pub(super) fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
         if self.is_kept(commit)? {
             return Ok(());
         }
@@ -245,19 +207,15 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Finds stash entries that were made on the task's branch, by their message.
+    /// Finds stash entries that were made on the task's branch, by their message, and those made in the
+    /// worktree on another branch or on none, by the trace of git.
     fn stash(&mut self) -> Result<(), EngineError> {
         let spec = &self.case.execution.spec;
         let branch = self.case.execution.context.attempt_branch(spec.of());
-        let is_own = |message: &str| {
-            let rest = message
-                .strip_prefix("WIP on ")
-                .or(message.strip_prefix("On "));
-            let rest = rest.and_then(|rest| rest.strip_prefix(branch.as_str()));
-            rest.is_some_and(|rest| rest.starts_with(':'))
-        };
+        let pushes = own_pushes(self.case);
         for (commit, message) in self.log("refs/stash")? {
-            if is_own(&message) {
+            let place = stash_place(&message);
+            if place == Some(branch.as_str()) || self.is_pushed_here(commit, place, &pushes)? {
                 let show = format!("git stash show -p {}", commit.short());
                 self.keep(commit, "a stash entry", &show)?;
             }
@@ -265,7 +223,36 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn git(&self) -> Result<Git, EngineError> {
+    /// Returns `true` for an entry that was made while the attempt added one, of a commit that was checked
+    /// out in its worktree, and on a branch that is not checked out elsewhere.
+    fn is_pushed_here(
+        &self,
+        entry: Oid,
+        place: Option<&str>,
+        pushes: &[(i64, i64)],
+    ) -> Result<bool, EngineError> {
+        let made = self.store.commit(entry)?;
+        let time = made.time.as_second();
+        if !pushes
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&time))
+        {
+            return Ok(false);
+        }
+        let context = &self.case.execution.context;
+        let top = &self.case.worktree.path;
+        let is_elsewhere = place.is_some_and(|place| {
+            let mut tasks = context.plan.tasks().iter();
+            let places = context.repo.checkouts_of(place);
+            tasks.any(|task| context.branch(task.number) == place)
+                || places.iter().any(|path| !path.starts_with(top))
+        });
+        let parent = made.parents.first().copied();
+        let mut log = self.log("HEAD")?.into_iter();
+        Ok(!is_elsewhere && log.any(|(commit, _)| Some(commit) == parent))
+    }
+
+    pub(super) fn git(&self) -> Result<Git, EngineError> {
         let repo = &self.case.execution.context.repo;
         Ok(repo.git_in(&self.case.worktree)?)
     }
@@ -415,8 +402,15 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Returns the branch on which a stash entry was made, or `(no branch)`, from its message.
+fn stash_place(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("WIP on ");
+    let rest = rest.or(message.strip_prefix("On "))?;
+    rest.split_once(':').map(|(place, _)| place)
+}
+
 /// Lists the commits in the log of a reference with their messages, the latest first.
-fn log_in(git: &Git, reference: &str) -> Result<Vec<(Oid, String)>, GitError> {
+pub(super) fn log_in(git: &Git, reference: &str) -> Result<Vec<(Oid, String)>, GitError> {
     let format = "--format=%H %gs";
     let finished = git.finish(["log", "-g", format, reference, "--"])?;
     // Without the reference it fails, and there is nothing to list.

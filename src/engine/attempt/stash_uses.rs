@@ -5,7 +5,7 @@
 //! all attempts, in the order of time, show which entry each command took. Of a trace, which can be
 //! large, only these uses are kept once the worker has ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,9 @@ struct StashUse {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct TracedUse {
     at: String,
+    /// The time at which it began; in older records that of its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     what: Use,
     worktree: PathBuf,
 }
@@ -86,6 +89,43 @@ pub(super) fn crossed_stash(case: &Case) -> Option<String> {
     }
     uses.sort();
     foreign_entry(&uses, &own, &first)
+}
+
+/// Lists the times in which the attempt added entries to the stash from its worktree, or from one in
+/// it, each as the first and the last second since the epoch.
+pub(super) fn own_pushes(case: &Case) -> Vec<(i64, i64)> {
+    let top = &case.worktree.path;
+    let second = |at: &str| {
+        let at = at.parse::<jiff::Timestamp>().ok()?;
+        Some(at.as_second())
+    };
+    let uses = traced_uses(&case.execution.folder()).into_iter();
+    let own = uses.filter(|used| used.what == Use::Push && used.worktree.starts_with(top));
+    own.filter_map(|used| {
+        let from = used.from.as_deref().unwrap_or(&used.at);
+        Some((second(from)?, second(&used.at)?))
+    })
+    .collect()
+}
+
+/// Lists the folders below `top` in which git worked for an attempt, by its trace.
+pub(super) fn traced_folders(attempt: &Path, top: &Path) -> BTreeSet<PathBuf> {
+    let Ok(trace) = regular_file::open(&git_trace(attempt)) else {
+        return BTreeSet::new();
+    };
+    let lines = BufReader::new(trace).split(b'\n').map_while(Result::ok);
+    let folder = |line: Vec<u8>| {
+        let line = String::from_utf8_lossy(&line);
+        if !line.contains(r#""event":"def_repo""#) {
+            return None;
+        }
+        let event = serde_json::from_str::<Value>(&line).ok()?;
+        Some(PathBuf::from(event["worktree"].as_str()?))
+    };
+    let folders = lines.filter_map(folder);
+    folders
+        .filter(|folder| folder != top && folder.starts_with(top))
+        .collect()
 }
 
 /// Follows the uses in the order of time, and describes the first entry that got into wrong hands.
@@ -178,7 +218,8 @@ fn traced_uses(attempt: &Path) -> Vec<TracedUse> {
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         if is_start {
             let args = words(&event["argv"]);
-            commands.entry(text("sid")).or_default().args = args;
+            let command = commands.entry(text("sid")).or_default();
+            (command.args, command.from) = (args, text("time"));
         }
         let Some(command) = commands.get_mut(&text("sid")) else {
             continue;
@@ -191,6 +232,7 @@ fn traced_uses(attempt: &Path) -> Vec<TracedUse> {
                 let what = what.filter(|_| command.is_stash && event["code"] == 0);
                 let traced = what.map(|what| TracedUse {
                     at: text("time"),
+                    from: Some(command.from.clone()),
                     what,
                     worktree: PathBuf::from(&command.worktree),
                 });
@@ -208,6 +250,8 @@ fn traced_uses(attempt: &Path) -> Vec<TracedUse> {
 #[derive(Default)]
 struct Command {
     args: Vec<String>,
+    /// The time at which it began.
+    from: String,
     is_stash: bool,
     worktree: String,
 }

@@ -225,6 +225,22 @@ fn unsaved_in_ignored(
     Ok(found.unread.map(unread))
 }
 
+/// Returns `true` if a repository has changes in no commit that were not there when set-up had ended.
+///
+/// # Errors
+/// When git cannot read it.
+pub fn has_changes_since(
+    repository: &Submodule,
+    start: Option<&StartingTree>,
+) -> Result<bool, GitError> {
+    let folder = repository.folder.as_deref();
+    let is_work = |file: &UncommittedFile| {
+        let path = folder.map(|folder| folder.join(&file.path));
+        path.is_none_or(|path| start.is_none_or(|start| start.is_written_since(&path)))
+    };
+    Ok(repository.uncommitted()?.iter().any(is_work))
+}
+
 /// Describes the work in an ignored repository. Of one whose git folder is elsewhere, its files and the
 /// commit of its HEAD would be lost. Changes that were there when set-up had ended are no work.
 fn unsaved_in_one(
@@ -233,12 +249,7 @@ fn unsaved_in_one(
     found: &IgnoredRepository,
     start: Option<&StartingTree>,
 ) -> Result<Option<String>, GitError> {
-    let folder = repository.folder.as_deref();
-    let is_work = |file: &UncommittedFile| {
-        let path = folder.map(|folder| folder.join(&file.path));
-        path.is_none_or(|path| start.is_none_or(|start| start.is_written_since(&path)))
-    };
-    if repository.uncommitted()?.iter().any(is_work) {
+    if has_changes_since(repository, start)? {
         return Ok(Some("uncommitted changes".to_owned()));
     }
     if !found.is_inside {

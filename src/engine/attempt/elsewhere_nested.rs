@@ -1,0 +1,93 @@
+//! Finds the work of an attempt in repositories and worktrees inside of its own worktree.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::base::text::shell_path;
+use crate::engine::EngineError;
+use crate::engine::attempt::elsewhere::{MOVES, Search, log_in};
+use crate::engine::attempt::stash_uses::traced_folders;
+use crate::engine::worktree::ignored_repositories::repositories_below;
+use crate::engine::worktree::starting_tree::StartingTree;
+use crate::engine::worktree::submodules::{has_changes_since, ignored_repository};
+use crate::git::worktree::Worktree;
+
+impl Search<'_> {
+    /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
+    /// names those that have changes: they go with it.
+    pub(super) fn own_worktrees(&mut self) -> Result<(), EngineError> {
+        let top = &self.case.worktree.path;
+        let real_top = top.canonicalize().unwrap_or_else(|_| top.clone());
+        let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
+        let repo = &self.case.execution.context.repo;
+        let mut own = repo.worktrees();
+        own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
+        for worktree in own.into_iter().filter(Worktree::exists) {
+            let log = log_in(&repo.git_in(&worktree)?, "HEAD")?;
+            let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
+            let left = log
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| is_left(*number));
+            for (_, (commit, _)) in left {
+                if !self.is_in_result(*commit)? {
+                    self.keep_checkout(*commit)?;
+                }
+            }
+            // Its settings could name programs that status would start.
+            if worktree.verify().is_err() {
+                continue;
+            }
+            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
+            if !status.is_empty() {
+                let path = worktree.path.strip_prefix(&real_top);
+                let path = path.unwrap_or(&worktree.path);
+                self.remarks.push(format!(
+                    "{} changes in no commit in the worktree {} that it added; they are there only: \
+                     `git -C {} status`",
+                    self.words,
+                    path.display(),
+                    shell_path(&worktree.path)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the ignored repositories with changes in no commit in which git worked for the attempt. The
+    /// worktree stays for them.
+    pub(super) fn nested_changes(&mut self) -> Result<(), EngineError> {
+        let (context, worktree) = (&self.case.execution.context, &self.case.worktree);
+        let start = StartingTree::read(worktree);
+        let mut remarks = Vec::new();
+        for folder in traced_folders(&self.case.execution.folder(), &worktree.path) {
+            let path = folder.strip_prefix(&worktree.path).unwrap_or(&folder);
+            let ask = [
+                OsStr::new("check-ignore"),
+                OsStr::new("-q"),
+                OsStr::new("--"),
+            ];
+            let ask = ask.into_iter().chain([path.as_os_str()]);
+            let is_ignored = self.git()?.finish(ask)?.status.success();
+            let found = match is_ignored {
+                true => repositories_below(&worktree.path, &[path.to_owned()]),
+                false => continue,
+            };
+            let found = found.repositories.into_iter();
+            for one in found.filter(|one| one.is_inside && one.path == path) {
+                let repository = ignored_repository(context, one);
+                if has_changes_since(&repository, start.as_ref())? {
+                    remarks.push(format!(
+                        "{} changes in no commit in the nested repository {}; they are there only: \
+                         `git -C {} status`",
+                        self.words,
+                        repository.shown(),
+                        shell_path(&folder)
+                    ));
+                }
+            }
+        }
+        self.remarks.extend(remarks);
+        Ok(())
+    }
+}
