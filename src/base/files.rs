@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
+
+/// The mode of a folder that only its owner may enter.
+const PRIVATE_FOLDER: u32 = 0o700;
 
 /// Replaces a file atomically: a reader sees the old or the new content, also after a power loss.
 /// A temporary file beside it is written, synced and renamed, and the folder is synced.
@@ -55,6 +58,57 @@ pub fn touch(path: &Path) -> io::Result<()> {
     };
     let flags = rustix::fs::AtFlags::empty();
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
+}
+
+/// Returns `true` if this process could change or create a file.
+pub fn is_changeable(path: &Path) -> bool {
+    let exists = path.symlink_metadata().is_ok();
+    let place = if exists { Some(path) } else { path.parent() };
+    place.is_some_and(|place| rustix::fs::access(place, rustix::fs::Access::WRITE_OK).is_ok())
+}
+
+/// Creates a folder that only its owner may enter, whatever the user's umask, and closes an existing one.
+///
+/// # Errors
+/// When it cannot be created, belongs to another user, or is not a folder.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(PRIVATE_FOLDER).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created,
+    }
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if found.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_FOLDER))?;
+    }
+    Ok(())
+}
+
+/// Replaces a file like [`replace`], without syncing it, by one that only its owner may read or write.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    // A temporary file is its owner's alone until it gets other permissions.
+    let mut file = tempfile::Builder::new().tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Draws a secret: 64 hexadecimal digits from the system's random numbers.
+///
+/// # Errors
+/// When the system has none.
+pub fn draw_secret() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A file mode mask (`umask`).

@@ -22,17 +22,21 @@ pub fn plain_line(text: &str, limit: usize) -> String {
 /// Renders a table cell: one line without markup, cut at [`CELL_LIMIT`].
 pub fn markdown_cell(text: &str) -> String {
     let mut cell = String::new();
+    let mut before = ' ';
     for c in plain_line(text, CELL_LIMIT).chars() {
+        let opens_target = before == ']' && matches!(c, '(' | ':');
+        before = c;
         match c {
             '|' | '`' | '\\' | '[' => cell.extend(['\\', c]),
+            c if opens_target => cell.extend(['\\', c]),
             c => push_html_safe(&mut cell, c),
         }
     }
     cell
 }
 
-/// Renders a paragraph: one line, cut at [`PROSE_LIMIT`]. Code spans are kept; HTML, images, stray
-/// backticks and the starts of headings and lists become plain text.
+/// Renders a paragraph: one line, cut at [`PROSE_LIMIT`]. Code spans are kept; HTML, links, images,
+/// stray backticks and the starts of headings and lists become plain text.
 pub fn markdown_prose(text: &str) -> String {
     let line = plain_line(text, PROSE_LIMIT);
     let (marker, mut rest) = line.split_at(block_marker(&line));
@@ -56,6 +60,14 @@ pub fn markdown_prose(text: &str) -> String {
         match c {
             '\\' if escaped_next => prose.push_str("\\\\"),
             '!' if after.starts_with('[') => prose.push_str("\\!"),
+            '[' => prose.push_str("\\["),
+            // Otherwise the target of a link would follow.
+            ']' if after.starts_with(['(', ':']) => {
+                prose.push_str("]\\");
+                prose.push_str(&after[..1]);
+                rest = &after[1..];
+                continue;
+            }
             c => push_html_safe(&mut prose, c),
         }
         rest = after;
@@ -108,7 +120,7 @@ fn block_marker(line: &str) -> usize {
 
 /// Splits off a code span that is closed by an equal run of backticks, if there is one, and returns it
 /// with the text after it.
-fn split_code_span(text: &str) -> (Option<&str>, &str) {
+pub fn split_code_span(text: &str) -> (Option<&str>, &str) {
     let run = backtick_run(text);
     let mut at = run;
     while let Some(next) = text[at..].find('`') {
@@ -147,7 +159,7 @@ mod tests {
         let nasty = "a|b `c` <img src=x> &amp; \u{1b}[31mred\u{1b}[0m \u{202e}evil\r\n| x |\u{7} \\| ![p](u)";
         insta::assert_snapshot!(
                     markdown_cell(nasty),
-        @r#"a\|b \`c\` &lt;img src=x> &amp;amp; red \\u{202e}evil\\u{d} \| x \|\\u{7} \\\| !\[p](u)"#
+        @r#"a\|b \`c\` &lt;img src=x> &amp;amp; red \\u{202e}evil\\u{d} \| x \|\\u{7} \\\| !\[p]\(u)"#
                 );
     }
 
@@ -165,7 +177,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             markdown_prose("stray ` and ``two, ![i](u) \\* a\\b"),
-            @r"stray \` and \`\`two, \![i](u) \\* a\b"
+            @r#"stray \` and \`\`two, \!\[i]\(u) \\* a\b"#
         );
     }
 

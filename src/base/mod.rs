@@ -24,3 +24,4 @@ pub mod table;
 pub mod terminal;
 pub mod text;
 pub mod user_folders;
+pub mod user_key;

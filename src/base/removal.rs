@@ -1,9 +1,13 @@
-//! Removes folders that hold read-only folders, as a module cache leaves them.
+//! Removes folders: read-only ones, as a module cache leaves them, and none that a link leads to.
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 /// The permission of its owner to list a folder and to change what is in it.
 const OWNER: u32 = 0o700;
@@ -21,6 +25,69 @@ pub fn remove_folder(path: &Path) -> io::Result<()> {
         }
         removed => gone(removed),
     }
+}
+
+/// Removes a folder like [`remove_folder`], but follows no link in the last `depth` parts of its path:
+/// another process could have put one there that leads to a folder of the user.
+///
+/// # Errors
+/// When one of these parts is a link or belongs to another user, and those of [`remove_folder`].
+pub fn remove_own_folder(path: &Path, depth: usize) -> io::Result<()> {
+    let mut below: Vec<&std::ffi::OsStr> = path.iter().rev().take(depth).collect();
+    below.reverse();
+    let root = path.ancestors().nth(depth).unwrap_or(Path::new("/"));
+    let Some((name, folders)) = below.split_last() else {
+        return remove_folder(path);
+    };
+    let Some(parent) = gone_as_none(open_below(root, folders))? else {
+        return Ok(());
+    };
+    match rustix::fs::statat(&parent, *name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(()),
+        found => {
+            let found = found?;
+            let is_folder = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+            let is_own = found.st_uid == rustix::process::geteuid().as_raw();
+            if !is_folder || !is_own {
+                return Err(not_own(path));
+            }
+        }
+    }
+    // The opened folder stays the same, whatever its path leads to by now.
+    let opened = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));
+    match opened.is_dir() {
+        true => remove_folder(&opened.join(name)),
+        false => remove_folder(path),
+    }
+}
+
+/// Opens a folder below `root` without following a link on the way.
+fn open_below(root: &Path, folders: &[&std::ffi::OsStr]) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+    let mut opened = rustix::fs::open(root, flags, Mode::empty())?;
+    for folder in folders {
+        opened = match rustix::fs::openat(&opened, *folder, flags | OFlags::NOFOLLOW, Mode::empty())
+        {
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(not_own(&root.join(folder))),
+            opened => opened?,
+        };
+    }
+    Ok(opened)
+}
+
+fn gone_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn not_own(path: &Path) -> io::Error {
+    let message = format!(
+        "{} is not a folder of this user, so nothing is removed below it",
+        path.display()
+    );
+    io::Error::new(io::ErrorKind::PermissionDenied, message)
 }
 
 fn gone(removed: io::Result<()>) -> io::Result<()> {
@@ -81,5 +148,27 @@ mod tests {
         remove_folder(&tree).unwrap();
         assert!(!tree.exists() && outside.exists());
         remove_folder(&tree).unwrap();
+    }
+
+    #[test]
+    fn a_link_on_the_way_or_at_the_end_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir_all(at("victim/tmp/x")).unwrap();
+        fs::create_dir_all(at("own/tmp/x/y")).unwrap();
+        symlink(at("victim"), at("linked")).unwrap();
+        symlink(at("victim/tmp/x"), at("own/tmp/link")).unwrap();
+        for (path, depth) in [("linked/tmp/x", 3), ("own/tmp/link", 1), ("linked", 1)] {
+            let error = remove_own_folder(&at(path), depth).unwrap_err();
+            assert!(
+                error.to_string().contains("is not a folder of this user"),
+                "{path}: {error}"
+            );
+        }
+        assert!(at("victim/tmp/x").exists());
+        remove_own_folder(&at("own/tmp/x"), 2).unwrap();
+        remove_own_folder(&at("own/tmp/x"), 2).unwrap();
+        remove_own_folder(&at("own/absent/x"), 2).unwrap();
+        assert!(!at("own/tmp/x").exists());
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::base::safe::terminal_safe;
 use crate::base::text::{error_chain, plural};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::context;
@@ -17,10 +18,12 @@ use crate::engine::doctor::fix::Fix;
 use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::known_settings;
+use crate::engine::runs::load::{PLAN_FILE, SETTINGS_FILE};
 use crate::git::Repo;
 use crate::git::discover::DiscoverError;
-use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
+use crate::journal::seal::{Origin, accept, origin};
+use crate::journal::{Journal, replay};
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
@@ -41,6 +44,9 @@ pub(crate) struct DoctorArgs {
     /// Accept git's settings, hooks and attributes as they are now, after they changed while workers ran
     #[arg(long, conflicts_with = "fix")]
     accept_settings: bool,
+    /// Accept the journal of RUN, which another user or an older dispatch wrote, as it is now
+    #[arg(long, conflicts_with_all = ["fix", "accept_settings"], requires = "run")]
+    accept_journal: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     /// Print it as one JSON object
@@ -76,6 +82,9 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open_to_read()?;
     if args.accept_settings {
         return accept_settings(&here, args.confirm, ui);
+    }
+    if args.accept_journal {
+        return accept_journal(&here, args.run.as_deref(), args.confirm, ui);
     }
     let mut facts = Vec::new();
     let mut findings = Vec::new();
@@ -135,6 +144,37 @@ fn accept_settings(here: &RepoContext, confirm: ConfirmArgs, ui: &Ui) -> Command
     confirm.confirm(ui, "Accept these changes?")?;
     let accepted = known_settings::accept(&here.repo)?;
     ui.answer(&format!("accepted {}\n", plural(accepted.len(), "change")));
+    Ok(ExitStatus::Ok)
+}
+
+/// Accepts a journal that this user's dispatch did not write, after a question that shows its commands.
+///
+/// # Errors
+/// When there is no such run, the user declines, or that cannot be recorded.
+fn accept_journal(
+    here: &RepoContext,
+    name: Option<&str>,
+    confirm: ConfirmArgs,
+    ui: &Ui,
+) -> CommandResult {
+    let run = here.find_run(name, DefaultRun::Latest)?;
+    let replayed = replay(&here.store, &run).map_err(EngineError::from)?;
+    if origin(&here.store, &run, replayed.tip)? == Origin::Ours {
+        ui.answer(&format!("the journal of {run} is yours\n"));
+        return Ok(ExitStatus::Ok);
+    }
+    let read = |name| replayed.file(&here.store, name).map_err(EngineError::from);
+    let plan = read(PLAN_FILE)?;
+    let settings = read(SETTINGS_FILE)?;
+    ui.status(&format!(
+        "its plan and its settings, whose commands `dispatch resume` runs:\n{}\n{}",
+        terminal_safe(&plan),
+        terminal_safe(&settings)
+    ));
+    confirm.confirm(ui, &format!("Accept the journal of {run} as it is?"))?;
+    accept(&here.store, &run, replayed.tip)
+        .map_err(|error| CommandError::failed(format!("could not record that: {error}")))?;
+    ui.answer(&format!("accepted the journal of {run}\n"));
     Ok(ExitStatus::Ok)
 }
 

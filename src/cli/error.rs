@@ -224,6 +224,16 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(JournalError::Newer { .. }) => {
                 command.hint("install a newer version of dispatch")
             }
+            EngineError::Journal(
+                JournalError::Foreign(run) | JournalError::MovedBack { run, .. },
+            ) => command
+                .hint(format!(
+                    "`dispatch report {run}` and `git log refs/dispatch/runs/{run}` show what is there"
+                ))
+                .hint(format!(
+                    "if it is yours (from an older dispatch, another machine or another account), \
+                     `dispatch doctor {run} --accept-journal` accepts it as it is"
+                )),
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
                 "nothing changed; `git log refs/dispatch/runs/{run}` shows the journal"
             )),
@@ -260,6 +270,8 @@ impl From<ConfigError> for CommandError {
                 .hint("`--config` takes the path of a file that replaces .dispatch.toml"),
             ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
                 .hint("relative paths start at the top folder of the repository"),
+            ConfigError::NotTracked { .. } => CommandError::failed(error_chain(&error))
+                .hint("`git add` a file of the repository; your own settings may name any file"),
             other => CommandError::failed(error_chain(&other)),
         }
     }

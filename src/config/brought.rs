@@ -29,6 +29,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
             "max_worktrees",
             "max_total_disk",
             "result_grace",
+            "secrets",
         ],
     ),
     ("prompt", &["template"]),
@@ -181,7 +182,6 @@ mod tests {
         assemble.check: npm test
         notify.command: notify me
         resolve.regenerate.'a b.lock': make lock
-        resolve.structural: 
         run.max_depth: 3
         run.outside_writes: ignore
         workers.claude.command: bin/claude
@@ -190,7 +190,7 @@ mod tests {
         worktree.copy: .env
         worktree.path: /home/me/bin/{run}{task}
         worktree.setup: npm ci
-        worktree.setup: 
+        worktree.setup:
           a
           b
         worktree.teardown: x

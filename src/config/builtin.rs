@@ -45,15 +45,33 @@ const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
 pub fn workers() -> BTreeMap<String, Worker> {
     let all = [
         profile(SHELL, "", PromptBy::File, Dialect::Text, ""),
-        attaching("claude --resume {session}", claude()),
-        attaching("codex resume {session}", codex()),
-        attaching("copilot --resume={session}", copilot()),
-        gemini(),
-        attaching("opencode --session {session}", opencode()),
-        aider(),
-        goose(),
-        cursor(),
-        attaching("agy --conversation {session}", antigravity()),
+        keeping(
+            "~/.claude ~/.claude.json $CLAUDE_CONFIG_DIR",
+            attaching("claude --resume {session}", claude()),
+        ),
+        keeping(
+            "~/.codex $CODEX_HOME",
+            attaching("codex resume {session}", codex()),
+        ),
+        keeping(
+            "~/.copilot $COPILOT_HOME",
+            attaching("copilot --resume={session}", copilot()),
+        ),
+        keeping("~/.gemini", gemini()),
+        keeping(
+            "~/.local/share/opencode ~/.local/state/opencode ~/.config/opencode",
+            attaching("opencode --session {session}", opencode()),
+        ),
+        keeping("~/.aider", aider()),
+        keeping(
+            "~/.config/goose ~/.local/share/goose ~/.local/state/goose",
+            goose(),
+        ),
+        keeping("~/.cursor ~/.config/cursor", cursor()),
+        keeping(
+            "~/.antigravity ~/.gemini ~/.config/antigravity",
+            attaching("agy --conversation {session}", antigravity()),
+        ),
     ];
     all.into_iter().map(|w| (w.name.clone(), w)).collect()
 }
@@ -83,6 +101,14 @@ fn permitting(mode: &str, worker: Worker) -> Worker {
 fn continuing(command: &str, worker: Worker) -> Worker {
     Worker {
         resume: command.split_whitespace().map(str::to_owned).collect(),
+        ..worker
+    }
+}
+
+/// Sets the files and folders in which an agent keeps its sessions, logs and logins.
+fn keeping(state: &str, worker: Worker) -> Worker {
+    Worker {
+        state: state.split_whitespace().map(str::to_owned).collect(),
         ..worker
     }
 }

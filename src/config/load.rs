@@ -12,6 +12,7 @@ use crate::config::settings::Settings;
 use crate::config::variable::Overrides;
 use crate::config::{ConfigError, FILE_NAME, Sources, apply, finish, resolve};
 use crate::failure::patterns::Patterns;
+use crate::git::tracked::is_tracked_file;
 
 /// Loads the settings of a repository. `explicit` (`--config FILE`) takes the place of
 /// the repository's file; the user's file is `dispatch/config.toml` in `$XDG_CONFIG_HOME` or in
@@ -32,10 +33,16 @@ pub fn load(
         overrides: overrides.clone(),
     };
     let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
-    settings.brought = sources
-        .repo_file
-        .filter(|_| !sources.is_explicit)
-        .and_then(|(_, text)| Brought::of(&text));
+    let own_text = sources.repo_file.filter(|_| !sources.is_explicit);
+    let own_text = own_text.map(|(_, text)| text);
+    settings.brought = own_text.as_deref().and_then(Brought::of);
+    for (key, path) in [
+        ("[failure] patterns", &settings.failure.patterns),
+        ("[prompt] template", &settings.prompt.template),
+        ("[plan] template", &settings.plan.template),
+    ] {
+        refuse_untracked(repo_top, key, path.as_deref(), own_text.as_deref())?;
+    }
     settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
     let read = |key, path: &Option<String>| {
         let path = path.as_ref().map(|path| repo_top.join(path));
@@ -71,6 +78,33 @@ pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, 
     settings.resolve = now.resolve;
     settings.conflicts.generated = now.conflicts.generated;
     Ok(settings)
+}
+
+/// Refuses a file that the repository's settings name and git does not track: it could be a private one,
+/// and a template sends it to a worker. Your own settings may name any file.
+fn refuse_untracked(
+    repo_top: &Path,
+    key: &'static str,
+    path: Option<&str>,
+    own_text: Option<&str>,
+) -> Result<(), ConfigError> {
+    let tables = own_text.and_then(|text| text.parse::<toml::Table>().ok());
+    let (table, name) = key
+        .trim_start_matches('[')
+        .split_once("] ")
+        .unwrap_or_default();
+    let own = tables
+        .as_ref()
+        .and_then(|tables| tables.get(table)?.get(name)?.as_str());
+    match path.filter(|path| own == Some(path)) {
+        Some(path)
+            if repo_top.join(path).exists() && !is_tracked_file(repo_top, Path::new(path)) =>
+        {
+            let path = PathBuf::from(path);
+            Err(ConfigError::NotTracked { key, path })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a file that a setting names.

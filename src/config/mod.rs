@@ -27,6 +27,7 @@ pub mod problem;
 pub mod reaction;
 pub mod reference;
 pub mod settings;
+mod tightening;
 pub mod variable;
 pub mod worker_keys;
 mod worktree_path;
@@ -47,7 +48,7 @@ pub const FILE_NAME: &str = ".dispatch.toml";
 pub struct Sources {
     /// The repository's file, or the one named in its place: its path for messages and its text.
     pub repo_file: Option<(PathBuf, String)>,
-    /// `true` if the user named that file, which is consent to it.
+    /// `true` if the user named that file, which is consent to it, also where it loosens the sandbox.
     pub is_explicit: bool,
     /// The user's file.
     pub user_file: Option<(PathBuf, String)>,
@@ -69,6 +70,14 @@ pub enum ConfigError {
     /// A file named by a setting is missing.
     #[error("{key} names {}, which does not exist", path.display())]
     NoSuchFile {
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that the repository's settings name is not one that git tracks.
+    #[error("{key} names {}, which is not a file that git tracks", path.display())]
+    NotTracked {
         /// The setting.
         key: &'static str,
         /// The file.
@@ -107,7 +116,11 @@ fn apply(sources: &Sources, layers: &mut Layers) -> bool {
             Ok(file) => {
                 let is_of_repository =
                     number == 0 && sources.repo_file.is_some() && !sources.is_explicit;
+                let before = layers.settings.clone();
                 file.apply(layers, is_of_repository);
+                if is_of_repository {
+                    tightening::refuse_looser(&before, layers);
+                }
             }
             Err(rejected) => {
                 layers.rejected.extend(rejected);

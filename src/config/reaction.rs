@@ -37,3 +37,15 @@ pub enum SandboxMode {
     /// Starts nothing without confinement.
     Require,
 }
+
+/// The network of a worker that is confined strictly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// The whole network.
+    Open,
+    /// A loopback device of its own.
+    Loopback,
+    /// None.
+    None,
+}

@@ -9,11 +9,13 @@ use std::time::Duration;
 use crate::config::keys::tables;
 use crate::config::kind::{
     BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, Glob, List, Maybe, MergeTool,
-    OwnFolder, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
+    OwnFolder, OwnPath, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
+    VariableName,
 };
-use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
+use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
+use crate::model::worker::Confinement;
 
 const MIB: u64 = 1 << 20;
 
@@ -38,6 +40,36 @@ const GENERATED: [&str; 15] = [
 
 const MERGIRAF: [&str; 9] = [
     "mergiraf", "merge", "{base}", "{ours}", "{theirs}", "-p", "{path}", "-o", "{result}",
+];
+
+/// Caches of common build tools, and shared memory. Nothing in them is a program that starts automatically.
+const CACHES: [&str; 14] = [
+    "~/.cache",
+    "~/.cargo/registry",
+    "~/.cargo/git",
+    "~/.cargo/.package-cache",
+    "~/.cargo/.global-cache",
+    "~/.npm",
+    "~/.local/share/pnpm/store",
+    "~/.m2/repository",
+    "~/.gradle/caches",
+    "~/.nuget/packages",
+    "~/go/pkg",
+    "~/Library/Caches",
+    "~/.bun/install/cache",
+    "/dev/shm",
+];
+
+/// Places of common secrets.
+const SECRETS: [&str; 8] = [
+    "~/.ssh",
+    "~/.gnupg",
+    "~/.aws",
+    "~/.azure",
+    "~/.config/gcloud",
+    "~/.kube",
+    "~/.docker/config.json",
+    "~/.netrc",
 ];
 
 const CARGO_LOCK: (&str, &str) = ("Cargo.lock", "cargo update --workspace --offline");
@@ -83,6 +115,9 @@ tables! {
         /// Time that an agent may run after its output reports the end; then it is killed and its result
         /// counts.
         result_grace: Duration as Time = Duration::from_secs(30),
+        /// Names of variables whose values are masked in everything that is recorded or shown, besides
+        /// those whose names look like a secret's: KEY, TOKEN, SECRET, PASSWORD and the like.
+        secrets: Vec<String> as List<VariableName> = Vec::new(),
         /// Number of dispatch levels that may run below a worker; with 0 a worker cannot start a run.
         max_depth: u32 as Times = 0,
         /// When an attempt changes something that all worktrees share (branches, configuration, hooks, the
@@ -224,8 +259,37 @@ tables! {
 
     /// Confinement of workers.
     sandbox: SandboxSettings {
-        /// Confine workers: "auto" as far as this machine can, "off", or "require" it to start anything.
+        /// Confine workers and checks: "auto" as far as this machine can, "off", or "require" it to start
+        /// anything.
         mode: SandboxMode as SandboxMode = SandboxMode::Auto,
+        /// The way to confine: "write" lets them change only their own files, "strict" also shows them
+        /// only their own home folder (bubblewrap), "command" is a program of yours.
+        kind: Confinement as Confinement = Confinement::Write,
+        /// Let workers commit: they can then write git's objects and the branches of their run.
+        commits: bool as Flag = true,
+        /// Other files and folders that they may change: absolute, below "~/", or "$NAME" of a variable.
+        write: Vec<String> as List<OwnPath> = CACHES.map(str::to_owned).to_vec(),
+        /// Files and folders that they cannot read, with "strict".
+        deny_read: Vec<String> as List<OwnPath> = SECRETS.map(str::to_owned).to_vec(),
+        /// The network, with "strict": "open", "loopback" (a device of its own) or "none".
+        network: Network as Network = Network::Open,
+        /// The program that confines them, with "command", and its arguments; the worker's command
+        /// follows them, and {worktree} and {tmp} are filled in.
+        command: Vec<String> as Program = Vec::new(),
+    }
+
+    /// Resources of each process of a worker or a check.
+    limits: LimitSettings {
+        /// Memory for data, such as "8GiB"; "" means no limit.
+        memory: Option<u64> as Maybe<Size> = None,
+        /// Processes and threads, besides those that run when it starts; "" means no limit.
+        processes: Option<usize> as Maybe<Count> = Some(4096),
+        /// Open files; "" means no limit.
+        open_files: Option<usize> as Maybe<Count> = None,
+        /// Size of a file that it writes, such as "20GiB"; "" means no limit.
+        file_size: Option<u64> as Maybe<Size> = None,
+        /// Processor time of one process; "" means no limit.
+        cpu_time: Option<Duration> as Maybe<Time> = None,
     }
 
     /// Repositories that you trust.

@@ -407,9 +407,9 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --max-parallel must be at least 1
     hint: write 1 for one at a time
     error: --set: unknown key "nothing" in [run]
-    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
+    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, secrets, max_depth, outside_writes
     error: --set: unknown table "nowhere"
-    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, trust, github
+    hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, limits, trust, github
     error: --worker: unknown worker "absent"
     hint: known workers are aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell; or add [workers.absent]
     error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"
@@ -570,6 +570,90 @@ fn the_repository_has_its_file_unless_another_is_named() {
     assert!(matches!(load(Some(&other)), Err(ConfigError::NotText(_))));
 }
 
+/// Renders the problems of a repository's file over that of the user; nothing if there are none.
+fn over_user(repo: &str, user: &str, is_explicit: bool) -> String {
+    let all = Sources {
+        user_file: Some(("config.toml".into(), user.to_owned())),
+        is_explicit,
+        ..sources(repo)
+    };
+    resolve(&all).map_or_else(|problems| rendered(&problems), |_| String::new())
+}
+
+#[test]
+fn a_repository_may_tighten_the_sandbox_but_never_loosen_it() {
+    let own = "[workers.mine]\ncommand = [\"mine\"]\n";
+    let looser = [
+        ("[sandbox]\nmode = \"off\"", ""),
+        (
+            "[sandbox]\nmode = \"auto\"",
+            "[sandbox]\nmode = \"require\"",
+        ),
+        ("[sandbox]\nkind = \"off\"", ""),
+        (
+            "[sandbox]\nkind = \"write\"",
+            "[sandbox]\nkind = \"strict\"",
+        ),
+        ("[sandbox]\nkind = \"command\"\ncommand = [\"true\"]", ""),
+        ("[sandbox]\ncommits = true", "[sandbox]\ncommits = false"),
+        ("[sandbox]\nwrite = [\"~/.bashrc\"]", ""),
+        ("[sandbox]\ndeny_read = []", ""),
+        (
+            "[sandbox]\nnetwork = \"open\"",
+            "[sandbox]\nnetwork = \"none\"",
+        ),
+        ("[workers.codex]\nsandbox = \"off\"", ""),
+        (
+            "[workers.codex]\nsandbox = \"write\"",
+            "[workers.codex]\nsandbox = \"strict\"",
+        ),
+        ("[workers.codex]\nstate = [\"~/.ssh\"]", ""),
+        (&format!("{own}state = [\"~/.mine\"]"), ""),
+        (&format!("{own}sandbox = \"off\""), ""),
+    ];
+    for (repo, user) in looser {
+        let said = over_user(repo, user, false);
+        assert!(
+            said.contains("loosens the sandbox, which no repository may"),
+            "{repo}: {said}"
+        );
+        assert_eq!(over_user(repo, user, true), "", "{repo}");
+        assert_eq!(over_user("", &format!("{user}\n"), false), "", "{user}");
+    }
+    let tighter = [
+        ("[sandbox]\nmode = \"require\"", ""),
+        ("[sandbox]\nmode = \"auto\"", "[sandbox]\nmode = \"off\""),
+        ("[sandbox]\nkind = \"strict\"", ""),
+        (
+            "[sandbox]\ncommits = false\nwrite = []\nnetwork = \"none\"",
+            "",
+        ),
+        ("[workers.codex]\nsandbox = \"strict\"\nstate = []", ""),
+        (
+            "[workers.codex]\nsandbox = \"write\"",
+            "[workers.codex]\nsandbox = \"off\"",
+        ),
+        (own, ""),
+    ];
+    for (repo, user) in tighter {
+        assert_eq!(over_user(repo, user, false), "", "{repo}");
+    }
+}
+
+#[test]
+fn a_place_that_workers_may_change_is_named_in_full() {
+    let write = |path: &str| {
+        let repo = format!("[sandbox]\nwrite = [{path:?}]\n");
+        over_user(&repo, "", true)
+    };
+    for path in ["/var/cache", "~/.m2", "$CODEX_HOME", "$XDG_CACHE_HOME/x"] {
+        assert_eq!(write(path), "", "{path}");
+    }
+    for path in ["cache", "~", "~ada/x", "$", "$1/x", "/tmp/../etc", "~/../x"] {
+        assert!(write(path).contains("invalid path"), "{path}");
+    }
+}
+
 #[test]
 fn a_command_with_a_character_that_is_not_seen_is_refused() {
     let text = "[worktree]\nsetup = [\"true\", \"make \\u001b[2K x\"]\nteardown = \"a\\u202eb\"\n\
@@ -618,7 +702,14 @@ fn a_command_with_a_character_that_is_not_seen_is_refused() {
 
 #[test]
 fn trust_is_granted_by_the_user_and_never_by_a_repository() {
-    insta::assert_snapshot!(problems("[trust]\nfolders = [\"/\"]\n"), @"");
+    insta::assert_snapshot!(problems("[trust]\nfolders = [\"/\"]\n"), @r#"
+    error: [trust] is not read from a repository
+     --> .dispatch.toml:2:1
+      |
+    2 | folders = ["/"]
+      | ^^^^^^^
+    hint: set it in your own file, ~/.config/dispatch/config.toml
+    "#);
     assert_eq!(settings("[trust]\n"), Settings::default());
     let own = Sources {
         user_file: Some((
@@ -629,5 +720,8 @@ fn trust_is_granted_by_the_user_and_never_by_a_repository() {
     };
     assert_eq!(resolve(&own).unwrap().trust.folders, ["~/work"]);
     let set = variable("DISPATCH_TRUST_FOLDERS", "[\"/a\", \"b\"]");
-    insta::assert_snapshot!(rendered(&resolve(&set).unwrap_err()), @"");
+    insta::assert_snapshot!(rendered(&resolve(&set).unwrap_err()), @r#"
+    error: DISPATCH_TRUST_FOLDERS: invalid folder "b"
+    hint: write it from "/" or "~/" on
+    "#);
 }

@@ -2,9 +2,9 @@
 
 use crate::config::keys::worker_keys;
 use crate::config::kind::{
-    Count, Dollars, Flag, List, Maybe, Text, Time, VariableName, WorkerCommand,
+    Count, Dollars, Flag, List, Maybe, OwnPath, Text, Time, VariableName, WorkerCommand,
 };
-use crate::model::worker::{Dialect, PromptBy};
+use crate::model::worker::{Confinement, Dialect, PromptBy};
 
 worker_keys! {
     /// The program and its arguments; {prompt_file}, {prompt}, {worktree}, {run}, {task} and {attempt}
@@ -47,4 +47,8 @@ worker_keys! {
     fallback: List<Text>,
     /// Retry in the worktree of the failed attempt instead of a new one.
     retry_in_place: Flag,
+    /// The way to confine it, if not that of `[sandbox]`: "write", "strict", "command" or "off".
+    sandbox: Maybe<Confinement>,
+    /// Files and folders of the agent itself, such as "~/.codex", that it may change when it is confined.
+    state: List<OwnPath>,
 }

@@ -21,6 +21,7 @@ use crate::conflicts::error::DetectError;
 use crate::conflicts::multiway_conflict::{MultiwayReport, SequenceKey};
 use crate::conflicts::options::Settings;
 use crate::conflicts::pair::{Pair, PairOutcome};
+use crate::git::Repo;
 use crate::git::attributes::Attributes;
 use crate::git::merge_engine::MergeEngine;
 use crate::git::merge_environment::MergeEnvironment;
@@ -40,6 +41,7 @@ const NO_PROGRAM: [&str; 5] = ["set", "unset", "text", "binary", "union"];
 /// The known verdicts, and new ones to save.
 #[derive(Debug)]
 pub(super) struct VerdictCache {
+    repo: Repo,
     log: RecordLog,
     known: Records,
     program: String,
@@ -77,6 +79,7 @@ impl VerdictCache {
         let path = settings.repo.dispatch_folder().join("cache/verdicts");
         let log = RecordLog::new(path, LIMIT);
         Ok(Some(VerdictCache {
+            repo: settings.repo.clone(),
             known: log.read(),
             log,
             program,
@@ -90,7 +93,7 @@ impl VerdictCache {
     pub(super) fn get(&self, engine: &MergeEngine, pair: &Pair) -> Option<PairOutcome> {
         let commits = [None, Some([pair.key.a, pair.key.b])];
         let keys = commits.map(|commits| self.key(engine, pair, commits));
-        let mut texts = keys.iter().flatten().filter_map(|key| self.known.get(key));
+        let mut texts = keys.iter().flatten().filter_map(|key| self.value(key));
         let record = serde_json::from_str::<VerdictRecord>(texts.next()?).ok();
         record.map(|record| PairOutcome {
             classified: Classified {
@@ -138,7 +141,7 @@ impl VerdictCache {
         sequence: &SequenceKey,
     ) -> Option<MultiwayReport> {
         let key = self.sequence_key(engine, sequence)?;
-        serde_json::from_str(self.known.get(&key)?).ok()
+        serde_json::from_str(self.value(&key)?).ok()
     }
 
     /// Keeps the result of merging these commits in order.
@@ -156,7 +159,7 @@ impl VerdictCache {
     /// Returns the kept result of merging contents without attributes.
     pub(super) fn contents(&self, blobs: Blobs) -> Option<Oid> {
         let key = self.contents_key(blobs)?;
-        serde_json::from_str(self.known.get(&key)?).ok()
+        serde_json::from_str(self.value(&key)?).ok()
     }
 
     /// Keeps merged contents.
@@ -170,7 +173,22 @@ impl VerdictCache {
 
     fn add(&mut self, key: RecordKey, record: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(record) {
+            let text = format!("{} {text}", self.code(&key, &text));
             self.new.push((key, text));
+        }
+    }
+
+    /// Returns the value of a record that this user's dispatch wrote: a forged one could hide a conflict.
+    fn value(&self, key: &RecordKey) -> Option<&str> {
+        let (code, text) = self.known.get(key)?.split_once(' ')?;
+        (code == self.code(key, text)).then_some(text)
+    }
+
+    /// Returns the code of a record; a mark for a user of the library, who has no key.
+    fn code(&self, key: &RecordKey, text: &str) -> String {
+        match self.repo.user_key() {
+            Some(secret) => secret.code(&[b"verdict", key, text.as_bytes()]),
+            None => "-".to_owned(),
         }
     }
 

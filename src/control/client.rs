@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::control::ControlError;
-use crate::control::wire::{Request, Response};
+use crate::control::secret::load_secret;
+use crate::control::wire::{Envelope, Request, Response};
 
 /// The longest path of a socket that every Unix accepts (`sun_path` of macOS).
 const LONGEST: usize = 100;
@@ -22,7 +23,11 @@ pub fn ask(path: &Path, request: &Request) -> Result<Option<Response>, ControlEr
         Err(error) if is_unattended(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mut text = serde_json::to_vec(request).map_err(ControlError::Answer)?;
+    let envelope = Envelope {
+        secret: load_secret(path).map_err(failed)?,
+        request: request.clone(),
+    };
+    let mut text = serde_json::to_vec(&envelope).map_err(ControlError::Answer)?;
     text.push(b'\n');
     stream.write_all(&text).map_err(failed)?;
     let mut line = String::new();

@@ -2,8 +2,12 @@
 //!
 //! The run lock decides which process drives a run; the socket only reaches it. A process that is
 //! killed leaves its socket behind, and the next one replaces it.
+//!
+//! The socket serves the user alone: it and its folder are closed to others whatever the umask, every
+//! request carries the secret of the run, and a process below a worker is refused.
 
 mod client;
+mod secret;
 mod server;
 mod wire;
 

@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{AttemptNumber, TaskNumber};
 
+/// A request with the secret of the run, which proves that its sender can read the run's folder.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) secret: String,
+    #[serde(flatten)]
+    pub(super) request: Request,
+}
+
 /// A request of the user to a running run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]

@@ -1,6 +1,8 @@
 //! Finds, names and kills the processes that a worker leaves behind.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,9 @@ use crate::exec::record::{self, ProcRecord};
 use crate::exec::signals::Signals;
 use crate::exec::worker::Worker;
 use crate::exec::{ExecError, system};
+
+/// The beginning of the name of a worker's folder for temporary files.
+pub(super) const TEMPORARY: &str = "dispatch-";
 
 /// The longest wait for a killed process to die; one that survives it hangs in the kernel.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -63,8 +68,8 @@ fn wait_for_child(signals: &mut Signals) {
 
 /// Kills the worker of a job whose shim died, with everything it started, and names what it killed.
 ///
-/// Only processes are signalled that are known by start time and boot, or that carry the attempt's
-/// unique cookie in their environment.
+/// Only processes are signalled that are known by start time and boot, that carry the attempt's unique
+/// cookie in their environment, or that have become children of this process.
 ///
 /// # Errors
 /// When the job is alive after all, or its records cannot be read.
@@ -79,7 +84,49 @@ pub fn kill_orphans(folder: &Path) -> Result<Vec<String>, ExecError> {
     let worker = known.and_then(|worker| record.find(worker));
     let mut names = worker.as_ref().map(kill_tree).unwrap_or_default();
     names.extend(kill_bearers(&record.cookie));
+    if system::is_subreaper() {
+        names.extend(record.shim.start.map(kill_adopted).unwrap_or_default());
+    }
+    if let Some(tmp) = &record.tmp {
+        remove_temporary(tmp);
+    }
     Ok(names)
+}
+
+/// Removes the folder for temporary files of a worker that is dead. The record may be forged, so only a
+/// folder with the name of such a one, below the system's folder for temporary files, is removed.
+fn remove_temporary(folder: &Path) {
+    let is_named = |name: &OsStr| name.to_string_lossy().starts_with(TEMPORARY);
+    let is_ours = folder.parent() == Some(&std::env::temp_dir())
+        && folder.file_name().is_some_and(is_named)
+        && fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
+    if is_ours {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+/// Makes this process the parent of what a killed shim leaves behind, so that [`kill_orphans`] finds
+/// also a daemon that cleared its environment. Returns `false` where the system cannot.
+pub fn adopt_orphans() -> bool {
+    system::become_subreaper()
+}
+
+/// Kills the processes that lost their shim and became children of this process ([`adopt_orphans`]).
+fn kill_adopted(since: u64) -> Vec<String> {
+    let mut names = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let adopted = system::adopted_since(since);
+        let alive = adopted
+            .into_iter()
+            .filter(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)));
+        let handles = alive.map(system::identify);
+        let handles: Vec<_> = handles.filter_map(system::Handle::open).collect();
+        if handles.is_empty() || Instant::now() > deadline {
+            return names;
+        }
+        names.extend(kill_all(name_living(handles)));
+    }
 }
 
 fn kill_tree(worker: &system::Handle) -> Vec<String> {

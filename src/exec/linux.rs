@@ -4,20 +4,47 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, child_subreaper, getpid, kill_process, pidfd_open, pidfd_send_signal,
     set_child_subreaper,
 };
 
-use crate::exec::Process;
+use crate::exec::{Process, Support, landlock};
+
+/// Returns the part of a confinement that the kernel can enforce.
+pub(super) fn sandbox_support() -> Support {
+    landlock::support()
+}
+
+/// Confines this thread and what it starts to changes of these files and folders. The error is a
+/// message for the user.
+pub(super) fn restrict(write: &[PathBuf]) -> Result<(), String> {
+    landlock::restrict(write)
+}
+
+/// Counts the processes and threads of the whole system.
+pub(super) fn running_threads() -> u64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let of_all = load
+        .split_whitespace()
+        .nth(3)
+        .and_then(|field| field.split_once('/'));
+    of_all.and_then(|(_, all)| all.parse().ok()).unwrap_or(0)
+}
 
 /// Makes this process the parent of every descendant whose own parent ends, so that no daemon
 /// escapes. Returns `true` if the system did it.
 pub(super) fn become_subreaper() -> bool {
     set_child_subreaper(Some(getpid())).is_ok()
+}
+
+/// Returns `true` after [`become_subreaper`].
+pub(super) fn is_subreaper() -> bool {
+    matches!(child_subreaper(), Ok(Some(_)))
 }
 
 /// Lists the children of this process, dead ones included; `None` if the system does not tell.
@@ -68,6 +95,26 @@ pub(super) fn name(pid: Pid) -> String {
 pub(super) fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
+}
+
+/// Lists the processes that have become children of this one because their own parent ended, and that
+/// started after `since`: in a session of their own, which this program's children have only if they
+/// run this program, too.
+pub(super) fn adopted_since(since: u64) -> Vec<Pid> {
+    let session = stat_field(getpid(), 6);
+    let is_strange = |pid: &Pid| {
+        let other = stat_field(*pid, 6) != session;
+        let later = stat_field(*pid, 22).is_some_and(|start| start >= since);
+        other && later && !runs_this_program(*pid)
+    };
+    let children = children().unwrap_or_default();
+    children.into_iter().filter(is_strange).collect()
+}
+
+fn runs_this_program(pid: Pid) -> bool {
+    let program = |of: &str| fs::read_link(format!("/proc/{of}/exe")).ok();
+    let own = program("self");
+    own.is_some() && own == program(&pid.as_raw_pid().to_string())
 }
 
 /// Reads the start time of a process, which tells it from a later one of the same pid.
@@ -162,6 +209,11 @@ impl Handle {
         true
     }
 
+    /// Returns `true` if a signal has stopped the process.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.pid().and_then(state) == Some(b'T')
+    }
+
     /// Returns `true` if the process has ended, reaped or not.
     pub(super) fn is_gone(&self) -> bool {
         let Some(pid) = self.pid() else { return true };
@@ -170,8 +222,12 @@ impl Handle {
 }
 
 fn is_dead(pid: Pid) -> bool {
-    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
-    let after_name = stat.iter().rposition(|byte| *byte == b')');
-    let state = after_name.and_then(|at| stat.get(at + 2));
-    matches!(state, None | Some(b'Z' | b'X'))
+    matches!(state(pid), None | Some(b'Z' | b'X'))
+}
+
+/// Reads the letter of a process's state, as in proc(5).
+fn state(pid: Pid) -> Option<u8> {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(after_name + 2).copied()
 }

@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use crate::base::files;
 use crate::base::process::Program;
-use crate::exec::record::{self, ProcRecord};
+use crate::exec::record::{self, ProcRecord, Seal};
 use crate::exec::{
-    ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal, Stopper, system,
+    ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, SHIM_ARGUMENT, StopSignal, Stopper,
+    overdue, system,
 };
 
 /// Starts `dispatch __attempt <folder>` for every job. Its methods must be called within a tokio
@@ -45,7 +46,7 @@ impl LocalExecutor {
         let mut options = OpenOptions::new();
         let path = folder.join(record::SHIM_LOG);
         let errors = options.create(true).append(true).open(path)?;
-        let shim = Program::new(&self.program).arg("__attempt").arg(folder);
+        let shim = Program::new(&self.program).arg(SHIM_ARGUMENT).arg(folder);
         shim.folder("/").spawn_async(lock, errors)
     }
 
@@ -60,16 +61,22 @@ impl LocalExecutor {
 impl Executor for LocalExecutor {
     fn start(&self, folder: &Path, job: &Job) -> Result<Running, ExecError> {
         let folder = absolute(folder).map_err(|error| ExecError::file(folder, error))?;
-        let lock = record::prepare(&folder, job)?;
+        let (lock, seal) = record::prepare(&folder, job)?;
         let child = self.spawn(&folder, lock);
         let child = child.map_err(|error| self.failure(error))?;
         // The shim is not reaped yet, so no other process can have its pid.
         let pid = child.id().and_then(|id| Pid::from_raw(id as i32));
         let shim = pid.and_then(|pid| system::Handle::open(system::identify(pid)));
-        let stopper = stopper_of(&folder, shim);
-        let executor = self.clone();
+        let shim = Arc::new(shim);
+        let stopper = stopper_of(&folder, Arc::clone(&shim));
+        let (executor, limit) = (self.clone(), job.longest());
         Ok(Running::new(
-            async move { executor.end_of_child(&folder, child).await },
+            async move {
+                tokio::select! {
+                    end = executor.end_of_child(&folder, child, &seal) => end,
+                    never = overdue::press(&shim, limit) => match never {},
+                }
+            },
             stopper,
         ))
     }
@@ -81,15 +88,25 @@ impl Executor for LocalExecutor {
     fn adopt(&self, folder: &Path) -> Result<Running, ExecError> {
         let folder = absolute(folder).map_err(|error| ExecError::file(folder, error))?;
         let record = ProcRecord::load(&folder)?;
+        let limit = record.as_ref().and_then(|record| record.limit);
         let shim = record.and_then(|record| record.find(record.shim));
-        let stopper = stopper_of(&folder, shim);
-        Ok(Running::new(end_of_stranger(folder), stopper))
+        let shim = Arc::new(shim);
+        let stopper = stopper_of(&folder, Arc::clone(&shim));
+        Ok(Running::new(
+            async move {
+                tokio::select! {
+                    end = end_of_stranger(folder) => end,
+                    never = overdue::press(&shim, limit) => match never {},
+                }
+            },
+            stopper,
+        ))
     }
 }
 
 /// Stops a shim while its lock proves that it is alive, also where a handle is only a pid.
-fn stopper_of(folder: &Path, shim: Option<system::Handle>) -> Stopper {
-    let (folder, shim) = (folder.to_owned(), Arc::new(shim));
+fn stopper_of(folder: &Path, shim: Arc<Option<system::Handle>>) -> Stopper {
+    let folder = folder.to_owned();
     Stopper::new(move |signal| {
         let signal = match signal {
             StopSignal::Interrupt => Signal::USR1,
@@ -98,28 +115,43 @@ fn stopper_of(folder: &Path, shim: Option<system::Handle>) -> Stopper {
         };
         if let (Some(shim), Ok(true)) = (&*shim, record::is_held(&folder)) {
             shim.signal(signal);
+            // Something may have stopped the shim.
+            shim.signal(Signal::CONT);
         }
     })
 }
 
 impl LocalExecutor {
-    async fn end_of_child(&self, folder: &Path, mut child: Child) -> Result<JobStatus, ExecError> {
+    async fn end_of_child(
+        &self,
+        folder: &Path,
+        mut child: Child,
+        seal: &Seal,
+    ) -> Result<JobStatus, ExecError> {
         let exit = child.wait().await.map_err(|error| self.failure(error))?;
-        let status = match record::status(folder)? {
+        let status = match record::status_sealed(folder, seal)? {
             // A program that another thread is starting may have a copy of the lock from its fork
             // to its exec.
-            JobStatus::Alive => end_of_stranger(folder.to_owned()).await?,
+            JobStatus::Alive => {
+                end_of_stranger(folder.to_owned()).await?;
+                record::status_sealed(folder, seal)?
+            }
             status => status,
         };
         match status {
-            JobStatus::Absent => self.end_without_worker(folder, exit),
+            JobStatus::Absent => self.end_without_worker(folder, exit, seal),
             status => Ok(status),
         }
     }
 
     /// Records the end of a job whose shim ended before it had a worker: it was stopped at once, or
     /// it failed.
-    fn end_without_worker(&self, folder: &Path, exit: ExitStatus) -> Result<JobStatus, ExecError> {
+    fn end_without_worker(
+        &self,
+        folder: &Path,
+        exit: ExitStatus,
+        seal: &Seal,
+    ) -> Result<JobStatus, ExecError> {
         if exit.signal().is_none() {
             let said = files::read_tail(&folder.join(record::SHIM_LOG), 1024).unwrap_or_default();
             let said = String::from_utf8_lossy(&said).trim().to_owned();
@@ -136,7 +168,7 @@ impl LocalExecutor {
             leftovers: Vec::new(),
             dropped_bytes: 0,
         };
-        record::save_end(folder, &end).map_err(|error| ExecError::file(folder, error))?;
+        record::save_end(folder, &end, seal).map_err(|error| ExecError::file(folder, error))?;
         Ok(JobStatus::Ended(end))
     }
 }

@@ -14,7 +14,8 @@
 //! | `proc.json` | the identity of shim and worker, so that a later runner signals no other process |
 //! | `output.log`, `output.tail.*` | the output of the worker ([`log`]) |
 //! | `reserve` | reserved space for `exit.json`, while the job of a check is alive |
-//! | `exit.json` | the end of the job; it exists once the job has ended |
+//! | `seal` | the hash of a secret that only the shim got, without which `exit.json` is not believed |
+//! | `exit.json` | the end of the job; it counts once the shim has ended |
 //! | `shim.log` | the shim's own output, normally empty |
 
 use std::collections::BTreeMap;
@@ -28,10 +29,15 @@ use std::{error, io};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(target_os = "linux")]
+mod landlock;
 mod leftovers;
+mod limits;
 pub mod local;
 pub mod log;
+mod overdue;
 mod record;
+pub mod sandbox;
 pub mod scripted;
 pub mod shim;
 mod signals;
@@ -40,8 +46,12 @@ mod signals;
 mod system;
 mod worker;
 
-pub use leftovers::kill_orphans;
+pub use leftovers::{adopt_orphans, kill_orphans};
 pub use record::{ProcRecord, Process};
+pub use sandbox::{ResourceLimits, Sandbox, Support};
+
+/// The first argument of a shim, by which it is known among the ancestors of a process.
+pub const SHIM_ARGUMENT: &str = "__attempt";
 
 /// A program to run under limits until it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -67,6 +77,22 @@ pub struct Job {
     /// `true` if space on disk is reserved for the record of its end, because the files with which
     /// it may fill the disk are removed only after that record exists.
     pub keeps_room: bool,
+    /// The confinement of the program and of everything it starts; none if absent.
+    pub sandbox: Option<Sandbox>,
+    /// The resource limits of its processes.
+    pub limits: ResourceLimits,
+}
+
+/// Returns the part of a confinement that the kernel of this machine can enforce.
+pub fn sandbox_support() -> Support {
+    system::sandbox_support()
+}
+
+impl Job {
+    /// Returns the longest time that it may take, if it is limited: its timeout and its grace.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        Some(self.timeout?.saturating_add(self.grace))
+    }
 }
 
 /// The way a program ended.
@@ -109,8 +135,8 @@ pub enum JobStatus {
     Alive,
     /// It has ended.
     Ended(JobEnd),
-    /// Its shim died without recording the end of the job (kill -9, power loss). The worker may
-    /// still run: [`kill_orphans`].
+    /// Its shim died without recording the end of the job (kill -9, power loss), or another process
+    /// recorded it. The worker may still run: [`kill_orphans`].
     Lost,
 }
 

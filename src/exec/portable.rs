@@ -4,14 +4,35 @@
 //! start times no process of an earlier runner's is ever signalled, except a shim whose lock proves
 //! that it is alive.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::exec::Process;
+use crate::exec::{Process, Support};
+
+/// Returns [`Support::None`]: these systems have no Landlock.
+pub(super) fn sandbox_support() -> Support {
+    Support::None
+}
+
+/// Fails: these systems have no Landlock.
+pub(super) fn restrict(_write: &[PathBuf]) -> Result<(), String> {
+    Err("this system has no Landlock".to_owned())
+}
+
+/// Returns 0: the number of processes is unknown here.
+pub(super) fn running_threads() -> u64 {
+    0
+}
 
 /// Returns `false`: these systems have no subreaper.
 pub(super) fn become_subreaper() -> bool {
+    false
+}
+
+/// Returns `false`: these systems have no subreaper.
+pub(super) fn is_subreaper() -> bool {
     false
 }
 
@@ -33,6 +54,11 @@ pub(super) fn name(pid: Pid) -> String {
 /// Returns `None`: the boot is unknown here.
 pub(super) fn boot_id() -> Option<String> {
     None
+}
+
+/// Returns nothing: processes without a parent are unknown here.
+pub(super) fn adopted_since(_since: u64) -> Vec<Pid> {
+    Vec::new()
 }
 
 /// Returns the pid alone, without a start time.
@@ -65,6 +91,11 @@ impl Handle {
     /// Sends the signal, and does nothing if the process is gone.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process(self.0, signal);
+    }
+
+    /// Returns `false`: the state of a process is unknown here.
+    pub(super) fn is_stopped(&self) -> bool {
+        false
     }
 
     /// Returns `true` if the process no longer exists.

@@ -4,15 +4,16 @@
 //! pid is needed to ask. The starter takes it before the shim exists and hands it over as the
 //! shim's standard input, so there is no moment in which a started job looks dead.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::base::fault;
 use crate::base::files;
@@ -23,6 +24,7 @@ const PROC: &str = "proc.json";
 const EXIT: &str = "exit.json";
 const LOCK: &str = "alive.lock";
 const RESERVE: &str = "reserve";
+const SEAL: &str = "seal";
 
 /// Bytes reserved for the record of the end: a whole block, so that no other file can use the rest.
 const RESERVED: usize = 4096;
@@ -41,6 +43,12 @@ pub struct ProcRecord {
     pub shim: Process,
     /// The worker, which leads the process group of its pid; absent until it is started.
     pub worker: Option<Process>,
+    /// The longest time of the job, its grace included, if it is limited.
+    #[serde(default)]
+    pub limit: Option<Duration>,
+    /// The folder for the worker's temporary files, if it has one of its own.
+    #[serde(default)]
+    pub tmp: Option<PathBuf>,
 }
 
 /// A process, distinguishable from a later one with the same pid.
@@ -78,24 +86,74 @@ impl ProcRecord {
     }
 }
 
-/// Reads the state of the job in a folder.
-pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
-    if let Some(end) = load_end(folder)? {
-        return Ok(JobStatus::Ended(end));
+/// A secret that the record of an end carries: only the shim that got it with the job can have written
+/// that record. The folder keeps its hash.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Seal(String);
+
+impl Seal {
+    fn draw(folder: &Path) -> io::Result<Seal> {
+        let seal = Seal(files::draw_secret()?);
+        fs::write(folder.join(SEAL), seal.hash())?;
+        Ok(seal)
     }
-    if is_held(folder)? {
-        return Ok(JobStatus::Alive);
-    }
-    // The shim writes its last record before it frees the lock, possibly between the two reads.
-    match (load_end(folder)?, ProcRecord::load(folder)?) {
-        (Some(end), _) => Ok(JobStatus::Ended(end)),
-        (None, Some(_)) => Ok(JobStatus::Lost),
-        (None, None) => Ok(JobStatus::Absent),
+
+    fn hash(&self) -> String {
+        let hash = Sha256::digest(self.0.as_bytes());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-fn load_end(folder: &Path) -> Result<Option<JobEnd>, ExecError> {
-    load(&folder.join(EXIT))
+/// The content of `job.json`.
+#[derive(Serialize, Deserialize)]
+struct SealedJob {
+    seal: Seal,
+    job: Job,
+}
+
+/// The content of `exit.json`.
+#[derive(Serialize, Deserialize)]
+struct SealedEnd {
+    seal: Option<Seal>,
+    #[serde(flatten)]
+    end: JobEnd,
+}
+
+/// Reads the state of the job in a folder. A job has not ended before its shim has.
+pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
+    if is_held(folder)? {
+        return Ok(JobStatus::Alive);
+    }
+    let hash = files::read_if_exists(&folder.join(SEAL));
+    let hash = hash.map_err(|error| ExecError::file(folder, error))?;
+    let fits = |end: &SealedEnd| match (&end.seal, &hash) {
+        (Some(seal), Some(hash)) => seal.hash().as_bytes() == hash,
+        (_, known) => known.is_none(),
+    };
+    end_or_lost(folder, fits)
+}
+
+/// Reads the end of a job whose shim has ended, if that shim recorded it.
+pub(super) fn status_sealed(folder: &Path, seal: &Seal) -> Result<JobStatus, ExecError> {
+    if is_held(folder)? {
+        return Ok(JobStatus::Alive);
+    }
+    end_or_lost(folder, |end| end.seal.as_ref() == Some(seal))
+}
+
+fn end_or_lost(
+    folder: &Path,
+    fits: impl FnOnce(&SealedEnd) -> bool,
+) -> Result<JobStatus, ExecError> {
+    let end: Option<SealedEnd> = load(&folder.join(EXIT))?;
+    let was_there = end.is_some();
+    match end.filter(fits) {
+        Some(sealed) => Ok(JobStatus::Ended(sealed.end)),
+        // Another process wrote the record of the end.
+        None if was_there => Ok(JobStatus::Lost),
+        None if ProcRecord::load(folder)?.is_some() => Ok(JobStatus::Lost),
+        None => Ok(JobStatus::Absent),
+    }
 }
 
 /// Reserves disk space for the end of a job with [`Job::keeps_room`]. Does nothing on a full disk.
@@ -110,16 +168,20 @@ pub(super) fn give_room_back(folder: &Path) {
 }
 
 /// Records the end of a job, durably.
-pub(super) fn save_end(folder: &Path, end: &JobEnd) -> io::Result<()> {
+pub(super) fn save_end(folder: &Path, end: &JobEnd, seal: &Seal) -> io::Result<()> {
     fault::full("end")?;
-    files::replace(&folder.join(EXIT), &serde_json::to_vec(end)?)
+    let sealed = SealedEnd {
+        seal: Some(seal.clone()),
+        end: end.clone(),
+    };
+    files::replace(&folder.join(EXIT), &serde_json::to_vec(&sealed)?)
 }
 
 /// Creates the folder of a new job, readable by its owner only, locks it, and writes the job for
 /// the shim.
-pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
+pub(super) fn prepare(folder: &Path, job: &Job) -> Result<(File, Seal), ExecError> {
     fault::point("job", "before its folder is made");
-    make_folder(folder).map_err(|error| ExecError::file(folder, error))?;
+    files::private_folder(folder).map_err(|error| ExecError::file(folder, error))?;
     fault::point("job", "with its folder");
     let lock = take_lock(folder)?.ok_or_else(|| ExecError::Used(folder.to_owned()))?;
     let used = [JOB, PROC, EXIT].iter().any(|n| folder.join(n).exists());
@@ -127,28 +189,20 @@ pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
         return Err(ExecError::Used(folder.to_owned()));
     }
     let path = folder.join(JOB);
-    if let Err(error) = save_job(&path, job) {
-        // A half-written job must not block a later try with this folder.
-        let _ = fs::remove_file(&path);
-        return Err(ExecError::file(&path, error));
-    }
-    fault::point("job", "written");
-    Ok(lock)
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            fs::set_permissions(folder, Permissions::from_mode(0o700))
+    match Seal::draw(folder).and_then(|seal| save_job(&path, job, seal)) {
+        Ok(seal) => {
+            fault::point("job", "written");
+            Ok((lock, seal))
         }
-        made => made,
+        Err(error) => {
+            // A half-written job must not block a later try with this folder.
+            let _ = fs::remove_file(&path);
+            Err(ExecError::file(&path, error))
+        }
     }
 }
 
-fn save_job(path: &Path, job: &Job) -> io::Result<()> {
+fn save_job(path: &Path, job: &Job, seal: Seal) -> io::Result<Seal> {
     fault::full("job")?;
     let mut options = OpenOptions::new();
     let mut file = options
@@ -156,16 +210,21 @@ fn save_job(path: &Path, job: &Job) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(&serde_json::to_vec(job)?)
+    let sealed = SealedJob {
+        seal,
+        job: job.clone(),
+    };
+    file.write_all(&serde_json::to_vec(&sealed)?)?;
+    Ok(sealed.seal)
 }
 
-/// Reads the job and removes its file, because its environment may hold secrets.
-pub(super) fn take_job(folder: &Path) -> Result<Job, ExecError> {
+/// Reads the job with its seal and removes its file, because its environment may hold secrets.
+pub(super) fn take_job(folder: &Path) -> Result<(Job, Seal), ExecError> {
     let path = folder.join(JOB);
     let missing = || ExecError::file(&path, io::ErrorKind::NotFound.into());
-    let job = load(&path)?.ok_or_else(missing)?;
+    let sealed: SealedJob = load(&path)?.ok_or_else(missing)?;
     fs::remove_file(&path).map_err(|error| ExecError::file(&path, error))?;
-    Ok(job)
+    Ok((sealed.job, sealed.seal))
 }
 
 /// Returns the lock that the starter passed as standard input, or takes it now.

@@ -345,6 +345,8 @@ mod tests {
             max_log: 0,
             cookie: String::new(),
             keeps_room: false,
+            sandbox: None,
+            limits: crate::exec::ResourceLimits::default(),
         }
     }
 

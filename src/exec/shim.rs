@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use crate::base::fault;
 use crate::base::files::is_disk_full;
 use crate::exec::log::LogWriter;
-use crate::exec::record::{self, ProcRecord};
+use crate::exec::record::{self, ProcRecord, Seal};
 use crate::exec::signals::Signals;
 use crate::exec::worker::Worker;
 use crate::exec::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
@@ -50,14 +50,14 @@ fn run(folder: &Path) -> Result<(), ExecError> {
     let _ = rustix::process::setsid();
     let _alive = record::inherit_lock(folder)?;
     fault::point("shim", "with its lock");
-    let job = record::take_job(folder)?;
+    let (job, seal) = record::take_job(folder)?;
     if job.keeps_room {
         record::reserve_room(folder);
     }
     fault::point("shim", "with its job");
     let end = supervise(folder, &job, signals);
     fault::point("shim", "before the end is kept");
-    let kept = keep(folder, &end).map_err(|error| ExecError::file(folder, error));
+    let kept = keep(folder, &end, &seal).map_err(|error| ExecError::file(folder, error));
     fault::point("shim", "after the end is kept");
     kept
 }
@@ -65,11 +65,17 @@ fn run(folder: &Path) -> Result<(), ExecError> {
 fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
     let subreaper = system::become_subreaper();
     let mut record = describe(job);
+    let tmp = job.sandbox.as_ref().map(|_| temporary_folder()).transpose();
+    let tmp = match tmp {
+        Ok(tmp) => tmp,
+        Err(error) => return not_started(format!("could not make a temporary folder: {error}")),
+    };
+    record.tmp = tmp.as_ref().map(|tmp| tmp.path().to_owned());
     if let Err(error) = record.save(folder) {
         return not_started(format!("could not write to {}: {error}", folder.display()));
     }
     fault::point("shim", "before the worker starts");
-    let (worker, output) = match Worker::spawn(job, &record.cookie) {
+    let (worker, output) = match Worker::spawn(job, &record.cookie, record.tmp.as_deref()) {
         Ok(started) => started,
         Err(message) => return not_started(message),
     };
@@ -97,7 +103,17 @@ fn describe(job: &Job) -> ProcRecord {
         boot: system::boot_id(),
         shim,
         worker: None,
+        limit: job.longest(),
+        tmp: None,
     }
+}
+
+/// Creates the folder for the temporary files of a confined worker, for its owner alone. Its path is
+/// short, because the path of a socket in it may have about a hundred bytes only.
+fn temporary_folder() -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix(leftovers::TEMPORARY)
+        .tempdir()
 }
 
 fn not_started(message: String) -> JobEnd {
@@ -112,10 +128,10 @@ fn not_started(message: String) -> JobEnd {
 
 /// Records the end. A full disk must not lose a result, so this retries without limit; the lock
 /// stays held, so the job counts as alive. A removed folder ends the retries.
-fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
+fn keep(folder: &Path, end: &JobEnd, seal: &Seal) -> io::Result<()> {
     record::give_room_back(folder);
     loop {
-        match record::save_end(folder, end) {
+        match record::save_end(folder, end, seal) {
             Err(error) if folder.is_dir() && is_disk_full(&error) => {
                 std::thread::sleep(TRY_AGAIN);
             }

@@ -2,6 +2,7 @@
 
 pub mod agent_exit;
 pub mod classify;
+pub mod denied_path;
 pub mod evidence;
 pub mod excerpt;
 pub mod exit_status;

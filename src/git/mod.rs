@@ -58,6 +58,7 @@ mod store_tests;
 mod submodule_checkout;
 pub mod submodules;
 mod temp_dir;
+pub mod tracked;
 mod transient;
 mod tree;
 pub mod tree_diff;

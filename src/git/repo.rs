@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::base::user_key::UserKey;
 
 use crate::git::command::{Git, GitError};
 use crate::git::formats::Formats;
@@ -31,6 +33,8 @@ pub struct Repo {
     home: PathBuf,
     /// The user's own folder for facts about this repository.
     user_state: Option<PathBuf>,
+    /// The secret key of the user.
+    key: Arc<OnceLock<Option<UserKey>>>,
     /// The formats of objects and references, and the backend that reads them.
     pub(super) formats: Formats,
     /// Processes of `git` that answer questions.
@@ -54,6 +58,7 @@ impl Repo {
             user: User::at(&top),
             home: main_checkout(&top, &common, &git_dir),
             user_state: None,
+            key: Arc::default(),
             top,
             common,
             git_dir,
@@ -65,6 +70,11 @@ impl Repo {
             plain_trees: Arc::default(),
             frozen: Arc::default(),
         }
+    }
+
+    /// Returns `true` if references are stored in a reftable, not as files.
+    pub fn has_reftable(&self) -> bool {
+        self.formats.has_reftable
     }
 
     /// Returns git at the top of the user's checkout.
@@ -110,6 +120,13 @@ impl Repo {
     /// The user's own folder for facts about this repository; `None` for a user of the library.
     pub fn user_state(&self) -> Option<&Path> {
         self.user_state.as_deref()
+    }
+
+    /// The secret key of the user, which is made on first use; `None` for a user of the library, or if
+    /// it cannot be read.
+    pub fn user_key(&self) -> Option<&UserKey> {
+        let file = self.user_state.as_ref()?.ancestors().nth(2)?.join("key");
+        self.key.get_or_init(|| UserKey::open(&file).ok()).as_ref()
     }
 
     /// Records where the main checkout is, for later commands in other worktrees.

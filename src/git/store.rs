@@ -103,6 +103,11 @@ impl Store {
         Ok(Store::of(backend, repo))
     }
 
+    /// The repository of this store.
+    pub fn repo(&self) -> &Repo {
+        &self.repo
+    }
+
     /// The format of object ids.
     pub fn format(&self) -> ObjectFormat {
         self.backend.format()

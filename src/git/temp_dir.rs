@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::base::fault;
 use crate::base::files::{FileLock, is_own_folder};
+use crate::base::removal::remove_own_folder;
 
 /// The lock file that the owner holds until it exits.
 const LOCK: &str = ".dispatch-lock";
@@ -45,6 +46,11 @@ impl LockedTempDir {
     /// Creates a folder below `root`; names of dispatch's folders there start with `ours`.
     fn below(root: &Path, [ours, prefix]: [&str; 2]) -> io::Result<LockedTempDir> {
         fs::create_dir_all(root)?;
+        // Names of dispatch's own folder need no prefix. It could have become a link.
+        if ours.is_empty() && !is_own_folder(root) {
+            let message = format!("{} is a link or belongs to another user", root.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
         sweep(root, ours, SystemTime::now());
         fault::full("scratch")?;
         let prefix = format!("{ours}{prefix}");
@@ -76,7 +82,7 @@ fn sweep(root: &Path, prefix: &str, now: SystemTime) {
         let named = entry.file_name().as_bytes().starts_with(prefix.as_bytes());
         let path = entry.path();
         if named && is_own_folder(&path) && is_left_behind(&path, now) {
-            let _ = fs::remove_dir_all(&path);
+            let _ = remove_own_folder(&path, 2);
         }
     }
 }

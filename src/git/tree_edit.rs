@@ -12,6 +12,9 @@ use crate::git::tree::{DIRECTORY, TreeEntry, first_entry, order, write_entry};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::{ObjectFormat, Oid};
 
+/// The most folders above an edited path. Each costs a part of the stack.
+const DEEPEST: usize = 200;
+
 /// Reads old trees and takes new ones.
 pub(super) trait Trees {
     fn format(&self) -> ObjectFormat;
@@ -23,7 +26,7 @@ pub(super) trait Trees {
 }
 
 /// Edits a tree and returns the new one. `None` if a file and a directory want one name, if a file to
-/// remove does not exist, or if a tree is not written as git writes it.
+/// remove does not exist, if a tree is not written as git writes it, or if a path is too deep.
 pub(super) fn edit_tree(
     trees: &mut impl Trees,
     tree: Oid,
@@ -31,6 +34,10 @@ pub(super) fn edit_tree(
 ) -> Result<Option<Oid>, StoreError> {
     let mut edit = TreeEdit::default();
     for (path, entry) in entries {
+        let folders = path.as_bytes().iter().filter(|byte| **byte == b'/');
+        if folders.count() > DEEPEST {
+            return Ok(None);
+        }
         edit.add(path.as_bytes(), *entry);
     }
     match edited(trees, Some(tree), &edit)? {

@@ -86,6 +86,13 @@ impl Worktree {
         }
     }
 
+    /// Returns `true` if its folder names its admin folder, so that it is no other folder.
+    pub(super) fn is_linked_back(&self) -> bool {
+        let link = regular_file::read_line(&self.path.join(".git"));
+        let expected = format!("gitdir: {}", self.admin.display());
+        link.is_ok_and(|link| link.trim_end() == expected)
+    }
+
     fn expect(&self, file: &Path, expected: &str) -> Result<(), WorktreeError> {
         let found = regular_file::read(file, LINE_LIMIT).unwrap_or_default();
         let found = String::from_utf8_lossy(&found);

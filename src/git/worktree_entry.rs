@@ -14,7 +14,7 @@ use std::sync::PoisonError;
 use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file;
-use crate::base::removal::remove_folder;
+use crate::base::removal::remove_own_folder;
 use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
 use crate::git::racy_index::postdate_index;
@@ -151,7 +151,7 @@ impl Repo {
         let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
         let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
         match is_orphan {
-            true => at(path, remove_folder(path)),
+            true => at(path, remove_own_folder(path, 1)),
             false => Ok(()),
         }
     }
@@ -274,6 +274,9 @@ impl Repo {
         fault::point("worktree", "before it goes");
         let kept = self.carry_all(worktree, REMOVED);
         kept.map_err(|error| WorktreeError::Submodules(worktree.path.clone(), Box::new(error)))?;
+        // A link to a folder of the user could have taken the place of a folder above it.
+        let is_linked = worktree.is_linked_back();
+        let own_parts = if is_linked { 1 } else { 2 };
         // The entry goes first, in one step; the slow removal comes after the lock is released.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
@@ -288,7 +291,7 @@ impl Repo {
             }
         }
         fault::point("worktree", "out of sight");
-        at(&worktree.path, remove_folder(&worktree.path))?;
+        at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
         fault::point("worktree", "gone");
         Ok(())
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::git::commit::{By, NewCommit};
 use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::{VERSION, render_record, summary};
+use crate::journal::seal;
 use crate::journal::{JournalError, Replayed, journal_ref};
 use crate::merge::oid::Oid;
 use crate::model::event::{Event, Recorded};
@@ -123,6 +124,7 @@ impl Journal {
             })?;
         self.tip = tip;
         self.seq = last.seq;
+        seal::note_last(self.store.repo(), &self.run, last.seq);
         for recorded in records {
             tracing::debug!(seq = recorded.seq, "{}", summary(&recorded.event));
         }
@@ -143,7 +145,8 @@ impl Journal {
                 parents.push(oid);
             }
         }
-        let message = self.message(records);
+        let mut message = self.message(records);
+        seal::seal(self.store.repo(), self.tree, &parents, &mut message);
         let new = NewCommit {
             tree: self.tree,
             parents: &parents,

@@ -7,6 +7,7 @@ pub mod append;
 pub mod record;
 pub mod replay;
 pub mod runs;
+pub mod seal;
 
 use crate::git::StoreError;
 use crate::model::ids::RunId;
@@ -45,6 +46,17 @@ pub enum JournalError {
         found: u32,
         /// The newest version this program reads.
         known: u32,
+    },
+    /// Another user or another program wrote the journal.
+    #[error("the journal of {0} was not written by your dispatch, so nothing in it is run")]
+    Foreign(RunId),
+    /// The journal ends before an event that was recorded once.
+    #[error("the journal of {run} was moved back: it once had event {last}")]
+    MovedBack {
+        /// The run.
+        run: RunId,
+        /// The number of the last event.
+        last: u64,
     },
     /// The numbers of new events do not follow the last one.
     #[error("the next event of {run} must have the number {expected}")]

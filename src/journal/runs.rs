@@ -117,12 +117,14 @@ pub enum Taken {
 }
 
 impl RunLock {
-    /// Takes the lock of a run if it is free. A lock never expires.
+    /// Takes the lock of a run if it is free, in a folder that only the user may enter. A lock never
+    /// expires.
     ///
     /// # Errors
     /// When the lock file cannot be created.
     pub fn take(repo: &Repo, run: &RunId, now: Timestamp) -> io::Result<Taken> {
         let folder = repo.run_folder(run.as_str());
+        files::private_folder(&folder)?;
         let holder_file = folder.join("holder.json");
         let Some(lock) = FileLock::try_take(&folder.join("run.lock"))? else {
             let holder = regular_file::read(&holder_file, LINE_LIMIT).ok();

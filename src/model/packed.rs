@@ -24,6 +24,7 @@ use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState, VariantSet};
 use crate::model::usage::{Cost, Dollars, Usage};
 use crate::model::user_message::UserMessage;
+use crate::model::worker::Confinement;
 use crate::model::worker_health::WorkerHealth;
 use crate::model::worker_report::{WorkerError, WorkerReport};
 
@@ -35,6 +36,7 @@ pack_as_json!(
     Culprit,
     Dollars,
     Failure,
+    Confinement,
     Isolation,
     KeptChanges,
     Landing,
@@ -204,6 +206,7 @@ pack_struct!(TaskFields {
     expected,
     allow_empty,
     isolation,
+    sandbox,
     variants,
     judge,
     source,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::usage::Dollars;
+use crate::model::worker::Confinement;
 
 /// The validated graph of tasks.
 ///
@@ -303,6 +304,8 @@ pub struct TaskFields {
     pub allow_empty: bool,
     /// The isolation of an attempt from others.
     pub isolation: Option<Isolation>,
+    /// The least confinement of an attempt.
+    pub sandbox: Option<Confinement>,
     /// The variants: attempts side by side, of which one is chosen.
     pub variants: Option<Variants>,
     /// The worker that chooses among the variants, instead of the rule.

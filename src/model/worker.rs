@@ -52,6 +52,42 @@ pub struct Worker {
     pub fallback: Vec<String>,
     /// `true` if a retry continues in the worktree of the failed attempt.
     pub retry_in_place: bool,
+    /// The confinement of its attempts, if not that of all workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Confinement>,
+    /// The files and folders of the agent itself, which a confined attempt may change: `~/.codex`,
+    /// `$CODEX_HOME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<String>,
+}
+
+/// The ways to confine a worker.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Confinement {
+    /// Not at all.
+    Off,
+    /// It changes only its own files, enforced by the kernel.
+    #[default]
+    Write,
+    /// It also sees only its own files, in namespaces of its own (bubblewrap).
+    Strict,
+    /// A program of the user confines it.
+    Command,
+}
+
+impl Confinement {
+    /// Returns the name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Confinement::Off => "off",
+            Confinement::Write => "write",
+            Confinement::Strict => "strict",
+            Confinement::Command => "command",
+        }
+    }
 }
 
 impl Worker {
@@ -75,6 +111,8 @@ impl Worker {
             max_cost: None,
             fallback: Vec::new(),
             retry_in_place: false,
+            sandbox: None,
+            state: Vec::new(),
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) const KNOWN: &[&str] = &[
     "expected",
     "allow_empty",
     "isolation",
+    "sandbox",
     "source",
     "prompt_file",
     "prompt",

@@ -9,6 +9,7 @@ use crate::base::clock::render_duration;
 use crate::model::ids::VariantNumber;
 use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, Variants};
 use crate::model::usage::Dollars;
+use crate::model::worker::Confinement;
 
 /// A plan: tasks that a run carries out in parallel git worktrees.
 #[derive(Serialize, JsonSchema)]
@@ -103,6 +104,9 @@ pub(super) struct WireTask {
     /// A linked worktree, or a clone that shares only objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Isolation>,
+    /// The least confinement of an attempt: `write` or `strict`. A plan never loosens that of the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<Confinement>,
     /// The origin of an imported task: format, file and id.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -201,6 +205,7 @@ impl WireTask {
             expected: fields.expected.map(render_duration),
             allow_empty: Some(true).filter(|_| fields.allow_empty),
             isolation: fields.isolation,
+            sandbox: fields.sandbox,
             source: fields.source.clone(),
             prompt_file: None,
             prompt: Some(task.prompt.clone()).filter(|prompt| !prompt.is_empty()),

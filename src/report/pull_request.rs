@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::base::markdown::{markdown_code, markdown_prose, plain_line};
+use crate::base::markdown::{markdown_code, markdown_prose, plain_line, split_code_span};
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
@@ -14,8 +14,8 @@ const TITLE: usize = 250;
 /// Renders the title of the pull request of a run, or of one of its tasks.
 pub fn title(state: &RunState, task: Option<TaskNumber>) -> String {
     match task {
-        Some(task) => plain_line(&state.plan.task(task).title, TITLE),
-        None => plain_line(state.plan.title(), TITLE),
+        Some(task) => quiet_title(&plain_line(&state.plan.task(task).title, TITLE)),
+        None => quiet_title(&plain_line(state.plan.title(), TITLE)),
     }
 }
 
@@ -29,20 +29,27 @@ pub fn body_of_run(state: &RunState) -> String {
 pub fn body_of_task(state: &RunState, task: TaskNumber, below: &[TaskNumber]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_task(&mut text, state, task, below);
-    quiet(&text)
+    let _ = write_task(&mut text, state, task);
+    let _ = write_below(&mut text, state, below);
+    let _ = write!(
+        text,
+        "\nTask {} ({}). {}",
+        task.0,
+        state.plan.task(task).tag,
+        origin(state)
+    );
+    text
 }
 
-fn write_task(
-    to: &mut String,
-    state: &RunState,
-    number: TaskNumber,
-    below: &[TaskNumber],
-) -> fmt::Result {
+fn write_task(to: &mut String, state: &RunState, number: TaskNumber) -> fmt::Result {
     let task = state.plan.task(number);
     let outcome = state.task(number).outcome();
     let summary = outcome.and_then(|outcome| outcome.report.summary.as_deref());
-    writeln!(to, "{}", markdown_prose(summary.unwrap_or(&task.title)))?;
+    writeln!(
+        to,
+        "{}",
+        quiet(&markdown_prose(summary.unwrap_or(&task.title)))
+    )?;
     if let Some(End::Passed { stat, .. }) = outcome.map(|outcome| &outcome.end) {
         writeln!(to, "\n{stat}")?;
     }
@@ -62,11 +69,19 @@ fn write_task(
             writeln!(to, "- {command}: {}", check.result.word())?;
         }
     }
+    Ok(())
+}
+
+/// Lists the pull requests of other tasks, whose addresses GitHub is to link.
+fn write_below(to: &mut String, state: &RunState, below: &[TaskNumber]) -> fmt::Result {
     if !below.is_empty() {
         writeln!(to, "\n### Merge these first")?;
     }
     for below in below {
-        let title = markdown_prose(&plain_line(&state.plan.task(*below).title, 120));
+        let title = quiet(&markdown_prose(&plain_line(
+            &state.plan.task(*below).title,
+            120,
+        )));
         let known = state
             .pull_requests
             .iter()
@@ -76,7 +91,7 @@ fn write_task(
             None => writeln!(to, "- {title}")?,
         }
     }
-    write!(to, "\nTask {} ({}). {}", number.0, task.tag, origin(state))
+    Ok(())
 }
 
 fn list(to: &mut String, heading: &str, items: &[String]) -> fmt::Result {
@@ -86,7 +101,7 @@ fn list(to: &mut String, heading: &str, items: &[String]) -> fmt::Result {
     writeln!(to, "\n### {heading}")?;
     items
         .iter()
-        .try_for_each(|item| writeln!(to, "- {}", markdown_prose(item)))
+        .try_for_each(|item| writeln!(to, "- {}", quiet(&markdown_prose(item))))
 }
 
 fn origin(state: &RunState) -> String {
@@ -97,30 +112,89 @@ fn origin(state: &RunState) -> String {
     )
 }
 
-/// Keeps GitHub from linking issues (`#2`) and notifying users (`@ada`).
+/// Keeps GitHub from linking or closing issues (`#2`, `GH-2`, their addresses) and from notifying users
+/// (`@ada`).
 ///
-/// It inserts an HTML comment after the sign; text in code needs none.
+/// It inserts an HTML comment into the word; text in code needs none.
 fn quiet(text: &str) -> String {
     let mut quiet = String::with_capacity(text.len());
-    let mut fence = false;
+    let mut fence: Option<&str> = None;
     for line in text.split_inclusive('\n') {
-        let is_fence = line.trim_start().starts_with("```");
-        fence ^= is_fence;
-        if fence || is_fence {
-            quiet.push_str(line);
+        let start = line.trim_start();
+        let marks = &start[..start.len() - start.trim_start_matches('`').len()];
+        let is_fence = marks.len() >= 3;
+        match fence {
+            Some(open) => {
+                let closes = is_fence && marks.len() >= open.len() && start.trim_end() == marks;
+                fence = fence.filter(|_| !closes);
+                quiet.push_str(line);
+            }
+            None if is_fence => {
+                fence = Some(marks);
+                quiet.push_str(line);
+            }
+            None => push_quiet(&mut quiet, line),
+        }
+    }
+    quiet
+}
+
+/// Adds a line of prose. A code span is passed over as a whole, and so is an escaped character.
+fn push_quiet(to: &mut String, line: &str) {
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        if c == '`' {
+            let (span, after) = split_code_span(rest);
+            to.push_str(span.unwrap_or(&rest[..rest.len() - after.len()]));
+            rest = after;
             continue;
         }
-        let mut in_code = false;
-        let mut letters = line.chars().peekable();
-        while let Some(letter) = letters.next() {
-            quiet.push(letter);
-            in_code ^= letter == '`';
-            let next = letters.peek().copied().unwrap_or(' ');
-            let links = (letter == '#' && next.is_ascii_digit())
-                || (letter == '@' && next.is_ascii_alphanumeric());
-            if links && !in_code {
-                quiet.push_str("<!-- -->");
-            }
+        let length = match c {
+            '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            c => c.len_utf8(),
+        };
+        to.push_str(&rest[..length]);
+        let after = &rest[length..];
+        if needs_break(c, to, after) {
+            to.push_str("<!-- -->");
+        }
+        rest = after;
+    }
+}
+
+/// Returns `true` if a reference or a mention would be read across this place.
+fn needs_break(c: char, before: &str, after: &str) -> bool {
+    let next = after.chars().next().unwrap_or(' ');
+    match c {
+        '#' => next.is_ascii_digit(),
+        '@' => next.is_alphanumeric(),
+        'h' | 'H' => {
+            let is_prefix = before.len() >= 2 && before[..before.len() - 1].ends_with(['g', 'G']);
+            let number = after.strip_prefix('-').unwrap_or_default();
+            is_prefix && number.starts_with(|c: char| c.is_ascii_digit())
+        }
+        ':' => after.strip_prefix("//").is_some_and(names_issue),
+        _ => false,
+    }
+}
+
+/// Returns `true` for the address of an issue, a pull request or a discussion, without its scheme.
+fn names_issue(address: &str) -> bool {
+    let end = address.find(char::is_whitespace).unwrap_or(address.len());
+    let parts = address[..end].split('/');
+    parts
+        .skip(1)
+        .any(|part| matches!(part, "issues" | "pull" | "pulls" | "discussions"))
+}
+
+/// Keeps a title, which is plain text and becomes the subject of a merge, from the same.
+fn quiet_title(title: &str) -> String {
+    let mut quiet = String::with_capacity(title.len());
+    for (at, c) in title.char_indices() {
+        quiet.push(c);
+        let after = &title[at + c.len_utf8()..];
+        if needs_break(c, &quiet, after) {
+            quiet.push(' ');
         }
     }
     quiet
@@ -142,6 +216,28 @@ mod tests {
         ```
         #<!-- -->5
         ");
+    }
+
+    #[test]
+    fn a_stray_backtick_hides_no_mention() {
+        let text = "stray \\` then @octocat closes #7, ``two`` ` @hubot fixes #8; GH-10 and \
+            https://github.com/o/r/issues/9 but https://example.com/x and `a @b` ``@c ` #1``\n\
+            ````\n```\n@d #2\n````\n@e\n";
+        insta::assert_snapshot!(quiet(text), @r"
+        stray \` then @<!-- -->octocat closes #<!-- -->7, ``two`` ` @hubot fixes #8; GH-10 and https://github.com/o/r/issues/9 but https://example.com/x and `a @<!-- -->b` ``@c ` #<!-- -->1``
+        ````
+        ```
+        @d #2
+        ````
+        @<!-- -->e
+        ");
+        let known =
+            "see GH-10, https://github.com/o/r/issues/9, https://example.com/x and Gh-pages";
+        insta::assert_snapshot!(quiet(known), @"see GH<!-- -->-10, https:<!-- -->//github.com/o/r/issues/9, https://example.com/x and Gh-pages");
+        assert_eq!(
+            quiet_title("T @octocat closes #1, GH-2"),
+            "T @ octocat closes # 1, GH -2"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use unicode_width::UnicodeWidthStr;
 
+use crate::base::markdown::markdown_code;
 use crate::base::safe::terminal::painted;
 
 /// Spaces between two columns of a table.
@@ -159,7 +160,7 @@ fn parse_events(text: &str, marks: CodeMarks) -> Events<'_> {
             Event::Code(format!("'{code}'").into())
         }
         Event::Code(code) if marks == CodeMarks::Backticks => {
-            Event::Code(format!("`{code}`").into())
+            Event::Code(markdown_code(&code).into())
         }
         event => event,
     };

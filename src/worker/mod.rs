@@ -5,6 +5,7 @@
 pub mod command;
 pub mod dialect;
 pub mod environment;
+pub mod inner_sandbox;
 pub mod judge;
 pub mod planner;
 pub mod prompt;

@@ -453,6 +453,22 @@ mod tests {
     }
 
     #[test]
+    fn a_template_that_never_ends_or_fills_memory_is_refused() {
+        let task = task("Write the docs");
+        let loops =
+            "{% for i in range(9999) %}{% for j in range(9999) %}BODY{% endfor %}{% endfor %}";
+        for body in ["xxxxxxxxxx", ""] {
+            let text = loops.replace("BODY", body);
+            let error = check_template(own(&text).unwrap(), &task).unwrap_err();
+            assert!(
+                ["the prompt is longer than 32 MiB", "engine ran out of fuel"]
+                    .contains(&error.message.as_str()),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn errors_in_a_template_have_a_file_and_a_line() {
         let task = task("");
         let error = |text: &str| {

@@ -2,6 +2,8 @@
 //!
 //! An unknown variable is an error with its line, even in a branch that is not rendered.
 
+use std::io::{self, Write};
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
@@ -22,6 +24,12 @@ pub(super) struct Builtin {
 
 /// The name of the built-in template: `{% extends "default" %}`.
 const DEFAULT_NAME: &str = "default";
+
+/// The longest prompt, in bytes. A plan of 16 MiB fits.
+const LONGEST_PROMPT: usize = 32 << 20;
+
+/// The most steps of a template: many times those of the built-in one for a plan of ten thousand tasks.
+const MOST_STEPS: u64 = 5_000_000;
 
 /// The internal name of the user's template; messages name its file.
 const OWN_NAME: &str = "own";
@@ -85,9 +93,48 @@ pub(super) fn render(
     if let Some(name) = used.into_iter().find(|name| !exists(name)) {
         return Err(unknown_variable(source, &name, known));
     }
-    let rendered = parsed.render(Serde(variables));
-    let rendered = rendered.map_err(invalid)?;
-    Ok(format!("{}\n", rendered.trim_end()))
+    let mut rendered = Limited::default();
+    let ended = parsed.render_captured_to(Serde(variables), &mut rendered);
+    match ended {
+        _ if rendered.is_full => Err(too_long(source)),
+        Err(error) => Err(invalid(error)),
+        Ok(_) => Ok(format!(
+            "{}\n",
+            String::from_utf8_lossy(&rendered.text).trim_end()
+        )),
+    }
+}
+
+/// The text of a prompt, up to [`LONGEST_PROMPT`].
+#[derive(Default)]
+struct Limited {
+    text: Vec<u8>,
+    is_full: bool,
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > LONGEST_PROMPT {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn too_long(source: Template<'_>) -> TemplateError {
+    TemplateError {
+        file: source.file.to_owned(),
+        line: 1,
+        message: format!("the prompt is longer than {} MiB", LONGEST_PROMPT >> 20),
+        excerpt: String::new(),
+        hint: "shorten the loops of the template".to_owned(),
+    }
 }
 
 fn is_global(environment: &Environment<'_>, name: &str) -> bool {
@@ -158,6 +205,7 @@ fn environment<'a>(builtin: &'a str, own: &'a str) -> Result<Environment<'a>, mi
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(syntax());
+    environment.set_fuel(Some(MOST_STEPS));
     environment.add_filter("hang", |text: &str| indent(text, "  ").trim().to_owned());
     environment.add_filter("quote", |text: &str| indent(text, "  > "));
     environment.add_template(DEFAULT_NAME, builtin)?;

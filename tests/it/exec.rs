@@ -56,6 +56,8 @@ fn bench(argv: Vec<String>) -> Bench {
         max_log: 1 << 20,
         cookie: "demo-0000/1/1".to_owned(),
         keeps_room: false,
+        sandbox: None,
+        limits: git_dispatch::exec::ResourceLimits::default(),
     };
     Bench {
         home,
@@ -644,6 +646,39 @@ fn the_log_can_be_followed_while_the_worker_writes() {
     go.say("");
     bench.end(running);
     assert_eq!(follower.read().unwrap(), b"two\n");
+}
+
+#[test]
+fn an_end_that_the_shim_did_not_record_is_not_believed() {
+    let mut bench = sh("echo ready >$READY; read -r _ <$GO");
+    let (mut ready, _go) = (bench.pipe("READY"), bench.pipe("GO"));
+    let running = bench.start();
+    ready.wait_for_line();
+    let forged =
+        r#"{"exit":{"code":0},"stopped":false,"millis":5,"leftovers":[],"dropped_bytes":0}"#;
+    let sealed = forged.replacen('{', r#"{"seal":"00","#, 1);
+    for text in [forged, &sealed] {
+        fs::write(bench.folder().join("exit.json"), text).unwrap();
+        assert_eq!(bench.status(), JobStatus::Alive);
+    }
+    bench.lose_shim(running);
+    assert_eq!(bench.status(), JobStatus::Lost);
+    fs::write(bench.folder().join("exit.json"), forged).unwrap();
+    assert_eq!(bench.status(), JobStatus::Lost);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stopped_shim_is_continued_after_the_limit_and_keeps_it() {
+    let mut bench = sh("echo ready >$READY; exec sleep 600");
+    let mut ready = bench.pipe("READY");
+    bench.job.timeout = Some(SHORT);
+    bench.job.grace = SHORT;
+    let running = bench.start();
+    ready.wait_for_line();
+    let shim = Pid::from_raw(bench.record().shim.pid).unwrap();
+    kill_process(shim, Signal::STOP).unwrap();
+    assert_eq!(bench.end(running).exit, Exit::TimedOut);
 }
 
 #[test]

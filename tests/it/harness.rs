@@ -198,6 +198,8 @@ impl Scene {
             .env("GIT_COMMITTER_DATE", COMMITTED)
             .env("DISPATCH_CLOCK", NOW)
             .env("DISPATCH_SEED", "7")
+            // Workers of tests leave marks beside the repository; `sandbox.rs` tests what is denied.
+            .env("DISPATCH_SANDBOX_WRITE", format!("[{:?}]", self.root))
             .envs(formats())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::harness::{Gate, Scene};
-use crate::process::{Background, is_alive, pid_in, until};
+use crate::process::{Background, is_alive, pid_in};
 
 /// Two tasks that stop at a gate, and one behind them. A worker's note of its start stands in
 /// `<root>/<task>.started`, one line for every time.
@@ -109,12 +109,13 @@ fn the_third_ctrl_c_leaves_at_once_while_a_worker_hangs() {
     let plan = gated(&scene, &gate);
     let mut dispatch = Background::run(&scene, &plan, &["-j", "1"]);
     gate.wait_until_reached();
-    // A stopped shim hangs regardless of signals.
+    // A shim that is gone while something holds its lock hangs regardless of signals.
     let attempt = ".git/dispatch/runs/RUN/attempts/1-1/worker/proc.json";
     let record = scene.read(&attempt.replace("RUN", &scene.run_name()));
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let shim = record["shim"]["pid"].as_i64().unwrap() as i32;
-    crate::process::send(shim, Signal::STOP);
+    let lock = crate::process::copy_of_stdin(shim);
+    crate::process::send(shim, Signal::KILL);
     dispatch.signal(Signal::INT);
     dispatch.wait_until_said("again to kill");
     dispatch.signal(Signal::INT);
@@ -122,8 +123,11 @@ fn the_third_ctrl_c_leaves_at_once_while_a_worker_hangs() {
     dispatch.signal(Signal::INT);
     assert_eq!(dispatch.wait(), 130);
     assert_eq!(state(&scene), "interrupted");
-    crate::process::send(shim, Signal::CONT);
-    until("the shim ends", || !is_alive(shim));
+    drop(lock);
+    // It must not take the signal that is meant for the next attempt.
+    let worker = record["worker"]["pid"].as_i64().unwrap() as i32;
+    crate::process::send(worker, Signal::KILL);
+    crate::process::until("the worker is gone", || !is_alive(worker));
     open_for_all(&mut gate);
     scene.dispatch(&["resume"]).expect(0);
     assert_whole(&scene);

@@ -167,7 +167,10 @@ fn a_worker_starts_no_run_of_its_own_unless_that_is_allowed() {
         "inner.md",
         "1. [IN] Inner\n   - run: echo $DISPATCH_DEPTH > depth.txt\n",
     );
-    let command = format!("{} run {inner} --yes", env!("CARGO_BIN_EXE_dispatch"));
+    let command = format!(
+        "{} run {inner} --yes --config .dispatch.toml",
+        env!("CARGO_BIN_EXE_dispatch")
+    );
     scene.run(&plan(&[&command]), &[]).expect(0);
     let runs = scene.run_names();
     assert_eq!(runs.len(), 2, "{runs:?}");

@@ -157,15 +157,25 @@ fn a_plan_converted_there_and_back_is_shown_the_same() {
     ");
 }
 
+fn git(folder: &Path, args: &[&str]) {
+    let status = Command::new("git").current_dir(folder).args(args).status();
+    assert!(status.unwrap().success());
+}
+
 #[test]
-fn a_prompt_file_may_be_anywhere_in_the_repository_but_not_outside() {
+fn a_prompt_file_is_one_that_git_tracks() {
     let outer = folder();
     let repository = outer.path().join("repository");
     let plans = repository.join("plans");
     fs::create_dir_all(&plans).unwrap();
-    fs::create_dir(repository.join(".git")).unwrap();
     fs::write(repository.join("inside.md"), "Inside.").unwrap();
+    fs::write(repository.join(".env"), "KEY=1").unwrap();
+    fs::write(repository.join(".gitignore"), ".env\n").unwrap();
     std::os::unix::fs::symlink("../../plan.md", plans.join("link.md")).unwrap();
+    std::os::unix::fs::symlink("../.env", plans.join("env.md")).unwrap();
+    git(&repository, &["init", "-q"]);
+    git(&repository, &["add", "."]);
+    fs::write(repository.join("new.md"), "New.").unwrap();
     let check = |prompt: &str| {
         let text = format!("[[task]]\ntitle = \"a\"\nprompt_file = \"{prompt}\"\n");
         fs::write(plans.join("plan.toml"), text).unwrap();
@@ -178,6 +188,10 @@ fn a_prompt_file_may_be_anywhere_in_the_repository_but_not_outside() {
     };
     let prompts = [
         "../inside.md",
+        "../new.md",
+        "../.env",
+        "../.git/config",
+        "env.md",
         "../../plan.md",
         "link.md",
         "/etc/hostname",
@@ -187,11 +201,15 @@ fn a_prompt_file_may_be_anywhere_in_the_repository_but_not_outside() {
     let said: Vec<_> = prompts.iter().map(|prompt| check(prompt)).collect();
     insta::assert_snapshot!(said.join("\n"), @r"
     fine
+    error: could not read the prompt file `../new.md`: git does not track it; `git add` it if a worker may read it
+    error: could not read the prompt file `../.env`: git does not track it; `git add` it if a worker may read it
+    error: could not read the prompt file `../.git/config`: git does not track it; `git add` it if a worker may read it
+    error: could not read the prompt file `env.md`: git does not track it; `git add` it if a worker may read it
     error: could not read the prompt file `../../plan.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `link.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `/etc/hostname`: the path is absolute
     error: could not read the prompt file `no.md`: no such file
-    error: could not read the prompt file `.`: it is a folder, not a file
+    error: could not read the prompt file `.`: git does not track it; `git add` it if a worker may read it
     ");
 }
 

@@ -46,6 +46,14 @@ pub(crate) fn send(pid: i32, signal: Signal) {
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
+/// Copies the standard input of a process, and with it the lock that a shim holds.
+pub(crate) fn copy_of_stdin(pid: i32) -> std::os::fd::OwnedFd {
+    let process = Pid::from_raw(pid).unwrap();
+    let process = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty());
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    rustix::process::pidfd_getfd(process.unwrap(), 0, flags).unwrap()
+}
+
 /// A `dispatch` in the background; killed when dropped.
 pub(crate) struct Background {
     child: Child,

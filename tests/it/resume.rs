@@ -417,6 +417,7 @@ fn an_assembled_branch_that_is_gone_is_made_again_whole() {
     // The end of the run is undone, as if never recorded.
     let journal = format!("refs/dispatch/runs/{run}");
     scene.git(&["update-ref", &journal, &format!("{journal}~")]);
+    fs::remove_dir_all(scene.root.join("home/state/dispatch/repositories")).unwrap();
     scene.git(&[
         "update-ref",
         "-d",

@@ -100,6 +100,8 @@ fn the_limits_of_a_task_reach_an_agent_that_has_options_for_them() {
                 2. [B] Two\n   - worker: claude\n";
     scene.run(plan, &["--no-assemble"]).expect(0);
     let args = |slug: &str| scene.git(&["show", &format!("{}:args.txt", scene.branch(slug))]);
+    // Where dispatch confines it, it runs without its own sandbox.
+    let args = |slug: &str| args(slug).replace("--settings {\"sandbox\":{\"enabled\":false}} ", "");
     let common =
         "-p --output-format stream-json --verbose --permission-mode acceptEdits --model opus";
     assert_eq!(

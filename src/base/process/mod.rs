@@ -20,10 +20,12 @@ use signal_hook::consts::SIGINT;
 use crate::base::interrupt::end_at_questions;
 use crate::base::text::shell_word;
 
+mod ancestry;
 mod collect;
 mod lookup;
 mod timeout;
 
+pub use ancestry::{Peer, count_above, peer_of};
 pub use lookup::{find_program, is_executable};
 
 /// A program with its arguments, folder and environment.

@@ -11,10 +11,12 @@
 //! | Markdown and its HTML | [`crate::base::markdown`] |
 //! | a shell word | [`crate::base::text::shell_word`] |
 //! | a ref name, a folder | [`crate::base::text::slug`] |
+//! | anything that is kept | [`secrets::Secrets::mask`] |
 //! | a command, a name | [`hidden::find_hidden`]: refused, because it cannot be shown |
 
 pub mod hidden;
 pub mod json;
+pub mod secrets;
 pub mod terminal;
 
 pub use terminal::terminal_safe;

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{print, unreadable};
+use super::unreadable;
+use crate::base::safe::secrets::Secrets;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
 use crate::engine::EngineError;
@@ -118,7 +119,7 @@ fn wait_of(
 }
 
 /// Prints a log until its worker has ended.
-pub(super) fn follow(ui: &Ui, folder: &Path) -> CommandResult {
+pub(super) fn follow(ui: &Ui, folder: &Path, secrets: &Secrets) -> CommandResult {
     let executor = LocalExecutor::new("dispatch");
     let mut follower = Follower::new(folder);
     loop {
@@ -127,11 +128,12 @@ pub(super) fn follow(ui: &Ui, folder: &Path) -> CommandResult {
         let bytes = follower
             .read()
             .map_err(|error| unreadable(folder, &error))?;
-        print(ui, &bytes);
-        if !matches!(status, JobStatus::Alive) && bytes.is_empty() {
+        let is_empty = bytes.is_empty();
+        ui.answer_exact(&secrets.mask_bytes(bytes));
+        if !matches!(status, JobStatus::Alive) && is_empty {
             return Ok(ExitStatus::Ok);
         }
-        if bytes.is_empty() {
+        if is_empty {
             std::thread::sleep(INTERVAL);
         }
     }

@@ -10,6 +10,8 @@ use self::follow::{Followed, follow};
 use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
+use crate::config::Settings;
+use crate::engine::kernel::masking::secrets;
 use crate::engine::runs::log::{LogPart, read_log};
 use crate::ui::Ui;
 
@@ -70,12 +72,14 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
         .attempt_folder(run.as_str(), number.0, attempt)
         .join("worker");
     if args.follow && folder.is_dir() {
-        return follow(ui, &folder);
+        return follow(ui, &folder, &secrets(&Settings::default(), &state.plan));
     }
-    print(
-        ui,
-        &read_log(&here.repo, &state, (number, attempt), args.part())?,
-    );
+    ui.answer_exact(&read_log(
+        &here.repo,
+        &state,
+        (number, attempt),
+        args.part(),
+    )?);
     Ok(ExitStatus::Ok)
 }
 
@@ -95,9 +99,4 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
         "could not read the log in {}: {error}",
         folder.display()
     ))
-}
-
-/// Prints bytes; a terminal gets no escape sequences of the worker.
-fn print(ui: &Ui, bytes: &[u8]) {
-    ui.answer_exact(bytes);
 }

@@ -18,6 +18,7 @@ use crate::engine::EngineError;
 use crate::engine::publish::catch_up;
 use crate::engine::reconcile::{inspect, restore_references};
 use crate::engine::runs::load::free_references;
+use crate::engine::start::confinement;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
@@ -118,6 +119,7 @@ fn reconcile_and_drive(
     ui: &Ui,
 ) -> CommandResult {
     let mut loaded = here.load(run)?;
+    confinement::use_current(&here.repo, &mut loaded.settings);
     let replan = replan(&loaded, args.plan.as_deref(), ui)?;
     if replan.is_none() {
         refuse_ended(&loaded.state)?;

@@ -15,6 +15,7 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::config::Settings;
 use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
+use crate::engine::start::confinement;
 use crate::engine::start::retry::refuse_retry;
 use crate::engine::start::worker_for;
 use crate::model::attempt::Attempt;
@@ -102,6 +103,7 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
         false => None,
     };
     reopen(&here, &run, args.json, ui, |loaded| {
+        confinement::use_current(&here.repo, &mut loaded.settings);
         // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
         let mut attempt = None;

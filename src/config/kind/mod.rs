@@ -21,7 +21,7 @@ pub(super) use command::{CommandByGlob, Commands, MergeTool, Program, WorkerComm
 pub(super) use number::{Count, Dollars, Flag, Size, Time, Times};
 pub(super) use syntax::worker_name;
 pub(super) use text::{
-    BranchPrefix, Glob, OwnFolder, PathTemplate, Project, RepoFile, Text, VariableName,
+    BranchPrefix, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text, VariableName,
 };
 
 /// A value of TOML with its place.

@@ -112,6 +112,23 @@ pub(super) fn glob(text: &str) -> Result<(), Invalid> {
     })
 }
 
+/// Checks a path outside the repository: absolute, below the home folder, or below a variable.
+pub(super) fn own_path(text: &str) -> Result<(), Invalid> {
+    let is_variable = |name: &str| !name.is_empty() && variable_name(name).is_ok();
+    let starts_well = match text.strip_prefix('$') {
+        Some(rest) => is_variable(rest.split('/').next().unwrap_or_default()),
+        None => text.starts_with("~/") || text.starts_with('/'),
+    };
+    let climbs = text.split('/').any(|part| part == "..");
+    if starts_well && !climbs {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        format!("invalid path {text:?}"),
+        "write it from \"/\", \"~/\" or \"$NAME\" on, without \"..\"",
+    ))
+}
+
 /// Checks a folder of the user.
 pub(super) fn own_folder(text: &str) -> Result<(), Invalid> {
     if text.starts_with('/') || text == "~" || text.starts_with("~/") {

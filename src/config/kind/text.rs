@@ -58,6 +58,8 @@ checked_texts! {
     RepoFile: syntax::repo_path;
     /// A glob of paths inside the repository.
     Glob: syntax::glob;
+    /// A path outside the repository: absolute, `~/…`, or `$NAME` and what follows.
+    OwnPath: syntax::own_path;
     /// A folder of the user: absolute, or below `~`.
     OwnFolder: syntax::own_folder;
     /// The name of an environment variable.

@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
-use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
+use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
-use crate::model::worker::{Dialect, PromptBy};
+use crate::model::worker::{Confinement, Dialect, PromptBy};
 
 /// A type whose values are written as words: those of its serialised form.
 pub(in crate::config) trait Word: Copy + PartialEq + Serialize + 'static {
@@ -61,6 +61,8 @@ words! {
     OnNewConflict: Note, Notify, PauseLaterTask;
     Reaction: Ignore, Warn, Fail;
     SandboxMode: Auto, Off, Require;
+    Confinement: Write, Strict, Command, Off;
+    Network: Open, Loopback, None;
 }
 
 impl Word for Rule {

@@ -16,6 +16,7 @@ use crate::base::files;
 use crate::engine::EngineError;
 use crate::engine::assemble::integration_branch::last_board_commit;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::sealed_file;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::model::ids::{RunId, TaskNumber};
@@ -42,8 +43,7 @@ impl CachedAssembly {
         context: &Context,
         state: &RunState,
     ) -> Result<Option<CachedAssembly>, EngineError> {
-        let text = files::read_if_exists(&path(&context.repo, &context.run));
-        let text = text.ok().flatten();
+        let text = sealed_file::read(&context.repo, &path(&context.repo, &context.run));
         let cached: Option<CachedAssembly> =
             text.and_then(|text| serde_json::from_slice(&text).ok());
         let Some(mut cached) = cached else {
@@ -79,7 +79,8 @@ impl CachedAssembly {
         };
         fault::point("assembly", "before it is cached");
         if let Ok(text) = serde_json::to_vec(&cached) {
-            let _ = files::replace(&path(&context.repo, &context.run), &text);
+            let path = path(&context.repo, &context.run);
+            let _ = sealed_file::write(&context.repo, &path, &text);
         }
         fault::point("assembly", "cached");
         Ok(())

@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::integration_record::{announce, is_ours};
 use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::worktree::remains::keep;
 use crate::git::Store;
@@ -71,18 +72,17 @@ pub(crate) fn last_board_commit(
     context: &Context,
     tip: Oid,
 ) -> Result<Oid, EngineError> {
+    let branch = context.integration_branch();
+    if is_ours(store, &branch, tip)? == Some(false) {
+        return Err(not_ours(context, tip));
+    }
     let mut board_tip = tip;
     let mut walked = tip;
     while walked != context.base {
         let commit = store.commit(walked)?;
         let is_ours = commit.trailer("Dispatch-Run") == Some(context.run.as_str());
         let (true, Some(parent)) = (is_ours, commit.parents.first()) else {
-            let branch = context.integration_branch();
-            return Err(EngineError::NotOurs(format!(
-                "{branch} has a commit that is not of this run ({}); give it another name with \
-                 `git branch --move {branch} NAME`",
-                walked.short(),
-            )));
+            return Err(not_ours(context, walked));
         };
         if commit.trailer("Dispatch-Task").is_some() {
             board_tip = *parent;
@@ -90,6 +90,15 @@ pub(crate) fn last_board_commit(
         walked = *parent;
     }
     Ok(board_tip)
+}
+
+fn not_ours(context: &Context, commit: Oid) -> EngineError {
+    let branch = context.integration_branch();
+    EngineError::NotOurs(format!(
+        "{branch} has a commit that is not of this run ({}); give it another name with \
+         `git branch --move {branch} NAME`",
+        commit.short(),
+    ))
 }
 
 fn refuse_checked_out(context: &Context) -> Result<(), EngineError> {
@@ -112,6 +121,7 @@ fn move_branch(
     tip: Oid,
 ) -> Result<(), EngineError> {
     refuse_checked_out(context)?;
+    announce(&context.repo, &context.integration_branch(), old, tip)?;
     let Some(old) = old else {
         return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
     };

@@ -18,6 +18,27 @@ pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
     }
 }
 
+/// Returns the outcome of an attempt whose supervisor was killed: by the worker, or for lack of memory.
+/// It counts, so that a worker that does this is not started forever.
+pub(super) fn unsupervised(kept: Option<Oid>) -> Outcome {
+    let message = "the supervisor of the worker was killed".to_owned();
+    let end = End::Failed(Failure {
+        class: FailureClass::Transient,
+        signature: message.clone(),
+        message,
+        suggestion: Some(
+            "the worker or the system's lack of memory may have killed it; whatever it left running \
+             was killed, too"
+                .to_owned(),
+        ),
+        ..blocker("the process that supervised it ended without a record")
+    });
+    Outcome {
+        kept,
+        ..outcome_of(end)
+    }
+}
+
 /// Returns the outcome of an attempt that dispatch itself failed to run. It needs attention, unless
 /// a killed git is the only cause.
 pub(super) fn could_not(error: &EngineError) -> Outcome {

@@ -6,6 +6,7 @@ use crate::engine::attempt::aborted::outcome_of;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
+use crate::engine::kernel::masking::masked;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::result_file;
 use crate::exec::{self, Exit, JobEnd};
@@ -100,14 +101,17 @@ impl Case {
         let mut report = self.report.clone();
         let words = || self.transcript.last_words().map(str::to_owned);
         report.summary = report.summary.or_else(words);
-        report
+        masked(&self.execution.context.secrets, report)
     }
 
     /// Returns the last bytes of the worker's output.
     pub(super) fn output(&self, limit: u64) -> String {
         let folder = self.execution.worker_folder();
         let bytes = exec::log::tail(&folder, limit).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.execution
+            .context
+            .secrets
+            .mask(&String::from_utf8_lossy(&bytes))
     }
 
     /// Returns the cost of this attempt alone: some agents report that of a continued session as a whole.

@@ -78,7 +78,9 @@ pub(super) fn keep_commits_beside(
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, Some(result), "besides its change it left");
     search.left_checkouts(result)?;
-    search.stash()?;
+    if search.may_have_stash() {
+        search.stash()?;
+    }
     Ok(search.remarks)
 }
 
@@ -156,6 +158,12 @@ impl<'a> Search<'a> {
     fn may_have_left_checkouts(&self) -> bool {
         let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
         log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+    }
+
+    /// Returns `false` if there is no stash, where its log is a file.
+    fn may_have_stash(&self) -> bool {
+        let git_folder = &self.case.execution.context.repo.common;
+        git_folder.join("reftable").is_dir() || git_folder.join("logs/refs/stash").exists()
     }
 
     /// Returns `true` if the result has the same files, or a commit with the same change for each one

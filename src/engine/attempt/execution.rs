@@ -40,6 +40,8 @@ pub(super) enum Reached {
     Finished(Box<Finished>),
     /// It never started, or its end is unknown: it does not count. The commit keeps its work.
     Aborted(Option<Oid>),
+    /// Its supervisor was killed while this process waited for it. The commit keeps its work.
+    Unsupervised(Option<Oid>),
     /// Its worktree could not be set up, so its worker never started.
     NotSetUp(SetUpFailure, Option<Oid>),
     /// Its dependencies conflict, which has been posted.

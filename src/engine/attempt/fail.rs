@@ -7,6 +7,7 @@ use crate::base::text::{clip, error_chain};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::remains;
+use crate::engine::attempt::denied;
 use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_work_elsewhere};
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space::is_full;
@@ -137,6 +138,7 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
         now: Some(context.clock.now().to_zoned(TimeZone::system())),
     };
     let failure = classify_with(&evidence, &context.patterns);
+    let failure = denied::explain(case, &evidence.tail, failure);
     match failure.class {
         FailureClass::Interrupted => End::Interrupted {},
         _ => End::Failed(failure),

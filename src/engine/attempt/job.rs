@@ -11,15 +11,17 @@ use crate::engine::attempt::execution::Execution;
 use crate::engine::prompt::both_sides::render_both_sides;
 use crate::engine::prompt::render::{Tree, render, render_continuation};
 use crate::engine::spec::agent_client::{through_client, through_feeder};
+use crate::engine::spec::confinement::{needs_of_worker, resource_limits, sandbox};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
-use crate::engine::spec::{PROMPT_FILE, inbox_folder, time_limits};
+use crate::engine::spec::{PROMPT_FILE, exchange_folder, inbox_folder, time_limits};
 use crate::exec::Job;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::permissions::Permissions;
 use crate::model::worker::{Dialect, PromptBy};
 use crate::worker::command::{CommandLine, Vars, command_line};
+use crate::worker::inner_sandbox::without_own_sandbox;
 
 /// The time that a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,7 +49,20 @@ pub(super) async fn prepare_job(
     let prompt = execution.blocking(render_prompt).await?;
     write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
-    let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    let exchange = exchange_folder(&folder);
+    let failed = |error| EngineError::File(exchange.display().to_string(), error);
+    files::private_folder(&exchange).map_err(failed)?;
+    let needs = needs_of_worker(context, spec, worktree);
+    let sandbox = sandbox(
+        (&context.repo, &context.settings),
+        Some(&spec.worker),
+        &needs,
+    )?;
+    let mut line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    if sandbox.is_some() {
+        let free = without_own_sandbox(spec.worker.dialect, &line.argv);
+        line.argv = free.unwrap_or(line.argv);
+    }
     let argv = match spec.worker.dialect {
         Dialect::Acp => through_own_client(execution, line.argv)?,
         _ if spec.worker.prompt == PromptBy::Stream => {
@@ -69,6 +84,8 @@ pub(super) async fn prepare_job(
         max_log: context.settings.run.max_log,
         cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
         keeps_room: false,
+        sandbox,
+        limits: resource_limits(&context.settings),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::engine::attempt::case::Case;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::fail::fail;
 use crate::engine::attempt::offer::Offer;
-use crate::engine::attempt::stash_uses::{crossed_stash, keep_uses};
+use crate::engine::attempt::stash_uses::crossed_stash;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::spec::environment::environment;
@@ -26,7 +26,6 @@ pub(super) async fn judge(
     finished: Finished,
 ) -> Result<Outcome, EngineError> {
     let case = Case::read(execution, finished).await?;
-    keep_uses(&execution.folder())?;
     if !case.ended_well() {
         return fail(case, None, Vec::new()).await;
     }
@@ -58,7 +57,6 @@ fn forbidden_changes(case: &Case) -> Option<Fact> {
 async fn check(case: Case, offer: Offer) -> Result<Outcome, EngineError> {
     fault::point("attempt", "before its checks");
     let checks = run_checks(&case).await?;
-    keep_uses(&case.execution.folder())?;
     fault::point("attempt", "after its checks");
     let failed = checks
         .last()
@@ -97,6 +95,7 @@ async fn run_checks(case: &Case) -> Result<Vec<CheckResult>, EngineError> {
         timeout: timeout.unwrap_or(context.settings.assemble.check_timeout),
         cookie: format!("{}/{}/{}/check", context.run, task.number.0, spec.attempt),
         cancel: &case.execution.cancel,
+        confined_to: Some(&case.worktree),
     };
     checks.run(&task.fields.check).await
 }

@@ -5,6 +5,7 @@ mod accept;
 mod adopt;
 mod case;
 mod content;
+mod denied;
 mod elsewhere;
 pub mod execution;
 mod fail;

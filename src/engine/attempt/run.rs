@@ -10,6 +10,7 @@ use crate::engine::attempt::judge;
 use crate::engine::attempt::outside_changes::stops_run;
 use crate::engine::attempt::repeat::Repeats;
 use crate::engine::attempt::start::{Start, forget_start, start};
+use crate::engine::attempt::stash_uses::keep_uses;
 use crate::engine::attempt::watch::watch;
 use crate::engine::kernel::disk_space::{self, is_full};
 use crate::engine::kernel::message::Message;
@@ -71,6 +72,8 @@ async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
     };
     let (task, attempt) = (execution.spec.task, execution.spec.attempt);
     fault::point("attempt", "judged");
+    // A trace that stays is read again, which is only slower.
+    let _ = keep_uses(&execution.folder());
     ports::release(&execution.context, task, attempt);
     execution.post(Message::Ended {
         task,
@@ -84,6 +87,7 @@ async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) ->
     let outcome = match result {
         Ok(Reached::Blocked) => return None,
         Ok(Reached::Aborted(kept)) => aborted::interrupted(kept),
+        Ok(Reached::Unsupervised(kept)) => aborted::unsupervised(kept),
         Ok(Reached::NotSetUp(failed, kept)) => aborted::not_set_up(&failed, kept),
         Ok(Reached::Finished(finished)) if is_shim_out_of_space(&finished) => {
             execution.post_shortage();

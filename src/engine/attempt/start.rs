@@ -1,9 +1,9 @@
 //! Starts an attempt: base, worktree, set-up, worker.
 
-use std::fs;
 use std::sync::Arc;
 
 use crate::base::fault;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::{Execution, Reached};
 use crate::engine::attempt::job::prepare_job;
@@ -77,7 +77,7 @@ pub(super) fn forget_start(execution: &Execution) {
     let folder = execution.worker_folder();
     let status = execution.context.executor.status(&folder);
     if matches!(status, Ok(JobStatus::Absent)) {
-        let _ = fs::remove_dir_all(folder);
+        let _ = remove_own_folder(&folder, 6);
     }
 }
 

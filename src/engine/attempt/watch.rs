@@ -53,7 +53,11 @@ pub(super) async fn watch(
         }))),
         _ => {
             let kept = keep_lost(execution, base, worktree).await?;
-            Ok(Reached::Aborted(kept))
+            // A stopped run may have killed it.
+            Ok(match execution.may_go_on() {
+                true => Reached::Unsupervised(kept),
+                false => Reached::Aborted(kept),
+            })
         }
     }
 }

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::base::fault;
-use crate::base::files;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::sealed_file;
 use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
@@ -22,6 +22,7 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 /// The results of a run's checks, by tree.
 #[derive(Debug)]
 pub(super) struct CheckCache {
+    repo: Repo,
     path: PathBuf,
     stored: Stored,
     /// The number of results of each question that were returned already.
@@ -40,11 +41,12 @@ impl CheckCache {
     /// Opens the cache of a run; it is empty if there is no usable file.
     pub(super) fn open(context: &Context) -> CheckCache {
         let path = path(&context.repo, &context.run);
-        let text = files::read_if_exists(&path).ok().flatten();
+        let text = sealed_file::read(&context.repo, &path);
         let stored: Option<Stored> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let commands = context.settings.assemble.check.clone();
         let stored = stored.filter(|stored| stored.commands == commands);
         CheckCache {
+            repo: context.repo.clone(),
             path,
             stored: stored.unwrap_or(Stored {
                 commands,
@@ -78,7 +80,7 @@ impl CheckCache {
         self.returned.insert(question, known.len());
         fault::point("check", "before its result is kept");
         if let Ok(text) = serde_json::to_vec(&self.stored) {
-            let _ = files::replace(&self.path, &text);
+            let _ = sealed_file::write(&self.repo, &self.path, &text);
         }
         fault::point("check", "after its result is kept");
     }

@@ -98,9 +98,9 @@ async fn run_checks(
     let results = match failed {
         Some(failed) => Ok(not_set_up(commands, &failed)),
         None => {
-            in_folder(context, &worktree.path, cancel)
-                .run_all(commands)
-                .await
+            let mut run = in_folder(context, &worktree.path, cancel);
+            run.confined_to = Some(&worktree);
+            run.run_all(commands).await
         }
     };
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
@@ -165,6 +165,7 @@ pub fn in_folder<'a>(
         timeout: context.settings.assemble.check_timeout,
         cookie: format!("{}/integration", context.run),
         cancel,
+        confined_to: None,
     }
 }
 

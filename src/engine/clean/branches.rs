@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::integration_record::is_tip_ours;
 use crate::git::refs::branch_ref;
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
@@ -49,7 +50,7 @@ pub(super) fn branches(
     }
     let name = context.integration_branch();
     if let Some(tip) = store.reference(&branch_ref(&name))? {
-        let is_ours = store.commit(tip)?.trailer("Dispatch-Run") == Some(state.run.as_str());
+        let is_ours = is_tip_ours(store, &name, state.run.as_str(), tip)?;
         let merged = state.integration.iter().flat_map(|found| &found.merged);
         // Without a candidate it holds boards only, which the journal can render again.
         let has_no_work = state.phase == RunPhase::Ended(0) && merged.count() == 0;

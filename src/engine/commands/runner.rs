@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::fault;
-use crate::base::files::says_no_space;
+use crate::base::files::{self, says_no_space};
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::commands::junit::{TestResult, parse_junit};
@@ -17,9 +17,14 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
-use crate::exec::{self, Executor, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
+use crate::engine::spec::confinement::{Needs, resource_limits, sandbox};
+use crate::engine::spec::exchange_folder;
+use crate::exec::{
+    self, Executor, Exit, Job, JobEnd, JobStatus, Sandbox, StopSignal, kill_orphans,
+};
 use crate::failure::excerpt;
 use crate::git::Git;
+use crate::git::worktree::Worktree;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The length of the end of a check's output that the journal keeps.
@@ -55,6 +60,8 @@ pub struct CheckRun<'a> {
     pub cookie: String,
     /// The handle that cancels them.
     pub cancel: &'a CancelHandle,
+    /// The worktree to whose files they are confined like a worker; they run free if absent.
+    pub confined_to: Option<&'a Worktree>,
 }
 
 impl CheckRun<'_> {
@@ -109,8 +116,11 @@ impl CheckRun<'_> {
     async fn run_argv(&self, command: &str, argv: &[String]) -> Result<CheckResult, EngineError> {
         let folder = self.free_folder();
         write_label(&folder, command);
-        let junit = folder.join("junit.xml");
-        let job = self.job(argv, &junit);
+        let exchange = exchange_folder(&folder);
+        let failed = |error| EngineError::File(exchange.display().to_string(), error);
+        files::private_folder(&exchange).map_err(failed)?;
+        let junit = exchange.join("junit.xml");
+        let job = self.job(argv, &junit, self.sandbox(exchange)?);
         fault::point("check", "before it starts");
         let running = self.context.executor.start(&folder, &job)?;
         fault::point("check", "started");
@@ -179,7 +189,15 @@ impl CheckRun<'_> {
         (1..).map(|number: u32| self.folder.join(format!("check-{number}")))
     }
 
-    fn job(&self, argv: &[String], junit: &Path) -> Job {
+    fn sandbox(&self, exchange: PathBuf) -> Result<Option<Sandbox>, EngineError> {
+        let Some(worktree) = self.confined_to else {
+            return Ok(None);
+        };
+        let needs = Needs::of_reader(worktree, vec![exchange]);
+        sandbox((&self.context.repo, &self.context.settings), None, &needs)
+    }
+
+    fn job(&self, argv: &[String], junit: &Path, sandbox: Option<Sandbox>) -> Job {
         let mut env = self.env.clone();
         env.insert(JUNIT_FILE.to_owned(), junit.display().to_string());
         Job {
@@ -193,6 +211,8 @@ impl CheckRun<'_> {
             max_log: self.context.settings.run.max_log,
             cookie: self.cookie.clone(),
             keeps_room: self.is_swept,
+            sandbox,
+            limits: resource_limits(&self.context.settings),
         }
     }
 }

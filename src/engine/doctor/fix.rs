@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::removal::remove_folder;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::planner;
@@ -11,8 +11,10 @@ use crate::engine::worktree::remains::{keep, keep_remains};
 use crate::exec::local::LocalExecutor;
 use crate::git::worktree::Worktree;
 use crate::git::{Repo, Store};
+use crate::journal::runs;
+use crate::journal::seal::accept_moved_back;
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 
 /// The repair of a problem.
 #[derive(Clone, Debug)]
@@ -126,7 +128,13 @@ impl Fix {
             }
             Fix::DeleteReference(name, at) => store.delete_reference(name, *at)?,
             Fix::ResetReference(name, commit) => store.force_reference(name, *commit, why)?,
-            _ => {}
+            _ => return Ok(()),
+        }
+        let (Fix::RestoreReference(name, tip) | Fix::ResetReference(name, tip)) = self else {
+            return Ok(());
+        };
+        if let Some(run) = name.strip_prefix(runs::PREFIX) {
+            accept_moved_back(store, &RunId::new(run), *tip)?;
         }
         Ok(())
     }
@@ -134,7 +142,7 @@ impl Fix {
 
 fn remove(path: &Path) -> Result<(), EngineError> {
     let removed = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => remove_folder(path),
+        Ok(meta) if meta.is_dir() => remove_own_folder(path, 2),
         Ok(_) => fs::remove_file(path),
         // It has been removed in the meantime.
         Err(_) => Ok(()),

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
+use crate::base::safe::secrets::Secrets;
 use crate::config::Settings;
 use crate::conflicts::Detector;
 use crate::engine::kernel::error::EngineError;
 use crate::engine::kernel::layout::Layout;
+use crate::engine::kernel::masking::secrets;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::exec::local::LocalExecutor;
@@ -43,6 +45,8 @@ pub struct Context {
     pub clock: Clock,
     /// The user's failure patterns.
     pub patterns: Patterns,
+    /// The secrets of the environment, which are masked in what is recorded.
+    pub secrets: Secrets,
     /// Limits the number of worktrees filled at once; more would be slower.
     pub fills: Semaphore,
     integration: Mutex<()>,
@@ -71,6 +75,7 @@ impl Context {
         let stopping = AtomicBool::new(false);
         let patterns = settings.failure.patterns();
         let fills = Semaphore::new(cores);
+        let secrets = secrets(&settings, &plan);
         let shared_state = SharedStateReader::new(&repo, &settings.run.branch_prefix);
         Context {
             repo,
@@ -81,6 +86,7 @@ impl Context {
             executor,
             clock,
             patterns,
+            secrets,
             fills,
             integration: Mutex::new(()),
             detector: Mutex::default(),

@@ -85,6 +85,9 @@ pub enum EngineError {
         /// Its output about that.
         said: String,
     },
+    /// A worker must be confined and cannot be, for this reason.
+    #[error("{0}, and `mode` under `[sandbox]` requires that workers are confined")]
+    NoSandbox(String),
     /// The settings of the repository name programs that the user has not agreed to.
     #[error("{file} has {} that you have not agreed to", match changed {
         true => "changes",

@@ -21,12 +21,14 @@ use crate::engine::planner::request::Spent;
 use crate::engine::planner::watcher::Watcher;
 use crate::engine::spec::PROMPT_FILE;
 use crate::engine::spec::agent_client::through_reader;
+use crate::engine::spec::confinement::{Needs, resource_limits, sandbox};
 use crate::engine::spec::environment::depth;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal};
 use crate::failure::classify::classify_with;
 use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::exit_status;
+use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Task, TaskFields};
@@ -60,6 +62,7 @@ pub(super) struct Call<'a> {
     pub(super) folder: &'a PlannerFolder,
     /// The number of the call, from 1.
     pub(super) number: u32,
+    pub(super) repo: &'a Repo,
     pub(super) settings: &'a Settings,
     pub(super) worker: &'a Worker,
     pub(super) executor: &'a dyn Executor,
@@ -143,6 +146,8 @@ impl Call<'_> {
         let failed = |error| EngineError::File(prompt_path.to_string(), error);
         line.argv = through_reader(self.worker, line.argv).map_err(failed)?;
         let name = self.folder.path.file_name().unwrap_or_default();
+        let needs = Needs::of_reader(&self.folder.worktree, Vec::new());
+        let sandbox = sandbox((self.repo, self.settings), Some(self.worker), &needs)?;
         Ok(Job {
             argv: line.argv,
             cwd: worktree.clone(),
@@ -154,6 +159,8 @@ impl Call<'_> {
             max_log: self.settings.run.max_log,
             cookie: format!("planner/{}/{}", name.to_string_lossy(), self.number),
             keeps_room: false,
+            sandbox,
+            limits: resource_limits(self.settings),
         })
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file::{self, LINE_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::sweep::sweep;
@@ -154,7 +155,7 @@ pub(super) fn remove(repo: &Repo, folder: &Path) -> Result<(), EngineError> {
     fault::point("planner", "without its worktree");
     let failed = |error| EngineError::File(folder.display().to_string(), error);
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(failed)?;
+        remove_own_folder(folder, 3).map_err(failed)?;
     }
     let _ = fs::remove_file(lock_of(folder));
     Ok(())

@@ -248,6 +248,7 @@ impl<'a> Planner<'a> {
         let call = Call {
             folder,
             number,
+            repo: self.repo,
             settings: self.settings,
             worker: &self.worker,
             executor: self.executor.as_ref(),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::integration_record::{announce, is_tip_ours};
 use crate::engine::publish::digest::{Digest, subject};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -186,7 +187,7 @@ impl Publisher {
         let Some(tip) = self.store.reference(&branch_ref(&branch))? else {
             return Ok(None);
         };
-        let is_ours = self.store.commit(tip)?.trailer("Dispatch-Run") == Some(context.run.as_str());
+        let is_ours = is_tip_ours(&self.store, &branch, context.run.as_str(), tip)?;
         Ok((!is_ours).then(|| {
             format!(
                 "{branch} was moved by another process; board commits wait until it is restored"
@@ -207,17 +208,18 @@ impl Publisher {
         }
         let message = format!("{}\n\nDispatch-Run: {}\n", board.subject, context.run);
         let write = || {
-            self.store.write_commit(&NewCommit {
+            let commit = self.store.write_commit(&NewCommit {
                 tree: with_board(&self.store, context, before, &board.text)?,
                 parents: &[parent],
                 message: &message,
                 time: board.time,
                 by: By::Dispatch,
-            })
+            })?;
+            announce(&context.repo, &context.integration_branch(), old, commit)?;
+            Ok(commit)
         };
-        let old = old.unwrap_or(Oid::ZERO);
         self.store
-            .write_and_move(&name, old, "dispatch: board", write)?;
+            .write_and_move(&name, old.unwrap_or(Oid::ZERO), "dispatch: board", write)?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::base::fault;
 use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::base::removal::remove_own_folder;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder, population};
@@ -188,7 +189,7 @@ fn file_name(path: &RepoPath) -> &OsStr {
 }
 
 fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    match remove_own_folder(folder, 5) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::safe::secrets::Secrets;
 use crate::base::text::{error_chain, plural};
 use crate::config::Settings;
 use crate::control::{Reply, Request, Response};
@@ -17,6 +18,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::layout::Layout;
+use crate::engine::kernel::masking::masked;
 use crate::engine::kernel::message::{Message, Publication};
 use crate::engine::kernel::signals::SignalRequest;
 use crate::engine::run::admission::Admission;
@@ -52,6 +54,8 @@ pub struct Start {
     pub layout: Layout,
     /// Its limits.
     pub limits: Limits,
+    /// The secrets that are masked in every event.
+    pub secrets: Secrets,
     /// The random numbers for the delays of retries.
     pub random: fastrand::Rng,
     /// The tasks that may be left to another process.
@@ -66,6 +70,7 @@ pub struct Driver {
     pub(super) state: RunState,
     pub(super) settings: Arc<Settings>,
     pub(super) layout: Layout,
+    secrets: Secrets,
     pub(super) pacing: Pacing,
     pub(super) attempts: Attempts,
     pub(super) admission: Admission,
@@ -98,6 +103,7 @@ impl Driver {
             settings,
             layout,
             limits,
+            secrets,
             random,
             background,
             board_is_committed,
@@ -117,6 +123,7 @@ impl Driver {
             state,
             settings,
             layout,
+            secrets,
         }
     }
 
@@ -287,6 +294,7 @@ impl Driver {
             return;
         }
         let (seq, time) = (self.state.seq + 1, now.time);
+        let event = masked(&self.secrets, event);
         let fact = Recorded { seq, time, event };
         self.state.apply(&fact);
         self.pacing.apply(&self.state, &fact.event);

@@ -21,6 +21,7 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::worker_pool::limits;
+use crate::exec::{SHIM_ARGUMENT, adopt_orphans};
 use crate::git::Store;
 use crate::journal::Journal;
 use crate::model::event::Event;
@@ -65,6 +66,7 @@ impl EventLoop<'_> {
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let (post, mut inbox) = unbounded_channel();
         let context = self.context;
+        adopt_orphans();
         let _server = listen(&context, &post);
         let publisher = Publisher::new(&context.repo)?;
         // Reading the sizes of a large tree takes a while.
@@ -81,6 +83,7 @@ impl EventLoop<'_> {
                 settings: Arc::new(context.settings.clone()),
                 layout: context.layout.clone(),
                 limits: limits(&context.plan, &context.settings),
+                secrets: context.secrets.clone(),
                 random: self.random,
                 background: self.background,
                 board_is_committed: publisher.is_committed(&context, &self.state)?,
@@ -101,10 +104,12 @@ impl EventLoop<'_> {
             leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
-        if matches!(leave, Some(Leave::Ended(_))) {
-            refuse_or_forget(outside.context())?;
-        }
-        finished(driver, leave)
+        // Live attempts go on under their shims.
+        let is_over = !has_live_attempts(driver.state());
+        let looked = is_over.then(|| refuse_or_forget(outside.context()));
+        let driven = finished(driver, leave)?;
+        looked.unwrap_or(Ok(()))?;
+        Ok(driven)
     }
 }
 
@@ -113,7 +118,7 @@ fn listen(context: &Context, post: &Post) -> Option<Server> {
     fault::point("control", "before it listens");
     let path = control_socket(&context.repo, &context.run);
     let asked = post.clone();
-    let server = Server::listen(&path, move |request, reply| {
+    let server = Server::listen(&path, SHIM_ARGUMENT, move |request, reply| {
         // The loop ends only with the program, which the peer notices.
         let _ = asked.send(Message::Asked(request, reply));
     });
@@ -173,6 +178,11 @@ fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>
             return None;
         }
     }
+}
+
+fn has_live_attempts(state: &RunState) -> bool {
+    let mut tasks = state.tasks.iter();
+    tasks.any(|task| task.live_attempts().next().is_some())
 }
 
 /// Forgets the settings from before the workers, unless they have changed.

@@ -1,12 +1,14 @@
 //! Loads a run from its journal alone.
 
-use crate::base::text::error_chain;
+use crate::base::text::{error_chain, plural};
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
-use crate::journal::{Journal, Replayed, journal_ref, replay};
-use crate::model::event::Event;
+use crate::journal::seal::{Origin, origin};
+use crate::journal::{Journal, JournalError, Replayed, journal_ref, replay};
+use crate::merge::oid::Oid;
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
 use crate::model::run::RunState;
@@ -39,6 +41,7 @@ pub struct Loaded {
 /// When the journal, the plan or the settings cannot be read.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
+    refuse_foreign(store, run, replayed.tip)?;
     let settings =
         serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?).map_err(|error| {
             EngineError::Refused(format!(
@@ -54,11 +57,48 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     })
 }
 
+/// Fails if the journal that ends with this commit is not to be continued.
+///
+/// # Errors
+/// When another user or program wrote it, or it was moved back.
+fn refuse_foreign(store: &Store, run: &RunId, tip: Oid) -> Result<(), EngineError> {
+    let run = run.clone();
+    match origin(store, &run, tip)? {
+        Origin::Ours => Ok(()),
+        Origin::Foreign => Err(JournalError::Foreign(run).into()),
+        Origin::MovedBack(last) => Err(JournalError::MovedBack { run, last }.into()),
+    }
+}
+
+/// Fails if an event names a task that the plan does not have.
+///
+/// # Errors
+/// The first such event.
+fn refuse_unknown_tasks(run: &RunId, plan: &Plan, recorded: &Recorded) -> Result<(), EngineError> {
+    let count = plan.tasks().len();
+    let named = recorded.event.named_tasks();
+    let unknown = named
+        .iter()
+        .find(|task| !(1..=count).contains(&(task.0 as usize)));
+    match unknown {
+        None => Ok(()),
+        Some(task) => Err(EngineError::Refused(format!(
+            "the journal of {run} does not fit its plan: event {} names {task}, and the plan has {}; \
+             `git log refs/dispatch/runs/{run}` shows what is there",
+            recorded.seq,
+            plural(count, "task"),
+        ))),
+    }
+}
+
 /// Returns the state after the first event of a whole journal.
 pub(super) fn start(store: &Store, replayed: &Replayed) -> Result<RunState, EngineError> {
     let run = &replayed.run;
     let plan = plan_at(store, replayed, 1)?;
     let first = replayed.records.first();
+    if let Some(first) = first {
+        refuse_unknown_tasks(run, &plan, first)?;
+    }
     let state = first.and_then(|first| RunState::start(run.clone(), plan, first));
     state.ok_or_else(|| broken(run, "its first event"))
 }
@@ -75,7 +115,10 @@ pub(super) fn fold(
             Event::PlanEdited { .. } => {
                 state.replan(plan_at(store, replayed, recorded.seq)?, recorded);
             }
-            _ => state.apply(recorded),
+            _ => {
+                refuse_unknown_tasks(&replayed.run, &state.plan, recorded)?;
+                state.apply(recorded);
+            }
         }
     }
     Ok(state)

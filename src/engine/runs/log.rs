@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::config::Settings;
+use crate::engine::kernel::masking::secrets;
 use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
 use crate::exec::log;
 use crate::git::Repo;
@@ -38,11 +40,21 @@ pub enum LogError {
     Unreadable(PathBuf, #[source] io::Error),
 }
 
-/// Reads the log of an attempt, with the command in front of the output of each.
+/// Reads the log of an attempt, with the command in front of the output of each, and secrets masked.
 ///
 /// # Errors
 /// When there is none on this machine, or it cannot be read.
 pub fn read_log(
+    repo: &Repo,
+    state: &RunState,
+    of: (TaskNumber, AttemptNumber),
+    part: LogPart,
+) -> Result<Vec<u8>, LogError> {
+    let secrets = secrets(&Settings::default(), &state.plan);
+    Ok(secrets.mask_bytes(read_raw_log(repo, state, of, part)?))
+}
+
+fn read_raw_log(
     repo: &Repo,
     state: &RunState,
     (task, attempt): (TaskNumber, AttemptNumber),

@@ -27,6 +27,7 @@ const LIMIT: u64 = 256 << 20;
 /// The cached state of one run.
 #[derive(Debug)]
 pub(super) struct StateCache {
+    repo: Repo,
     folder: PathBuf,
     run: RunId,
 }
@@ -35,6 +36,7 @@ impl StateCache {
     /// Uses the cache of a run of this repository.
     pub(super) fn new(repo: &Repo, run: &RunId) -> StateCache {
         StateCache {
+            repo: repo.clone(),
             folder: repo.dispatch_folder().join("cache/states"),
             run: run.clone(),
         }
@@ -81,7 +83,18 @@ impl StateCache {
     fn head(&self, tip: Oid, body: &[u8]) -> String {
         let (version, sources) = (env!("CARGO_PKG_VERSION"), env!("DISPATCH_SOURCES"));
         let (run, sum) = (&self.run, checksum(body));
-        format!("dispatch-state {version}-{sources} {run} {sum:016x} {tip}")
+        let code = self.repo.user_key().map(|key| {
+            let sum = sum.to_be_bytes();
+            key.code(&[
+                b"state",
+                run.as_str().as_bytes(),
+                tip.to_string().as_bytes(),
+                &sum,
+                body,
+            ])
+        });
+        let code = code.unwrap_or_else(|| "-".to_owned());
+        format!("dispatch-state {version}-{sources} {run} {sum:016x} {code} {tip}")
     }
 }
 

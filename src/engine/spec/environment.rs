@@ -1,12 +1,15 @@
 //! Builds the environment of an attempt.
 
+use crate::base::process::count_above;
 use crate::config::reaction::OnNewConflict;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::PROMPT_FILE;
 use crate::engine::spec::conflicts_file;
+use crate::engine::spec::exchange_folder;
 use crate::engine::spec::ports;
 use crate::engine::spec::result_file;
+use crate::exec::SHIM_ARGUMENT;
 use crate::merge::oid::Oid;
 use crate::worker::environment::OwnVars;
 use crate::worker::environment::worker_environment;
@@ -48,11 +51,13 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
 /// Returns the file into which git traces the commands of an attempt, unless the user has it trace
 /// elsewhere.
 pub fn git_trace(attempt_folder: &Path) -> PathBuf {
-    attempt_folder.join("git-trace")
+    exchange_folder(attempt_folder).join("git-trace")
 }
 
-/// Returns the number of dispatch processes above this one (`DISPATCH_DEPTH`).
+/// Returns the number of dispatch processes above this one: the supervisors among its ancestors, or
+/// more if `DISPATCH_DEPTH` says so. A worker can clear the variable, but not leave its supervisor.
 pub fn depth() -> u32 {
-    let depth = std::env::var("DISPATCH_DEPTH").ok();
-    depth.and_then(|text| text.parse().ok()).unwrap_or(0)
+    let told = std::env::var("DISPATCH_DEPTH").ok();
+    let told = told.and_then(|text| text.parse().ok()).unwrap_or(0);
+    told.max(count_above(std::process::id(), SHIM_ARGUMENT))
 }

@@ -15,6 +15,7 @@ use crate::model::worker::Worker;
 
 pub mod agent_client;
 pub mod brief;
+pub mod confinement;
 pub mod environment;
 pub mod limits;
 pub mod ports;
@@ -123,12 +124,18 @@ pub fn conflicts_file(attempt_folder: &Path) -> PathBuf {
     attempt_folder.join("conflicts.json")
 }
 
+/// Returns the folder in which a worker and dispatch leave files for each other: the only part of the
+/// attempt's folder that a confined worker may change.
+pub fn exchange_folder(attempt_folder: &Path) -> PathBuf {
+    attempt_folder.join("exchange")
+}
+
 /// Returns the folder in which messages for a running worker arrive.
 pub fn inbox_folder(attempt_folder: &Path) -> PathBuf {
-    attempt_folder.join("messages")
+    exchange_folder(attempt_folder).join("messages")
 }
 
 /// Returns the file in which a worker reports.
 pub fn result_file(attempt_folder: &Path) -> PathBuf {
-    attempt_folder.join("result.json")
+    exchange_folder(attempt_folder).join("result.json")
 }

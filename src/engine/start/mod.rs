@@ -1,5 +1,6 @@
 //! Starts a run; nothing is created before all checks have passed.
 
+pub mod confinement;
 pub mod detach;
 pub mod plan_file;
 pub mod remarks;
@@ -76,6 +77,9 @@ pub enum StartError {
     /// A worker has no command for a task.
     #[error("{0} has no `run` command, and its worker `{1}` needs one")]
     NoCommand(TaskNumber, String),
+    /// The settings require a confinement that this machine does not have.
+    #[error("workers cannot be confined: {0}")]
+    NoSandbox(String),
     /// A worker's program is not installed.
     #[error("the program {program:?} of worker `{worker}` ({task}) was not found on PATH")]
     NoProgram {
@@ -141,6 +145,11 @@ impl StartError {
             }
             StartError::NoProgram { program, .. } => {
                 format!("install {program}, or choose another worker")
+            }
+            StartError::NoSandbox(_) => {
+                "`dispatch help sandbox` lists what each kind needs; with `mode = \"auto\"` under \
+                 `[sandbox]` it is used where it exists"
+                    .into()
             }
             StartError::NoWorker(_, name) => {
                 format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
@@ -233,6 +242,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
+    confinement::refuse_missing(plan, settings)?;
     render::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
     Ok(Prepared {

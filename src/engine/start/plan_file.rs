@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path};
 
 use crate::base::files::open_nonblocking;
+use crate::git::tracked::is_tracked_file;
 use crate::plan::MAX_BYTES;
 
 /// The reason why a file could not be read.
@@ -87,8 +88,8 @@ pub fn read_limited(input: impl Read) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Reads a `prompt_file`. It must be in the plan's folder or in the repository around that, so
-/// that a plan from a stranger cannot send a private file to a worker.
+/// Reads a `prompt_file`. In a repository git must track it; elsewhere it must be in the plan's folder.
+/// So a plan from a stranger cannot send a private file to a worker.
 ///
 /// # Errors
 /// The reason, as a sentence without a period.
@@ -103,17 +104,19 @@ pub fn read_prompt(folder: &Path, prompt: &str) -> Result<String, String> {
     let said = |error: io::Error| Problem::from(error).sentence();
     let folder = folder.canonicalize().map_err(said)?;
     let path = folder.join(relative).canonicalize().map_err(said)?;
-    if !path.starts_with(repository_of(&folder)) {
+    let repository = repository_of(&folder);
+    if !path.starts_with(repository.unwrap_or(&folder)) {
         return Err("it is outside of the plan's folder and of the repository".to_owned());
+    }
+    if repository.is_some() && !is_tracked_file(&folder, relative) {
+        return Err("git does not track it; `git add` it if a worker may read it".to_owned());
     }
     let bytes = read_file(&path).map_err(|problem| problem.sentence())?;
     String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8".to_owned())
 }
 
-/// Returns the working tree that a folder belongs to, or the folder itself.
-fn repository_of(folder: &Path) -> &Path {
+/// Returns the working tree that a folder belongs to.
+fn repository_of(folder: &Path) -> Option<&Path> {
     let mut above = folder.ancestors();
-    above
-        .find(|folder| folder.join(".git").exists())
-        .unwrap_or(folder)
+    above.find(|folder| folder.join(".git").exists())
 }

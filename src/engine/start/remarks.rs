@@ -1,7 +1,7 @@
 //! Lists what a user should know before a run starts.
 
 use crate::config::Settings;
-use crate::engine::start::{Prepared, unsupported};
+use crate::engine::start::{Prepared, confinement, unsupported};
 use crate::git::discover::Limitation;
 use crate::git::{GitError, Repo};
 use crate::model::plan::Plan;
@@ -42,7 +42,8 @@ pub fn remarks(
             "HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`",
         );
     }
-    let ignored = unsupported::remarks(plan, settings);
+    let mut ignored = unsupported::remarks(plan, settings);
+    ignored.extend(confinement::remarks(plan, settings));
     let ignored = inside_superproject(repo, settings)?
         .into_iter()
         .chain(ignored);

@@ -15,7 +15,7 @@ use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 
 /// Settings without effect (`docs/limits.md`).
-pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
+pub const SETTINGS: &[&str] = &["github.project"];
 
 /// Renders one message per kind of ignored setting.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
@@ -137,7 +137,6 @@ fn reports_cost(dialect: Dialect) -> bool {
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
     let is_changed = |name: &str| match name {
-        "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
         _ => false,
     };
@@ -167,9 +166,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[sandbox]\nmode = \"require\"\n[github]\nproject = \"me/1\"\n";
+        let file = "[github]\nproject = \"me/1\"\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version ignores the settings sandbox.mode, github.project
+        this version ignores the settings github.project
         this version ignores `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -217,7 +216,6 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            sandbox.mode = "require"
             github = { project = "me/1" }
         "#;
         let all = format!("this version ignores the settings {}", SETTINGS.join(", "));

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::ansi::strip_escapes;
+use crate::base::files;
+use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
 use crate::engine::commands::runner::end_job;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::spec::PROMPT_FILE;
 use crate::engine::spec::agent_client::through_reader;
+use crate::engine::spec::confinement::{Needs, resource_limits, sandbox};
 use crate::engine::spec::environment::depth;
+use crate::engine::spec::{PROMPT_FILE, exchange_folder};
 use crate::exec::{Exit, Job, JobEnd, JobStatus, log};
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
@@ -96,7 +99,7 @@ impl Question<'_> {
         let folder = self.folder();
         let failed = |error| EngineError::File(folder.display().to_string(), error);
         if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(failed)?;
+            remove_own_folder(&folder, 4).map_err(failed)?;
         }
         fs::create_dir_all(&folder).map_err(failed)?;
         let prompt_file = folder.join(PROMPT_FILE);
@@ -147,7 +150,10 @@ impl Question<'_> {
         let mut line = command_line(worker, task, &vars)?;
         let failed = |error| EngineError::File(path.to_string(), error);
         line.argv = through_reader(worker, line.argv).map_err(failed)?;
-        let result_file = self.folder().join("result.json");
+        let exchange = exchange_folder(&self.folder());
+        let failed = |error| EngineError::File(exchange.display().to_string(), error);
+        files::private_folder(&exchange).map_err(failed)?;
+        let result_file = exchange.join("result.json");
         let result_file = result_file.to_string_lossy();
         let own = OwnVars {
             port_base: 0,
@@ -161,6 +167,8 @@ impl Question<'_> {
             conflicts_file: None,
         };
         let run = &context.settings.run;
+        let needs = Needs::of_reader(worktree, vec![exchange]);
+        let sandbox = sandbox((&context.repo, &context.settings), Some(worker), &needs)?;
         Ok(Job {
             argv: line.argv,
             cwd: worktree.path.clone(),
@@ -172,6 +180,8 @@ impl Question<'_> {
             max_log: run.max_log,
             cookie: format!("{}/{}/judge", context.run, self.task.0),
             keeps_room: false,
+            sandbox,
+            limits: resource_limits(&context.settings),
         })
     }
 

@@ -88,6 +88,7 @@ pub(super) async fn set_up(
         timeout: context.settings.run.timeout,
         cookie: purpose.cookie(context),
         cancel,
+        confined_to: None,
     };
     let results = setup.run(commands).await?;
     let mut results = results.iter();

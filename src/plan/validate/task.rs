@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use crate::base::text::{did_you_mean, one_line};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Isolation, Produces, Strategy, Task, TaskFields, Variants};
+use crate::model::worker::Confinement;
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{DraftTask, Member, Value};
@@ -159,6 +160,7 @@ impl<'a> TaskReader<'a> {
             "allow_empty" => fields.allow_empty = boolean(name, value, findings).unwrap_or(false),
             "source" => fields.source = filled(key, value, findings).map(|text| one_line(&text)),
             "isolation" => fields.isolation = choice(name, ISOLATIONS, value, findings),
+            "sandbox" => fields.sandbox = choice(name, CONFINEMENTS, value, findings),
             "prompt" => {
                 let prompt = text(name, value, findings);
                 self.prompt(key, prompt);
@@ -414,6 +416,11 @@ const STRATEGIES: &[(&str, Strategy)] = &[
 ];
 
 const PRODUCES: &[(&str, Produces)] = &[("files", Produces::Files), ("info", Produces::Info)];
+
+const CONFINEMENTS: &[(&str, Confinement)] = &[
+    ("write", Confinement::Write),
+    ("strict", Confinement::Strict),
+];
 
 const ISOLATIONS: &[(&str, Isolation)] = &[
     ("worktree", Isolation::Worktree),

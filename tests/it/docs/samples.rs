@@ -279,6 +279,8 @@ fn every_setting_in_a_sample_is_one() {
     for text in settings {
         let sources = Sources {
             repo_file: Some((".dispatch.toml".into(), text.to_owned())),
+            // A sample may be a part of the user's own configuration.
+            is_explicit: true,
             ..Sources::default()
         };
         resolve(&sources).unwrap_or_else(|error| panic!("{error:?}\n{text}"));

@@ -800,6 +800,7 @@ fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
         settings: Arc::new(settings),
         layout,
         limits,
+        secrets: crate::base::safe::secrets::Secrets::default(),
         random: fastrand::Rng::with_seed(7),
         background: rules.background.iter().copied().map(TaskNumber).collect(),
         board_is_committed: false,
@@ -836,6 +837,8 @@ fn job(spec: &AttemptSpec) -> Job {
         max_log: 0,
         cookie: format!("{}/{}", spec.task.0, spec.attempt),
         keeps_room: false,
+        sandbox: None,
+        limits: crate::exec::ResourceLimits::default(),
     }
 }
 

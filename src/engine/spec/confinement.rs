@@ -1,0 +1,343 @@
+//! Decides how a worker or a check is confined, and what it may change.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::base::process::find_program;
+use crate::config::Settings;
+use crate::config::reaction::{Network, SandboxMode};
+use crate::config::settings::SandboxSettings;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::error::EngineError;
+use crate::engine::spec::{AttemptSpec, exchange_folder};
+use crate::exec::{ResourceLimits, Sandbox, Support, sandbox_support};
+use crate::git::Repo;
+use crate::git::worktree::Worktree;
+use crate::model::worker::{Confinement, Worker};
+
+/// The program of a strict confinement.
+const BUBBLEWRAP: &str = "bwrap";
+
+/// The files that a process needs to change besides those that the settings name.
+#[derive(Clone, Debug)]
+pub struct Needs<'a> {
+    /// Its worktree.
+    pub worktree: &'a Worktree,
+    /// Folders of dispatch that it writes to.
+    pub folders: Vec<PathBuf>,
+    /// The folder of branch names below which it may commit, without `refs/heads/`: `dispatch/RUN`.
+    pub branches: Option<String>,
+    /// The least confinement that its task asks for.
+    pub least: Option<Confinement>,
+    /// Files that it must not read, where the confinement can hide them.
+    pub hidden: Vec<PathBuf>,
+}
+
+impl<'a> Needs<'a> {
+    /// The needs of a process that commits nothing.
+    pub fn of_reader(worktree: &'a Worktree, folders: Vec<PathBuf>) -> Needs<'a> {
+        Needs {
+            worktree,
+            folders,
+            branches: None,
+            least: None,
+            hidden: Vec::new(),
+        }
+    }
+}
+
+/// Returns the confinement of a worker, or of a check without one; `None` if it runs free.
+///
+/// # Errors
+/// When a confinement is required that this machine does not have, or a folder cannot be created.
+pub fn sandbox(
+    (repo, settings): (&Repo, &Settings),
+    worker: Option<&Worker>,
+    needs: &Needs<'_>,
+) -> Result<Option<Sandbox>, EngineError> {
+    let kind = kind(settings, worker, needs.least);
+    let means = means(settings, kind).map_err(EngineError::NoSandbox)?;
+    let rules = || Rules::collect((repo, settings), worker, needs);
+    Ok(match means {
+        Means::Nothing => None,
+        Means::Kernel => Some(Sandbox::Write(rules()?.write)),
+        Means::Bubblewrap(program) => {
+            let arguments = bubblewrap(&rules()?, &settings.sandbox, &Home::of_user());
+            let program = program.to_string_lossy().into_owned();
+            Some(Sandbox::Wrapper([vec![program], arguments].concat()))
+        }
+        Means::Command => {
+            let worktree = needs.worktree.path.to_string_lossy();
+            let words = settings.sandbox.command.iter();
+            let words = words.map(|word| word.replace("{worktree}", &worktree));
+            Some(Sandbox::Wrapper(words.collect()))
+        }
+    })
+}
+
+/// Lists the files and folders that a worker may change.
+///
+/// # Errors
+/// When a folder cannot be created.
+pub fn writable(
+    of: (&Repo, &Settings),
+    worker: Option<&Worker>,
+    needs: &Needs<'_>,
+) -> Result<Vec<PathBuf>, EngineError> {
+    Ok(Rules::collect(of, worker, needs)?.write)
+}
+
+/// Returns the resource limits of the settings.
+pub fn resource_limits(settings: &Settings) -> ResourceLimits {
+    let limits = &settings.limits;
+    ResourceLimits {
+        memory: limits.memory,
+        processes: limits.processes.map(|count| count as u64),
+        open_files: limits.open_files.map(|count| count as u64),
+        file_size: limits.file_size,
+        cpu_time: limits.cpu_time,
+    }
+}
+
+/// Returns the needs of an attempt's worker.
+pub fn needs_of_worker<'a>(
+    context: &Context,
+    spec: &AttemptSpec,
+    worktree: &'a Worktree,
+) -> Needs<'a> {
+    let attempt = context.attempt_folder(spec.task, spec.attempt);
+    let run = context.repo.run_folder(context.run.as_str());
+    Needs {
+        branches: Some(format!(
+            "{}/{}",
+            context.settings.run.branch_prefix, context.run
+        )),
+        least: context.plan.task(spec.task).fields.sandbox,
+        hidden: ["control.sock", "control.secret"]
+            .map(|name| run.join(name))
+            .to_vec(),
+        ..Needs::of_reader(worktree, vec![exchange_folder(&attempt)])
+    }
+}
+
+/// The means of a confinement on this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// There is none, or none is wanted.
+    Nothing,
+    /// The kernel (Landlock).
+    Kernel,
+    /// Bubblewrap, at this path.
+    Bubblewrap(PathBuf),
+    /// The user's program.
+    Command,
+}
+
+/// Returns the kind of confinement that a worker gets for a task. A task may only ask for more.
+pub fn kind(
+    settings: &Settings,
+    worker: Option<&Worker>,
+    least: Option<Confinement>,
+) -> Confinement {
+    if settings.sandbox.mode == SandboxMode::Off {
+        return Confinement::Off;
+    }
+    let of_worker = worker.and_then(|worker| worker.sandbox);
+    match (of_worker.unwrap_or(settings.sandbox.kind), least) {
+        (Confinement::Off, Some(least)) => least,
+        (Confinement::Write, Some(Confinement::Strict)) => Confinement::Strict,
+        (kind, _) => kind,
+    }
+}
+
+/// Returns the means of a kind of confinement, or the reason why a required one is missing.
+///
+/// # Errors
+/// When the settings require it and this machine has no means for it.
+pub fn means(settings: &Settings, kind: Confinement) -> Result<Means, String> {
+    let kernel = || match sandbox_support() {
+        Support::None => None,
+        _ => Some(Means::Kernel),
+    };
+    let found = match kind {
+        Confinement::Off => return Ok(Means::Nothing),
+        Confinement::Command => return Ok(Means::Command),
+        Confinement::Write => kernel(),
+        Confinement::Strict => find_program(BUBBLEWRAP).map(Means::Bubblewrap),
+    };
+    if let Some(means) = found {
+        return Ok(means);
+    }
+    let missing = match kind {
+        Confinement::Strict => "bubblewrap (bwrap) is not installed",
+        _ => "this system has no Landlock (Linux 5.19 or later)",
+    };
+    match settings.sandbox.mode {
+        SandboxMode::Require => Err(missing.to_owned()),
+        _ => Ok(kernel().unwrap_or(Means::Nothing)),
+    }
+}
+
+/// The paths of a confinement.
+struct Rules {
+    worktree: PathBuf,
+    write: Vec<PathBuf>,
+    hidden: Vec<PathBuf>,
+}
+
+impl Rules {
+    fn collect(
+        (repo, settings): (&Repo, &Settings),
+        worker: Option<&Worker>,
+        needs: &Needs<'_>,
+    ) -> Result<Rules, EngineError> {
+        let home = Home::of_user();
+        let mut write = vec![needs.worktree.path.clone(), needs.worktree.admin.clone()];
+        write.extend(needs.folders.iter().cloned());
+        // Links into the checkout are shared on purpose.
+        let links = settings.worktree.link.iter();
+        write.extend(links.map(|link| repo.top.join(link.trim_end_matches('/'))));
+        if let Some(branches) = needs.branches.as_ref().filter(|_| settings.sandbox.commits) {
+            write.extend(places_of_commits(repo, branches)?);
+        }
+        let state = worker
+            .map(|worker| worker.state.as_slice())
+            .unwrap_or_default();
+        let named = state.iter().chain(&settings.sandbox.write);
+        write.extend(named.filter_map(|path| home.expand(path)));
+        let hidden = settings.sandbox.deny_read.iter();
+        let hidden = hidden.filter_map(|path| home.expand(path));
+        Ok(Rules {
+            worktree: needs.worktree.path.clone(),
+            write,
+            hidden: hidden.chain(needs.hidden.iter().cloned()).collect(),
+        })
+    }
+}
+
+/// Returns the folders that git changes in a commit, and creates those of references: a rule about a
+/// folder needs the folder.
+fn places_of_commits(repo: &Repo, branches: &str) -> Result<Vec<PathBuf>, EngineError> {
+    let objects = repo.common.join("objects");
+    if repo.has_reftable() {
+        // A reftable has all references in one folder.
+        return Ok(vec![objects, repo.common.join("reftable")]);
+    }
+    let folders =
+        ["refs/heads", "logs/refs/heads"].map(|parent| repo.common.join(parent).join(branches));
+    for folder in &folders {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| EngineError::File(folder.display().to_string(), error))?;
+    }
+    let [refs, logs] = folders;
+    Ok(vec![objects, refs, logs])
+}
+
+/// The home folder and the variables that paths of the settings name.
+pub struct Home {
+    folder: Option<PathBuf>,
+    variable: fn(&str) -> Option<OsString>,
+}
+
+impl Home {
+    /// Returns the home of the user.
+    pub fn of_user() -> Home {
+        Home {
+            folder: std::env::home_dir(),
+            variable: |name| std::env::var_os(name),
+        }
+    }
+
+    /// Expands `~/…` and `$NAME/…`; `None` for an unset variable or a path that is then not absolute.
+    pub fn expand(&self, text: &str) -> Option<PathBuf> {
+        let path = if let Some(rest) = text.strip_prefix("~/") {
+            self.folder.as_ref()?.join(rest)
+        } else if let Some(rest) = text.strip_prefix('$') {
+            let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+            let value = (self.variable)(name).filter(|value| !value.is_empty())?;
+            PathBuf::from(value).join(rest)
+        } else {
+            PathBuf::from(text)
+        };
+        path.is_absolute().then_some(path)
+    }
+}
+
+/// Builds the arguments of bubblewrap: everything is read-only, the home folder empty but for what the
+/// rules name and the programs in `PATH`, processes and temporary files are the worker's own.
+fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.add(&[
+        "--die-with-parent",
+        "--new-session",
+        "--unshare-pid",
+        "--unshare-ipc",
+    ]);
+    if settings.network != Network::Open {
+        arguments.add(&["--unshare-net"]);
+    }
+    arguments.add(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
+    arguments.add(&["--tmpfs", "/tmp"]);
+    if let Some(folder) = &home.folder {
+        arguments.path("--tmpfs", folder);
+        for program_folder in folders_of_programs(folder) {
+            arguments.bind("--ro-bind-try", &program_folder);
+        }
+        // The parts of the repository that are not writable.
+        if let Some(git) = rules.worktree_admin_common() {
+            arguments.bind("--ro-bind-try", &git);
+        }
+    }
+    for path in &rules.write {
+        arguments.bind("--bind-try", path);
+    }
+    arguments.add(&["--bind-try", "{tmp}", "{tmp}"]);
+    for path in &rules.hidden {
+        if path.is_dir() {
+            arguments.path("--tmpfs", path);
+        } else if path.exists() {
+            arguments.add(&["--ro-bind", "/dev/null", &path.to_string_lossy()]);
+        }
+    }
+    arguments.path("--chdir", &rules.worktree);
+    arguments.add(&["--"]);
+    arguments.0
+}
+
+impl Rules {
+    /// Returns the folder that all worktrees share: that above `worktrees/<id>`.
+    fn worktree_admin_common(&self) -> Option<PathBuf> {
+        let admin = self.write.get(1)?;
+        Some(admin.parent()?.parent()?.to_owned())
+    }
+}
+
+/// Lists the folders in `PATH` that lie in the home folder, each with its siblings: a program in `bin`
+/// needs the `lib` beside it.
+fn folders_of_programs(home: &Path) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let below = std::env::split_paths(&path).filter(|folder| folder.starts_with(home));
+    let with_siblings = below.filter_map(|folder| {
+        let parent = folder.parent().filter(|parent| *parent != home)?;
+        Some(parent.to_owned())
+    });
+    with_siblings.collect()
+}
+
+#[derive(Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn add(&mut self, words: &[&str]) {
+        self.0.extend(words.iter().map(|word| (*word).to_owned()));
+    }
+
+    fn path(&mut self, option: &str, path: &Path) {
+        self.add(&[option, &path.to_string_lossy()]);
+    }
+
+    fn bind(&mut self, option: &str, path: &Path) {
+        let path = path.to_string_lossy();
+        self.add(&[option, &path, &path]);
+    }
+}
