@@ -3,10 +3,11 @@
 //! The reader closes the folder when it has nothing more to do with messages. A message is either left
 //! before that, and read, or refused: none is lost between the two.
 
-use crate::base::regular_file::{self, RECORD_LIMIT};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use crate::base::regular_file::{self, RECORD_LIMIT};
 
 /// The end of the name of a message that is complete.
 const COMPLETE: &str = ".message";

@@ -1,9 +1,24 @@
 //! Works through a list on every core.
 
 use std::num::NonZero;
+use std::sync::Once;
 
 use rayon::prelude::*;
 use tracing::Span;
+
+/// The stack of a thread that works on trees, in bytes: a step down for each folder of a path. Only what
+/// is used takes memory.
+pub const STACK: usize = 16 << 20;
+
+/// Gives the threads that all calls share a large stack.
+fn prepare_threads() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let threads = rayon::ThreadPoolBuilder::new().stack_size(STACK);
+        // They may have been started before, with the usual stack.
+        let _ = threads.build_global();
+    });
+}
 
 /// Returns the number of threads or processes that can run at once.
 pub fn cores() -> usize {
@@ -13,6 +28,7 @@ pub fn cores() -> usize {
 /// Maps every item; results keep the order of the items.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     // One item a job: items cost a process each, so that sharing them evenly matters most.
+    prepare_threads();
     let span = Span::current();
     let work = |item| span.in_scope(|| work(item));
     items.par_iter().with_max_len(1).map(work).collect()
@@ -31,6 +47,7 @@ pub fn in_batches<T: Sync, R: Send, E: Send>(
 ) -> Result<Vec<R>, E> {
     let workers = cores().min(items.len().div_ceil(smallest)).max(1);
     let size = items.len().div_ceil(workers).clamp(1, largest);
+    prepare_threads();
     let span = Span::current();
     let work = |batch| span.in_scope(|| work(batch));
     let batches = items.par_chunks(size).with_max_len(1).map(work);

@@ -1,6 +1,18 @@
 //! Folders of the user for what programs remember.
 
+use std::io;
 use std::path::PathBuf;
+
+/// Returns `true` if an error says that this user may not write a place, as in a container without a home
+/// folder.
+pub fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotADirectory
+    )
+}
 
 /// Returns the folder for the state of programs, `$XDG_STATE_HOME` or `~/.local/state`; `None` without
 /// a home folder.

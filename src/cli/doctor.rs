@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::base::safe::terminal_safe;
 use crate::base::text::{error_chain, plural};
+use crate::cli::acceptance::{accept_journal, accept_settings};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -18,12 +18,10 @@ use crate::engine::doctor::fix::Fix;
 use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::known_settings;
-use crate::engine::runs::load::{PLAN_FILE, SETTINGS_FILE};
 use crate::git::Repo;
 use crate::git::discover::DiscoverError;
+use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
-use crate::journal::seal::{Origin, accept, origin};
-use crate::journal::{Journal, replay};
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
@@ -88,6 +86,13 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     }
     let mut facts = Vec::new();
     let mut findings = Vec::new();
+    if let Err(error) = known_settings::refuse_changed(&here.repo) {
+        // A repair runs git in worktrees.
+        if args.fix {
+            return Err(error.into());
+        }
+        findings.push(changed_settings(&error));
+    }
     // Invalid settings do not prevent the other checks.
     let settings = match config::load(&here.repo.top, None, &Overrides::default()) {
         Ok(settings) => settings,
@@ -128,54 +133,19 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     })
 }
 
-/// Accepts what git executes here as it is now, after a question.
-///
-/// # Errors
-/// When the user declines, or a record cannot be written.
-fn accept_settings(here: &RepoContext, confirm: ConfirmArgs, ui: &Ui) -> CommandResult {
-    let Err(EngineError::SettingsChanged { changes, since }) =
-        known_settings::refuse_changed(&here.repo)
-    else {
-        ui.answer("nothing that git executes has changed while workers ran\n");
-        return Ok(ExitStatus::Ok);
-    };
-    let changes = changes.join("\n  ");
-    ui.status(&format!("changed {since}:\n  {changes}"));
-    confirm.confirm(ui, "Accept these changes?")?;
-    let accepted = known_settings::accept(&here.repo)?;
-    ui.answer(&format!("accepted {}\n", plural(accepted.len(), "change")));
-    Ok(ExitStatus::Ok)
-}
-
-/// Accepts a journal that this user's dispatch did not write, after a question that shows its commands.
-///
-/// # Errors
-/// When there is no such run, the user declines, or that cannot be recorded.
-fn accept_journal(
-    here: &RepoContext,
-    name: Option<&str>,
-    confirm: ConfirmArgs,
-    ui: &Ui,
-) -> CommandResult {
-    let run = here.find_run(name, DefaultRun::Latest)?;
-    let replayed = replay(&here.store, &run).map_err(EngineError::from)?;
-    if origin(&here.store, &run, replayed.tip)? == Origin::Ours {
-        ui.answer(&format!("the journal of {run} is yours\n"));
-        return Ok(ExitStatus::Ok);
+/// Describes what git would execute and has changed while workers ran.
+fn changed_settings(error: &EngineError) -> ExaminedProblem {
+    ExaminedProblem {
+        problem: Problem {
+            run: None,
+            what: "what git executes here may be a worker's".to_owned(),
+            why: error.to_string(),
+            fix: Fix::Manual(
+                "undo it, or accept it with `dispatch doctor --accept-settings`".to_owned(),
+            ),
+        },
+        repaired: None,
     }
-    let read = |name| replayed.file(&here.store, name).map_err(EngineError::from);
-    let plan = read(PLAN_FILE)?;
-    let settings = read(SETTINGS_FILE)?;
-    ui.status(&format!(
-        "its plan and its settings, whose commands `dispatch resume` runs:\n{}\n{}",
-        terminal_safe(&plan),
-        terminal_safe(&settings)
-    ));
-    confirm.confirm(ui, &format!("Accept the journal of {run} as it is?"))?;
-    accept(&here.store, &run, replayed.tip)
-        .map_err(|error| CommandError::failed(format!("could not record that: {error}")))?;
-    ui.answer(&format!("accepted the journal of {run}\n"));
-    Ok(ExitStatus::Ok)
 }
 
 fn invalid_settings(error: ConfigError) -> ExaminedProblem {

@@ -270,6 +270,8 @@ impl From<ConfigError> for CommandError {
                 .hint("`--config` takes the path of a file that replaces .dispatch.toml"),
             ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
                 .hint("relative paths start at the top folder of the repository"),
+            ConfigError::LinkOutside(_) => CommandError::failed(error_chain(&error))
+                .hint("`--config FILE` uses a file from elsewhere"),
             ConfigError::NotTracked { .. } => CommandError::failed(error_chain(&error))
                 .hint("`git add` a file of the repository; your own settings may name any file"),
             other => CommandError::failed(error_chain(&other)),

@@ -137,6 +137,7 @@ pub(super) fn load_repo_file(
     explicit: Option<&Path>,
 ) -> Result<Option<(PathBuf, String)>, ConfigError> {
     let Some(path) = explicit else {
+        refuse_link_outside(repo_top)?;
         return read_file(repo_top.join(FILE_NAME));
     };
     // The user named it, and it may be a pipe.
@@ -147,6 +148,22 @@ pub(super) fn load_repo_file(
     match text_of(path.to_owned(), read)? {
         None => Err(ConfigError::Missing(path.to_owned())),
         file => Ok(file),
+    }
+}
+
+/// Refuses a settings file that is a link to a file outside of the repository: an error about its content
+/// would show a private file.
+fn refuse_link_outside(repo_top: &Path) -> Result<(), ConfigError> {
+    let path = repo_top.join(FILE_NAME);
+    let is_link = path
+        .symlink_metadata()
+        .is_ok_and(|found| found.is_symlink());
+    let (Ok(target), Ok(top)) = (path.canonicalize(), repo_top.canonicalize()) else {
+        return Ok(());
+    };
+    match is_link && !target.starts_with(top) {
+        true => Err(ConfigError::LinkOutside(path)),
+        false => Ok(()),
     }
 }
 

@@ -83,6 +83,9 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The repository's file is a link to a file outside of the repository.
+    #[error("{} is a link that leaves the repository", .0.display())]
+    LinkOutside(PathBuf),
     /// A file cannot be read.
     #[error("could not read {}", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),

@@ -725,3 +725,20 @@ fn trust_is_granted_by_the_user_and_never_by_a_repository() {
     hint: write it from "/" or "~/" on
     "#);
 }
+
+#[test]
+fn a_link_to_a_private_file_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (top, secret) = (folder.path().join("top"), folder.path().join("secret"));
+    std::fs::create_dir(&top).unwrap();
+    std::fs::write(&secret, "TOP-SECRET").unwrap();
+    std::os::unix::fs::symlink(&secret, top.join(FILE_NAME)).unwrap();
+    assert!(matches!(
+        load_repo_file(&top, None),
+        Err(ConfigError::LinkOutside(_))
+    ));
+    std::fs::remove_file(top.join(FILE_NAME)).unwrap();
+    std::fs::write(top.join("own.toml"), "[run]").unwrap();
+    std::os::unix::fs::symlink("own.toml", top.join(FILE_NAME)).unwrap();
+    assert!(load_repo_file(&top, None).unwrap().is_some());
+}

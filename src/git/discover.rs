@@ -10,6 +10,7 @@ use crate::base::text::one_line;
 use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
 use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
+use crate::git::irregular_file;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 
@@ -31,6 +32,9 @@ impl Repo {
     /// # Errors
     /// When there is none, or dispatch cannot work with it. Nothing is created.
     pub fn discover(folder: &Path) -> Result<Repo, DiscoverError> {
+        if let Some(path) = irregular_file::find_around(folder) {
+            return Err(DiscoverError::Irregular(path));
+        }
         let git = Git::at(folder);
         // Every command of dispatch waits for these, so they run in parallel.
         let (version, places) = std::thread::scope(|scope| {

@@ -50,6 +50,9 @@ pub enum DiscoverError {
     /// A path with a line break, which `objects/info/alternates` cannot hold.
     #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
     LineBreak(PathBuf),
+    /// A pipe, a device or a folder stands in place of a file of git, which would wait for it.
+    #[error("{} is not a file, and git would wait for it", .0.display())]
+    Irregular(PathBuf),
     /// The `git` program could not be run.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -76,6 +79,9 @@ impl DiscoverError {
             DiscoverError::UnknownFormat(..) => "use a newer dispatch",
             DiscoverError::UnknownStore(_) => "unset it, or set it to git or libgit2",
             DiscoverError::Libgit2(_) => "unset DISPATCH_STORE, or set it to git",
+            DiscoverError::Irregular(_) => {
+                "a worker may have put it there: remove it, and restore the file from a copy"
+            }
             DiscoverError::LineBreak(_) => "give the folder another name",
         }
     }

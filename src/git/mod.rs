@@ -28,6 +28,7 @@ mod git_program;
 mod head;
 mod head_cache;
 mod identity;
+mod irregular_file;
 mod libgit2;
 mod main_checkout;
 mod merge_batch;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::fault;
+use crate::git::irregular_file;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, full};
 use crate::git::transient::retried;
@@ -21,6 +22,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn reference(&self, name: &str) -> Result<Option<Oid>, StoreError> {
+        self.refuse_irregular(name)?;
         self.backend.reference(name)
     }
 
@@ -38,6 +40,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference moves");
         full(kind(name))?;
+        self.refuse_irregular(name)?;
         let moved = retried(|| self.backend.move_reference(name, old, new, why));
         fault::point(kind(name), "after its reference has moved");
         moved
@@ -98,9 +101,23 @@ impl Store {
     /// # Errors
     /// When they cannot be listed.
     pub fn references(&self, prefix: &str) -> Result<Vec<(String, Oid)>, StoreError> {
+        self.refuse_irregular("HEAD")?;
+        if let Some(path) = irregular_file::find_below(&self.repo.common, prefix) {
+            return Err(StoreError::Irregular(path));
+        }
         let mut found = self.backend.references(prefix)?;
         found.sort();
         Ok(found)
+    }
+}
+
+impl Store {
+    /// Fails if a file that is read for this reference is a pipe, a device or a folder.
+    fn refuse_irregular(&self, name: &str) -> Result<(), StoreError> {
+        match irregular_file::find(&self.repo.common, &[name]) {
+            Some(path) => Err(StoreError::Irregular(path)),
+            None => Ok(()),
+        }
     }
 }
 

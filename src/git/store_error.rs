@@ -1,5 +1,7 @@
 //! Errors of the store.
 
+use std::path::PathBuf;
+
 use crate::git::command::GitError;
 use crate::merge::oid::Oid;
 
@@ -34,6 +36,9 @@ pub enum StoreError {
     /// A reference name that git rejects.
     #[error("invalid reference name {0:?}")]
     BadName(String),
+    /// A pipe, a device or a folder stands in place of a file of git, which would wait for it.
+    #[error("{} is not a file", .0.display())]
+    Irregular(PathBuf),
     /// A file of dispatch's own could not be written.
     #[error("could not write below {0}")]
     Folder(String, #[source] std::io::Error),

@@ -12,8 +12,9 @@ use crate::git::tree::{DIRECTORY, TreeEntry, first_entry, order, write_entry};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::{ObjectFormat, Oid};
 
-/// The most folders above an edited path. Each costs a part of the stack.
-const DEEPEST: usize = 200;
+/// The most folders above an edited path. Each costs a part of the stack, and a longer path has no place on
+/// a disk.
+const DEEPEST: usize = 1500;
 
 /// Reads old trees and takes new ones.
 pub(super) trait Trees {

@@ -312,11 +312,6 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
             vec![],
         ),
         (
-            "mkdir -p $G/info; mkfifo $G/info/attributes",
-            ".git/info/attributes, which is not a file",
-            vec![],
-        ),
-        (
             "git replace HEAD $(git commit-tree HEAD^{tree} -m evil)",
             "refs/replace/",
             vec![],
@@ -341,11 +336,14 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
             &["assemble"],
             &["conflicts"],
             &["clean"],
+            &["doctor", "--fix"],
         ] {
             let refused = scene.dispatch(command).expect(1);
             assert!(refused.err.contains(&said), "{command:?}\n{}", refused.err);
         }
         scene.dispatch(&["status"]).expect(0);
+        let found = scene.dispatch(&["doctor"]).expect(4);
+        assert!(found.out.contains(&said), "{}", found.out);
         match undo.as_slice() {
             [] => {
                 let accepted = scene.dispatch(&["doctor", "--accept-settings", "--yes"]);
@@ -354,10 +352,8 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
             }
             undo => drop(scene.git(undo)),
         }
-        if !what.ends_with("not a file") {
-            scene.dispatch(&["resume"]).expect(0);
-            assert_eq!(scene.statuses(), "1 DONE");
-        }
+        scene.dispatch(&["resume"]).expect(0);
+        assert_eq!(scene.statuses(), "1 DONE");
         assert!(!scene.repo.join("../pwned").exists(), "{plant}");
     }
 }
@@ -373,4 +369,40 @@ fn workers_under_way_are_stopped_when_another_changes_what_git_executes() {
     let board = scene.json();
     assert_ne!(board["tasks"][0]["status"], "DONE");
     drop(gate);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
+    for place in [
+        "config",
+        "packed-refs",
+        "info/exclude",
+        "refs/dispatch/runs/$DISPATCH_RUN",
+    ] {
+        let scene = Scene::new();
+        let command = format!(
+            "G=$(git rev-parse --git-common-dir); rm -f $G/{place}; mkdir -p $G/info; mkfifo $G/{place}"
+        );
+        let ended = scene.run(&plan(&[&command]), &[]).expect(1);
+        let name = place
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .replace("$DISPATCH_RUN", "");
+        let said = format!("{name}, which is not a file");
+        let of_journal = name.is_empty() && ended.err.contains("is not a file");
+        assert!(
+            ended.err.contains(&said) || of_journal,
+            "{place}\n{}",
+            ended.err
+        );
+        for command in [&["status"][..], &["resume"], &["land", "--yes"]] {
+            let refused = scene.dispatch(command).expect(1);
+            assert!(
+                refused.err.contains("is not a file"),
+                "{place} {command:?}\n{}",
+                refused.err
+            );
+        }
+    }
 }

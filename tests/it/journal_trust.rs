@@ -200,3 +200,17 @@ fn a_commit_with_the_run_s_trailer_is_not_built_upon_and_does_not_land() {
     landed.expect(1);
     assert!(!scene.has("main:evil.txt"));
 }
+
+#[test]
+fn a_run_works_where_no_state_can_be_kept() {
+    let mut scene = Scene::new();
+    // A file in place of the folder refuses it to every user.
+    fs::write(scene.root.join("nothing"), "").unwrap();
+    let nowhere = scene.root.join("nothing").display().to_string();
+    scene.set_env("XDG_STATE_HOME", &nowhere);
+    scene
+        .run("1. [A] First\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert!(scene.has("main:a.txt"));
+}

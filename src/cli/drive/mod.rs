@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
+use crate::base::parallel::STACK;
 use crate::base::text::plural;
 use crate::cli::drive::progress::{Events, Lines};
 use crate::cli::error::{CommandError, ExitStatus};
@@ -114,6 +115,7 @@ impl Drive<'_> {
         let drive = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                .thread_stack_size(STACK)
                 .build()
                 .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
             watcher.recorded(&self.state, &self.recorded);

@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::base::regular_file::{self, RECORD_LIMIT};
+
 use serde_json::{Value, json};
 
 /// The files that agents make for a registration, below the folder of the plugin.
@@ -28,7 +30,7 @@ pub(super) fn existing(root: &Path) -> BTreeSet<String> {
 pub(super) fn remove_empty(root: &Path, created: &BTreeSet<String>) -> io::Result<()> {
     for file in FILES.into_iter().filter(|file| created.contains(*file)) {
         let path = root.join(file);
-        if fs::read(&path).is_ok_and(|text| is_empty(&text)) {
+        if regular_file::read_linked(&path, RECORD_LIMIT).is_ok_and(|text| is_empty(&text)) {
             fs::remove_file(path)?;
         }
     }

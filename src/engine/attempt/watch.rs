@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::base::text::one_line;
+use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::{Execution, Finished, Reached};
 use crate::engine::attempt::keep::keep_lost;
@@ -19,6 +19,9 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::task_state::variant_note;
 use crate::worker::result::load_result;
+
+/// The longest progress note that is recorded, in characters: each one stays in the journal.
+const LONGEST_NOTE: usize = 500;
 
 /// The interval at which the progress of a running worker is read.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
@@ -115,7 +118,10 @@ impl Notes {
         }
         self.seen = Some(modified);
         let report = load_result(&self.file).ok()??;
-        let note = one_line(&report.progress.or(report.summary)?);
+        let note = clip(
+            &one_line(&report.progress.or(report.summary)?),
+            LONGEST_NOTE,
+        );
         if self.last.as_ref() == Some(&note) {
             return None;
         }

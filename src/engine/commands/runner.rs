@@ -1,7 +1,5 @@
 //! Runs commands one after the other in a worktree, each contained like a worker.
 
-use crate::base::regular_file;
-use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::fault;
 use crate::base::files::{self, says_no_space};
+use crate::base::regular_file;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::commands::junit::{TestResult, parse_junit};
@@ -17,13 +16,13 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::spec::confinement::{Needs, resource_limits, sandbox};
 use crate::engine::spec::exchange_folder;
 use crate::exec::{
     self, Executor, Exit, Job, JobEnd, JobStatus, Sandbox, StopSignal, kill_orphans,
 };
 use crate::failure::excerpt;
-use crate::git::Git;
 use crate::git::worktree::Worktree;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
@@ -166,8 +165,16 @@ impl CheckRun<'_> {
         if !is_short() {
             return false;
         }
-        let swept = self.is_swept && sweep(&Git::at(self.cwd)).is_ok();
+        let swept = self.is_swept && self.sweep_worktree();
         !swept || is_short()
+    }
+
+    /// Removes the files that the check made in its worktree; `false` if it has none, or they stay.
+    fn sweep_worktree(&self) -> bool {
+        let repo = &self.context.repo;
+        let worktree = repo.find_worktree(self.cwd);
+        let git = worktree.and_then(|worktree| repo.git_in(&worktree).ok());
+        git.is_some_and(|git| sweep(&git).is_ok())
     }
 
     /// Kills commands in the same worktree that a dead dispatch process left running.

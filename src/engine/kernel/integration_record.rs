@@ -4,11 +4,11 @@
 //! places of the branch are kept in the user's own folder: the one before a move, and the one after it.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use crate::base::files;
 use crate::base::regular_file;
+use crate::base::user_folders::is_refused;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
@@ -24,7 +24,13 @@ pub fn announce(repo: &Repo, branch: &str, old: Option<Oid>, new: Oid) -> Result
     let old = old.map_or_else(String::new, |old| format!("{old}\n"));
     let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
     let written = folder.and_then(|()| files::replace(&file, format!("{old}{new}\n").as_bytes()));
-    written.map_err(|error: io::Error| StoreError::Folder(file.display().to_string(), error))
+    match written {
+        Err(error) if is_refused(&error) => {
+            tracing::warn!("{}: {error}", file.display());
+            Ok(())
+        }
+        written => written.map_err(|error| StoreError::Folder(file.display().to_string(), error)),
+    }
 }
 
 /// Returns `true` if dispatch moved this branch to a commit, or to one that contains it. `None` if

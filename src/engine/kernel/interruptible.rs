@@ -1,5 +1,6 @@
 //! Runs asynchronous work of a command that has no event loop; Ctrl-C cancels it.
 
+use crate::base::parallel::STACK;
 use crate::engine::EngineError;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::signals::Signals;
@@ -16,7 +17,11 @@ pub fn run_interruptible<T>(
 ) -> Result<T, EngineError> {
     let failed = |error| EngineError::File("the event loop".to_owned(), error);
     let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().map_err(failed)?;
+    let runtime = { runtime }
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build()
+        .map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
         let mut work = std::pin::pin!(work);

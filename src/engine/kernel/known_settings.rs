@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::base::user_folders::is_refused;
 use crate::engine::kernel::error::EngineError;
 use crate::git::Repo;
 use crate::git::shared_state::SharedStateReader;
@@ -32,8 +33,13 @@ pub fn record(repo: &Repo, run: &RunId, state: &SharedState) -> Result<(), Engin
     let text = serde_json::to_vec(&of_programs(state))
         .map_err(|error| EngineError::Broken(error.to_string()))?;
     let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.map_err(failed)?;
-    files::replace(&file, &text).map_err(failed)
+    match folder.and_then(|()| files::replace(&file, &text)) {
+        Err(error) if is_refused(&error) => {
+            tracing::warn!("{}: {error}", file.display());
+            Ok(())
+        }
+        written => written.map_err(failed),
+    }
 }
 
 /// Forgets the state before the workers of a run that has ended without a change.

@@ -1,4 +1,4 @@
-//! Masks secrets in values before they are recorded.
+//! Masks secrets, and characters that git refuses, in values before they are recorded.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +47,8 @@ pub fn masked<T: Serialize + DeserializeOwned>(secrets: &Secrets, value: T) -> T
 fn mask(secrets: &Secrets, value: &mut Value) -> bool {
     match value {
         Value::String(text) => {
-            let masked = secrets.mask(text);
+            // No program and no commit takes a NUL.
+            let masked = secrets.mask(text).replace('\0', "\u{fffd}");
             let has_changed = masked != *text;
             *text = masked;
             has_changed
@@ -78,11 +79,13 @@ mod tests {
                 "ghp_0123456789abcdefghijABCDEFGHIJ012345".to_owned(),
                 "none".to_owned(),
             ],
+            issues: vec!["a\0b".to_owned()],
             ..WorkerReport::default()
         };
         let masked = masked(&secrets, report);
         assert_eq!(masked.summary.as_deref(), Some("with [masked]"));
         assert_eq!(masked.decisions, ["[masked]", "none"]);
+        assert_eq!(masked.issues, ["a\u{fffd}b"]);
         let same = WorkerReport::default();
         assert_eq!(super::masked(&secrets, same.clone()), same);
     }

@@ -112,7 +112,7 @@ impl Shutdown {
 
     /// Takes the error with which the loop ends.
     pub(super) fn take_failure(&mut self) -> Option<EngineError> {
-        self.failure.take().or_else(|| self.refusal.take())
+        self.refusal.take().or_else(|| self.failure.take())
     }
 
     /// Returns `true` if only background tasks are left and another process can drive them: only
