@@ -203,8 +203,14 @@ impl Rules {
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
-        let named = state.iter().chain(&settings.sandbox.write);
-        write.extend(named.filter_map(|path| home.expand(path)));
+        write.extend(state.iter().filter_map(|path| home.expand(path)));
+        let usual = SandboxSettings::default().write;
+        for text in &settings.sandbox.write {
+            let path = home.expand(text);
+            // A usual place that holds the repository itself would open all of it.
+            let holds_all = |path: &PathBuf| repo.common.starts_with(path) && usual.contains(text);
+            write.extend(path.filter(|path| !holds_all(path)));
+        }
         let hidden = settings.sandbox.deny_read.iter();
         let hidden = hidden.filter_map(|path| home.expand(path));
         Ok(Rules {
