@@ -292,6 +292,20 @@ impl Submodule {
             .ok())
     }
 
+    /// Returns the commit that is checked out if no reference of the repository contains it.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn unnamed_head(&self) -> Result<Option<Oid>, GitError> {
+        let Some(head) = self.head()? else {
+            return Ok(None);
+        };
+        let head_name = head.to_string();
+        let walk = ["rev-list", "--max-count=1", &head_name, "--not", "--glob=*"];
+        let listed = self.git().run(&walk)?;
+        Ok((!listed.is_empty()).then_some(head))
+    }
+
     /// Returns its path for a message.
     pub fn shown(&self) -> String {
         self.path.display().to_string()

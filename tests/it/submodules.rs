@@ -485,3 +485,27 @@ fn an_annotated_tag_that_was_made_in_a_submodule_is_kept() {
         "{types}"
     );
 }
+
+#[test]
+fn a_commit_made_by_hand_in_a_submodule_can_be_taken() {
+    let scene = with_submodules("");
+    let plan = "1. [A] a\n   - run: echo a > a.txt\n";
+    scene.run(plan, &[]).expect(0);
+    let top = scene.worktree("a");
+    fs::write(top.join("sub/h.txt"), "hand\n").unwrap();
+    let (top, sub) = (top.display().to_string(), top.join("sub"));
+    let sub = sub.display().to_string();
+    scene.git(&["-C", &sub, "add", "-A"]);
+    scene.git(&["-C", &sub, "commit", "-qm", "inner"]);
+    scene.git(&["-C", &top, "commit", "-qam", "by hand"]);
+    let commit = scene.git(&["-C", &sub, "rev-parse", "HEAD"]);
+    scene.dispatch(&["assemble", "--take", "1"]).expect(0);
+    land_and_clean(&scene);
+    assert_eq!(scene.rev("HEAD:sub"), commit.trim());
+    scene.git(&[
+        "--git-dir=.git/modules/sub",
+        "cat-file",
+        "-e",
+        commit.trim(),
+    ]);
+}

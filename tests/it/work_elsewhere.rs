@@ -146,12 +146,65 @@ fn a_repository_inside_an_ignored_folder_is_kept_and_keeps_its_worktree() {
     scene.dispatch(&["land", "--yes"]).expect(0);
     let cleaned = scene.dispatch(&["clean"]).expect(0);
     for words in [
-        "has uncommitted changes in the nested repository secret/n\n",
-        "which is nowhere else, in the nested repository secret/n\n",
+        "has uncommitted changes in the nested repository secret/n: `git -C ",
+        "which is nowhere else, in the nested repository secret/n: `git -C ",
     ] {
         assert!(cleaned.err.contains(words), "{}", cleaned.err);
     }
     assert!(scene.worktree("b").join("secret/n/n.txt").exists());
+}
+
+#[test]
+fn changes_in_an_ignored_clone_keep_its_worktree_unless_set_up_made_them() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "vendor/\n");
+    scene.commit("Ignore");
+    scene.configure(
+        "[worktree]\nsetup = [\"git clone -q . vendor/s && echo s >> vendor/s/README.md && echo s > vendor/s/new.txt\"]\n",
+    );
+    let plan = "1. [A] edits a clone
+   - run: echo a > a.txt && git clone -q . vendor/c && echo precious >> vendor/c/README.md
+2. [B] adds a file to a clone
+   - run: echo b > b.txt && git clone -q . vendor/c && echo precious > vendor/c/new.txt
+3. [C] uses a clone
+   - run: echo c > c.txt && git clone -q . vendor/c
+4. [D] edits the clone of set-up
+   - run: echo d > d.txt && rm vendor/s/README.md
+";
+    scene.run(plan, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    let words = "has uncommitted changes in the nested repository vendor/c: `git -C ";
+    assert_eq!(cleaned.err.matches(words).count(), 2, "{}", cleaned.err);
+    let words = "has uncommitted changes in the nested repository vendor/s: `git -C ";
+    assert_eq!(cleaned.err.matches(words).count(), 1, "{}", cleaned.err);
+    assert!(scene.worktree("b").join("vendor/c/new.txt").exists());
+    assert!(!scene.worktree("c").exists());
+}
+
+#[test]
+fn the_head_of_a_worktree_that_the_worker_added_is_kept() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "wt/\n");
+    scene.commit("Ignore");
+    scene.configure("[run]\nmax_worktrees = 1\n");
+    let plan = "1. [A] adds a worktree
+   - run: echo a > a.txt && git worktree add -q --detach wt && cd wt && echo w > w.txt && git add -A && git commit -qm w
+2. [B] waits — blocked by #1
+   - run: echo b > b.txt
+3. [C] leaves changes there — blocked by #2
+   - run: echo c > c.txt && git worktree add -q --detach wt && echo u > wt/u.txt
+";
+    let ended = scene.run(plan, &["-j", "1"]).expect(0);
+    scene.git(&["worktree", "prune", "--expire=now"]);
+    assert_kept(&scene, &ended, "besides its change it left commit", "w.txt");
+    let words = "besides its change it left changes in no commit in the worktree wt that it added";
+    let shown = scene.dispatch(&["show", "C"]).expect(0);
+    assert!(shown.out.contains(words), "{}", shown.out);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    let words = "has uncommitted changes in the nested repository wt: `git -C ";
+    assert!(cleaned.err.contains(words), "{}", cleaned.err);
 }
 
 #[test]

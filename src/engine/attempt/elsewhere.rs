@@ -21,7 +21,8 @@ use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{has_own_commits, ignored_repository, keep_nested};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
-use crate::git::{Git, Store};
+use crate::git::worktree::Worktree;
+use crate::git::{Git, GitError, Store};
 use crate::merge::oid::Oid;
 
 /// The number of ignored files that a remark names.
@@ -78,6 +79,7 @@ pub(super) fn keep_commits_beside(
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, Some(result), "besides its change it left");
     search.left_checkouts(result)?;
+    search.own_worktrees()?;
     if search.may_have_stash() {
         search.stash()?;
     }
@@ -87,6 +89,8 @@ pub(super) fn keep_commits_beside(
 struct Search<'a> {
     case: &'a Case,
     store: &'a Store,
+    /// The candidate or the kept work of the attempt.
+    result: Option<Oid>,
     /// The beginning of each remark.
     words: &'static str,
     /// Commits that are kept, or that the attempt did not make.
@@ -100,6 +104,7 @@ impl<'a> Search<'a> {
         Search {
             case,
             store,
+            result: kept,
             words,
             kept: kept
                 .into_iter()
@@ -115,8 +120,58 @@ impl<'a> Search<'a> {
         for (commit, _) in self.log("HEAD")? {
             self.keep_checkout(commit)?;
         }
+        self.own_worktrees()?;
         self.branches()?;
         self.stash()
+    }
+
+    /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
+    /// names those that have changes: they go with it.
+    fn own_worktrees(&mut self) -> Result<(), EngineError> {
+        let top = &self.case.worktree.path;
+        let real_top = top.canonicalize().unwrap_or_else(|_| top.clone());
+        let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
+        let repo = &self.case.execution.context.repo;
+        let mut own = repo.worktrees();
+        own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
+        for worktree in own.into_iter().filter(Worktree::exists) {
+            let log = log_in(&repo.git_in(&worktree)?, "HEAD")?;
+            let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
+            let left = log
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| is_left(*number));
+            for (_, (commit, _)) in left {
+                if !self.is_in_result(*commit)? {
+                    self.keep_checkout(*commit)?;
+                }
+            }
+            // Its settings could name programs that status would start.
+            if worktree.verify().is_err() {
+                continue;
+            }
+            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
+            if !status.is_empty() {
+                let path = worktree.path.strip_prefix(&real_top);
+                let path = path.unwrap_or(&worktree.path);
+                self.remarks.push(format!(
+                    "{} changes in no commit in the worktree {} that it added; they are there only: \
+                     `git -C {} status`",
+                    self.words,
+                    path.display(),
+                    shell_path(&worktree.path)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if the result has the changes of a commit in another form.
+    fn is_in_result(&self, commit: Oid) -> Result<bool, EngineError> {
+        match self.result {
+            Some(result) => self.is_in_other_form(commit, result),
+            None => Ok(false),
+        }
     }
 
     fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
@@ -217,16 +272,7 @@ impl<'a> Search<'a> {
 
     /// Lists the commits in the log of a reference with their messages, the latest first.
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
-        let git = self.git()?;
-        let format = "--format=%H %gs";
-        let finished = git.finish(["log", "-g", format, reference, "--"])?;
-        // Without the reference it fails, and there is nothing to list.
-        let listed = String::from_utf8_lossy(&finished.stdout);
-        let parse = |line: &str| {
-            let (commit, message) = line.split_once(' ')?;
-            Some((commit.parse().ok()?, message.to_owned()))
-        };
-        Ok(listed.lines().filter_map(parse).collect())
+        Ok(log_in(&self.git()?, reference)?)
     }
 
     /// Returns `true` if a kept commit contains this one.
@@ -367,6 +413,19 @@ impl<'a> Search<'a> {
             by: By::Dispatch,
         })?))
     }
+}
+
+/// Lists the commits in the log of a reference with their messages, the latest first.
+fn log_in(git: &Git, reference: &str) -> Result<Vec<(Oid, String)>, GitError> {
+    let format = "--format=%H %gs";
+    let finished = git.finish(["log", "-g", format, reference, "--"])?;
+    // Without the reference it fails, and there is nothing to list.
+    let listed = String::from_utf8_lossy(&finished.stdout);
+    let parse = |line: &str| {
+        let (commit, message) = line.split_once(' ')?;
+        Some((commit.parse().ok()?, message.to_owned()))
+    };
+    Ok(listed.lines().filter_map(parse).collect())
 }
 
 /// Returns the size of a file, or of the files in a folder, if one of them was written since.

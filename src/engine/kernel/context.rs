@@ -180,6 +180,12 @@ impl Context {
         self.layout.attempt_ref(task, attempt)
     }
 
+    /// Returns the folder of references that keep commits of submodules and nested repositories of an
+    /// attempt. The reference of its own work is a file beside it.
+    pub fn nested_refs(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
+        format!("{}.nested", self.attempt_ref(task, attempt))
+    }
+
     /// Returns the folder of an attempt: prompt, result, logs.
     pub fn attempt_folder(&self, task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
         self.layout.attempt_folder(task, attempt)

@@ -41,12 +41,17 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
     (used + context.size().bytes > most).then(|| shortage(Resource::TotalDisk, used, most))
 }
 
-/// Returns every worktree of dispatch, of any run.
+/// Returns every worktree of dispatch, of any run. One inside of another is a worker's own.
 fn worktrees(context: &Context) -> Vec<Worktree> {
     let prefix = worktree_prefix(&context.repo, &context.settings);
     let prefix = prefix.to_string_lossy();
+    let depth = |path: &Path| path.components().count();
+    let own = &context.settings.worktree;
+    let own_depth = depth(&own.folder(context.repo.home(), "run", "task"));
     let mut all = context.repo.worktrees();
-    all.retain(|worktree| worktree.path.to_string_lossy().starts_with(&*prefix));
+    all.retain(|worktree| {
+        worktree.path.to_string_lossy().starts_with(&*prefix) && depth(&worktree.path) <= own_depth
+    });
     all
 }
 

@@ -11,7 +11,7 @@ use crate::engine::worktree::remove::unsaved_changes;
 use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
 
 /// The reason for which the commits on a task's branch cannot be taken. Nothing has changed.
@@ -83,7 +83,10 @@ pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Eve
     let path = attempt.map(|attempt| context.recorded_worktree(&attempt.worktree));
     let path = path.unwrap_or_else(|| context.worktree_path(task, 1));
     match context.repo.find_worktree(&path).filter(Worktree::exists) {
-        Some(worktree) => refuse_other_content(context, &store, &newer, &worktree)?,
+        Some(worktree) => {
+            let attempt = attempt.map(|attempt| attempt.number);
+            refuse_other_content(context, &store, &newer, &worktree, attempt)?;
+        }
         None => check_out(context, &newer, &path)?,
     }
     Ok(Event::RetryRequested {
@@ -97,12 +100,14 @@ pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Eve
     })
 }
 
-/// Refuses a worktree with other files than the branch has.
+/// Refuses a worktree with other files than the branch has. The commits in its submodules are carried
+/// into their stores first, as those of a worker are.
 fn refuse_other_content(
     context: &Context,
     store: &Store,
     newer: &NewerCommits,
     worktree: &Worktree,
+    attempt: Option<AttemptNumber>,
 ) -> Result<(), TakeError> {
     let (task, branch, place) = (newer.task, &newer.branch, &worktree.path);
     let is_at_tip = match worktree.head() {
@@ -112,6 +117,10 @@ fn refuse_other_content(
     };
     if !is_at_tip {
         return Err(TakeError::Elsewhere(task, branch.clone(), place.clone()));
+    }
+    if let Some(attempt) = attempt {
+        let references = context.nested_refs(task, attempt);
+        context.repo.carry_all(worktree, &references)?;
     }
     match unsaved_changes(context, store, worktree)? {
         Some(what) => Err(TakeError::Uncommitted(task, what, place.clone())),

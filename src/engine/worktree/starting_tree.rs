@@ -17,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -168,6 +169,29 @@ impl StartingTree {
             .filter(|path| is_unwritten(path))
             .cloned()
             .collect()
+    }
+
+    /// Returns `true` if a path, or something in the folder that it is, was written after the record.
+    /// The folder that contained it tells about one that is gone.
+    pub fn is_written_since(&self, path: &Path) -> bool {
+        let Ok(meta) = path.symlink_metadata() else {
+            return path
+                .parent()
+                .is_none_or(|parent| match parent.symlink_metadata() {
+                    Ok(meta) => (meta.ctime(), meta.ctime_nsec()) >= self.at,
+                    Err(_) => self.is_written_since(parent),
+                });
+        };
+        if (meta.ctime(), meta.ctime_nsec()) >= self.at {
+            return true;
+        }
+        if !meta.is_dir() {
+            return false;
+        }
+        let Ok(mut entries) = fs::read_dir(path) else {
+            return true;
+        };
+        entries.any(|entry| entry.is_ok_and(|entry| self.is_written_since(&entry.path())))
     }
 
     fn was_ignored(&self, path: &RepoPath) -> bool {

@@ -15,8 +15,9 @@ use crate::engine::worktree::ignored_repositories::{
     IgnoredRepository, ignored_paths, repositories_below,
 };
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::module_store::CarryError;
-use crate::git::submodules::{Submodule, declared_submodules};
+use crate::git::submodules::{Submodule, UncommittedFile, declared_submodules};
 use crate::git::unpopulated::Unpopulated;
 use crate::git::worktree::Worktree;
 use crate::git::{GitError, Store};
@@ -41,7 +42,7 @@ pub fn keep_submodules(
     let found = context.repo.submodules_in(worktree);
     let found = found.map_err(|error| CarryError::unread(&worktree.path, error))?;
     let links: Vec<(&Path, Oid)> = changes.iter().filter_map(new_link).collect();
-    let references = kept_references(context, task, attempt);
+    let references = context.nested_refs(task, attempt);
     let mut remarks = Vec::new();
     for submodule in &found {
         let unread = |error| CarryError::unread(&submodule.path, error);
@@ -75,7 +76,7 @@ pub fn keep_nested(
     (task, attempt): (TaskNumber, AttemptNumber),
     nested: &[Submodule],
 ) -> Result<Vec<String>, CarryError> {
-    let references = kept_references(context, task, attempt);
+    let references = context.nested_refs(task, attempt);
     let mut remarks = Vec::new();
     for repository in nested {
         let unread = |error| CarryError::unread(&repository.path, error);
@@ -197,13 +198,17 @@ fn unsaved_in_ignored(
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
     let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
+    let start = StartingTree::read(worktree);
     for found in &found.repositories {
         let repository = ignored_repository(context, found.clone());
         let shown = repository.shown();
-        match unsaved_in_one(context, &repository, found) {
+        match unsaved_in_one(context, &repository, found, start.as_ref()) {
             Ok(None) => {}
             Ok(Some(what)) => {
-                return Ok(Some(format!("has {what} in the nested repository {shown}")));
+                let place = shell_path(repository.folder.as_ref().unwrap_or(&repository.git_dir));
+                return Ok(Some(format!(
+                    "has {what} in the nested repository {shown}: `git -C {place} status`"
+                )));
             }
             Err(error) if error.was_killed() => return Err(error.into()),
             Err(error) => {
@@ -220,19 +225,27 @@ fn unsaved_in_ignored(
     Ok(found.unread.map(unread))
 }
 
-/// Describes the work in an ignored repository. Only the files of one whose git folder is elsewhere
-/// would be lost.
+/// Describes the work in an ignored repository. Of one whose git folder is elsewhere, its files and the
+/// commit of its HEAD would be lost. Changes that were there when set-up had ended are no work.
 fn unsaved_in_one(
     context: &Context,
     repository: &Submodule,
     found: &IgnoredRepository,
+    start: Option<&StartingTree>,
 ) -> Result<Option<String>, GitError> {
+    let folder = repository.folder.as_deref();
+    let is_work = |file: &UncommittedFile| {
+        let path = folder.map(|folder| folder.join(&file.path));
+        path.is_none_or(|path| start.is_none_or(|start| start.is_written_since(&path)))
+    };
+    if repository.uncommitted()?.iter().any(is_work) {
+        return Ok(Some("uncommitted changes".to_owned()));
+    }
     if !found.is_inside {
-        let is_changed = !repository.uncommitted()?.is_empty();
-        return Ok(is_changed.then(|| "uncommitted changes".to_owned()));
+        return Ok(repository.unnamed_head()?.as_ref().map(nowhere_else));
     }
     match has_own_commits(repository, found)? {
-        true => unsaved_in(context, repository),
+        true => unkept_commit(context, repository),
         false => Ok(None),
     }
 }
@@ -241,10 +254,18 @@ fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>
     if !submodule.uncommitted()?.is_empty() {
         return Ok(Some("uncommitted changes".to_owned()));
     }
+    unkept_commit(context, submodule)
+}
+
+/// Describes the first commit of a repository that its store does not keep.
+fn unkept_commit(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
     let own = submodule.own_tips()?;
     let left = context.repo.not_in_store(submodule, &own)?;
-    let words = |commit: &Oid| format!("commit {}, which is nowhere else,", commit.short());
-    Ok(left.first().map(words))
+    Ok(left.first().map(nowhere_else))
+}
+
+fn nowhere_else(commit: &Oid) -> String {
+    format!("commit {}, which is nowhere else,", commit.short())
 }
 
 /// Returns the submodules that are not checked out and whose folders have files that dispatch did not
@@ -290,12 +311,6 @@ fn nested_in_head(
     };
     let changes = store.changes(store.tree_of(context.base)?, store.tree_of(head)?)?;
     Ok(nested_repositories(context, worktree, &changes)?)
-}
-
-/// Returns the folder of references that keep commits of an attempt. The reference of its own work is
-/// a file beside it.
-fn kept_references(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> String {
-    format!("{}.nested", context.attempt_ref(task, attempt))
 }
 
 /// Returns the path and the commit of a submodule that a change adds or moves.
