@@ -98,6 +98,29 @@ impl Brought {
         }
     }
 
+    /// Returns `true` if the settings name programs and files of the repository only, and neither
+    /// places outside of it nor anything that they allow.
+    pub fn is_ordinary(&self) -> bool {
+        const ORDINARY: [&str; 10] = [
+            "assemble.check:",
+            "conflicts.",
+            "failure.",
+            "notify.command:",
+            "resolve.",
+            "workers.",
+            "worktree.copy:",
+            "worktree.link:",
+            "worktree.setup:",
+            "worktree.teardown:",
+        ];
+        let is_ordinary = |setting: &String| {
+            let key = setting.split(':').next().unwrap_or_default();
+            let is_confinement = key.ends_with(".state") || key.ends_with(".sandbox");
+            !is_confinement && ORDINARY.iter().any(|key| setting.starts_with(key))
+        };
+        self.settings.iter().all(is_ordinary)
+    }
+
     /// Renders the settings in full, three spaces further in.
     pub fn render(&self) -> String {
         let mut text = String::new();

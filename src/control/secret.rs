@@ -14,7 +14,7 @@ pub(super) fn record_secret(socket: &Path) -> io::Result<String> {
 
 /// Reads the secret of a socket.
 pub(super) fn load_secret(socket: &Path) -> io::Result<String> {
-    std::fs::read_to_string(secret_file(socket))
+    crate::base::regular_file::read_line(&secret_file(socket))
 }
 
 fn secret_file(socket: &Path) -> PathBuf {

@@ -33,10 +33,7 @@ fn what_set_up_writes_is_no_change_of_any_task() {
     assert_eq!(changed(&scene, "edit"), "app.txt");
     assert_eq!(changed(&scene, "commit"), "b.txt");
     let subjects = scene.git(&["log", "--format=%s", "main..", &scene.branch("commit")]);
-    assert!(
-        subjects.starts_with("Leave out what belongs to dispatch"),
-        "{subjects}"
-    );
+    assert_eq!(subjects, "Add b", "no commit has what set-up wrote");
     let kept = format!("refs/dispatch/attempts/{}/fail/1", scene.run_name());
     let kept = scene.git(&["diff", "--name-only", "main", &kept]);
     assert_eq!(
@@ -55,6 +52,41 @@ fn what_set_up_writes_is_no_change_of_any_task() {
     for place in places {
         assert!(!place.exists(), "{} holds no work", place.display());
     }
+}
+
+#[test]
+fn a_copied_secret_that_a_worker_commits_is_in_no_history_that_lands() {
+    let scene = Scene::new();
+    scene.write(".gitignore", ".env\n");
+    scene.configure("[worktree]\ncopy = [\".env\"]\n");
+    scene.write(".env", "SECRET\n");
+    let plan = "# P\n\n\
+        1. [ALL] Commit everything\n   - run: echo x > a.txt; git add -Af .; git commit -qm all\n\
+        2. [TWICE] Take it back\n   - run: echo y > b.txt; git add -Af .; git commit -qm one; \
+        git rm -q --cached .env; git commit -qm two\n\
+        3. [MORE] Leave the rest\n   - run: git add -Af .; git commit -qm env; echo z > c.txt\n";
+    scene.run(plan, &[]).expect(0);
+    for (slug, files) in [("all", "a.txt"), ("twice", "b.txt"), ("more", "c.txt")] {
+        assert_eq!(changed(&scene, slug), files);
+    }
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let objects = scene.git(&["rev-list", "--objects", "main"]);
+    assert!(!objects.contains(".env"), "{objects}");
+    let kept = format!("refs/dispatch/attempts/{}/all/1:.env", scene.run_name());
+    assert_eq!(scene.git(&["show", &kept]), "SECRET", "the commit is kept");
+}
+
+#[test]
+fn a_nested_repository_is_copied_with_everything() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "vendor/\n");
+    scene.write(".worktreeinclude", "vendor/\n");
+    scene.commit("A project");
+    scene.git(&["init", "--quiet", "vendor/nested"]);
+    scene.write("vendor/nested/deep/file.txt", "text\n");
+    let plan = "# P\n\n1. [A] Use it\n   - run: cp vendor/nested/deep/file.txt a.txt; test -d vendor/nested/.git\n";
+    scene.run(plan, &[]).expect(0);
+    assert_eq!(changed(&scene, "a"), "a.txt");
 }
 
 #[test]

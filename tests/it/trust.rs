@@ -44,6 +44,22 @@ fn settings_that_the_user_committed_here_before_the_first_run_need_no_question()
 }
 
 #[test]
+fn places_and_permissions_need_consent_even_if_the_user_committed_them() {
+    for settings in [
+        "[board]\nfile = \".gitattributes\"\n",
+        "[worktree]\npath = \"../elsewhere/{run}/{task}\"\n",
+        "[run]\nmax_depth = 1\n",
+    ] {
+        let mut scene = Scene::new();
+        scene.set_env("DISPATCH_TRUST_FOLDERS", "");
+        scene.write(".dispatch.toml", settings);
+        scene.commit("Settings");
+        scene.write("plan.md", PLAN);
+        scene.dispatch(&["run", "plan.md", "--yes"]).expect(2);
+    }
+}
+
+#[test]
 fn settings_that_a_worker_commits_need_consent() {
     let mut scene = Scene::new();
     scene.set_env("DISPATCH_TRUST_FOLDERS", "");

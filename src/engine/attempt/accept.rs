@@ -8,6 +8,7 @@ use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::spec::ByHand;
 use crate::engine::worktree::remains::keep;
+use crate::engine::worktree::work::without_set_up;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -22,9 +23,6 @@ use crate::model::worker_report::WorkerReport;
 
 /// The most output bytes of an `info` task that serve as its report if it wrote none.
 const INFO_BYTES: u64 = 64 * 1024;
-
-/// The subject of the commit on top of those of a worker that committed more than its own work.
-const LEFT_OUT: &str = "Leave out what belongs to dispatch";
 
 /// The most characters of a summary's first line that is the subject of its commit.
 const SUBJECT: usize = 72;
@@ -102,18 +100,18 @@ fn commit_candidate(
     report: &WorkerReport,
 ) -> Result<Oid, EngineError> {
     let (context, spec) = (&case.execution.context, &case.execution.spec);
-    let mut candidate = offer.head;
-    if offer.tree != store.tree_of(offer.head)? {
+    // A commit with a file that a copy or the set-up brought, which may be a secret, must not be in
+    // the history that lands.
+    let parent = match has_set_up(case, store, offer.head)? {
+        true => case.base,
+        false => offer.head,
+    };
+    let mut candidate = parent;
+    if offer.tree != store.tree_of(parent)? {
         candidate = store.write_commit(&NewCommit {
             tree: offer.tree,
-            parents: &[offer.head],
-            message: &match offer.is_committed {
-                true => format!(
-                    "{LEFT_OUT}\n\n{}",
-                    context.trailers(spec.task, spec.attempt)
-                ),
-                false => message(case, report),
-            },
+            parents: &[parent],
+            message: &message(case, report),
             time: context.clock.now(),
             by: By::User,
         })?;
@@ -122,7 +120,7 @@ fn commit_candidate(
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     if !old.is_zero() && !store.is_ancestor(old, candidate)? {
-        // The worker switched to another branch; the work on the first branch is kept.
+        // The worker switched to another branch, or its commits are replaced by one; they are kept.
         keep(store, &context.attempt_ref(spec.task, spec.attempt), old)?;
     }
     if old != candidate {
@@ -130,6 +128,20 @@ fn commit_candidate(
     }
     store.settle(&case.worktree, &Head::Branch(branch))?;
     Ok(candidate)
+}
+
+/// Returns `true` if a commit of the worker has something that a copy or the set-up brought.
+fn has_set_up(case: &Case, store: &Store, head: Oid) -> Result<bool, EngineError> {
+    if head == case.base {
+        return Ok(false);
+    }
+    for (commit, _) in store.commits_above(head, Some(case.base))? {
+        let tree = store.tree_of(commit)?;
+        if without_set_up(store, &case.worktree, tree)?.tree != tree {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn message(case: &Case, report: &WorkerReport) -> String {

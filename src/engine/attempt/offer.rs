@@ -28,8 +28,6 @@ pub(super) struct Offer {
     pub(super) head: Oid,
     /// The captured tree without what dispatch brought: the board, links, copies, set-up.
     pub(super) tree: Oid,
-    /// The worker left nothing uncommitted.
-    pub(super) is_committed: bool,
     pub(super) changed: bool,
     pub(super) remarks: Vec<String>,
     /// Remarks on work in submodules that the tree does not contain.
@@ -73,7 +71,6 @@ impl Offer {
             remarks.push(undeclared_sentence(&outside));
         }
         Ok(Ok(Offer {
-            is_committed: head == capture.head && store.tree_of(head)? == capture.tree,
             head,
             tree,
             changed: !changes.is_empty(),

@@ -60,7 +60,9 @@ pub fn consent(repo: &Repo, settings: &Settings) -> Result<Consent, EngineError>
         None => None,
     };
     Ok(match record {
-        None if is_committed_here(repo, &brought.text)? => Consent::CommittedHere,
+        None if brought.is_ordinary() && is_committed_here(repo, &brought.text)? => {
+            Consent::CommittedHere
+        }
         None => Consent::Missing,
         Some(record) if record.text == brought.text => Consent::Given,
         Some(record) => Consent::Outdated {

@@ -1,6 +1,6 @@
 //! Settings that the user committed in this repository before its first run.
 //!
-//! They did not come from anybody else, so they need no question. The evidence is git's own log of
+//! They did not come from a stranger, so they need no question. The evidence is git's own log of
 //! `HEAD`, which a clone, a fetch or a pull does not bring.
 
 use crate::config::FILE_NAME;
@@ -12,8 +12,8 @@ use crate::merge::oid::Oid;
 /// The latest entries of the log that are looked at.
 const ENTRIES: &str = "-n500";
 
-/// The entries of a plain `git commit`. A merge, a rebase, a cherry-pick or an amendment may bring the
-/// file of somebody else.
+/// The entries of a plain `git commit`. A merge, a rebase, a cherry-pick or an amendment may bring the file
+/// of a stranger.
 const COMMITS: [&str; 2] = ["commit: ", "commit (initial): "];
 
 /// Returns `true` if a commit that the user made here brought this text of the settings file, and

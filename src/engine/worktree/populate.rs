@@ -226,11 +226,23 @@ fn create(
     })
 }
 
-/// Copies a file; a symbolic link is copied as a link.
+/// Copies a file; a symbolic link is copied as a link. A folder, which is a nested repository, is copied
+/// with everything in it that is a file, a link or a folder.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if from.symlink_metadata()?.is_symlink() {
-        symlink(fs::read_link(from)?, to)
-    } else {
-        clone_or_copy(from, to).map(|_| ())
+    let kind = from.symlink_metadata()?.file_type();
+    if kind.is_symlink() {
+        return symlink(fs::read_link(from)?, to);
     }
+    if !kind.is_dir() {
+        return clone_or_copy(from, to).map(|_| ());
+    }
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() || kind.is_file() || kind.is_symlink() {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
