@@ -20,6 +20,9 @@ fn repo_on_disk(outside: &Scene) -> Scene {
     scene.repo = copy;
     // The worker fills a disk that is not its own.
     scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    // The repository is not in the scene's own folder.
+    let trusted = format!("[{:?}]", outside.root);
+    scene.set_env("DISPATCH_TRUST_FOLDERS", &trusted);
     scene.git(&["config", "user.name", "Ada"]);
     scene.git(&["config", "user.email", "ada@example.com"]);
     scene

@@ -242,7 +242,7 @@ pub fn has_changes_since(
 }
 
 /// Describes the work in an ignored repository. Of one whose git folder is elsewhere, its files and the
-/// commit of its HEAD would be lost. Changes that were there when set-up had ended are no work.
+/// commit of its HEAD would be lost. Changes from before the end of set-up do not count.
 fn unsaved_in_one(
     context: &Context,
     repository: &Submodule,
