@@ -79,7 +79,7 @@ fn commits_on_a_detached_head_are_taken() {
 fn commits_on_another_branch_are_taken_and_that_branch_stays() {
     let scene = one("echo 0 > zero.txt; git add .; git commit -qm Zero\n\
          git checkout -q -b feature HEAD~1; echo 1 > one.txt; git add .; git commit -qm One\n");
-    assert_eq!(status(&scene), "DONE: One");
+    assert_eq!(status(&scene), "DONE: One (left work outside its result)");
     assert_eq!(subjects(&scene), "One");
     assert_eq!(scene.git(&["log", "-1", "--format=%s", "feature"]), "One");
     assert_eq!(

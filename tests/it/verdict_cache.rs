@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use git_dispatch::base::process::Program;
 use git_dispatch::conflicts::{Branch, Detection, Detector, Options, detect};
+use git_dispatch::git::Repo;
 use git_dispatch::git::commit::{By, NewCommit};
 use git_dispatch::merge::oid::Oid;
 use git_dispatch::merge::verdict::Verdict;
@@ -124,7 +125,11 @@ fn whatever_a_merge_depends_on_makes_it_run_again() {
     let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
     let git = forge.repo.git();
-    let merges = |options: &Options| detect(&forge.repo, &branches, options).unwrap().merges_run;
+    // A repository keeps the settings that it was opened with.
+    let merges = |options: &Options| {
+        let repo = Repo::discover(&forge.repo.top).unwrap();
+        detect(&repo, &branches, options).unwrap().merges_run
+    };
     assert_eq!((merges(&cached()), merges(&cached())), (3, 0));
 
     git.run(&["config", "merge.conflictStyle", "diff3"])
@@ -329,7 +334,7 @@ fn a_failure_of_git_is_asked_about_again() {
 }
 
 #[test]
-fn replaced_commits_are_not_kept() {
+fn a_replacement_of_a_commit_changes_no_verdict_and_is_not_kept() {
     let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
     detect_cached(&forge, &branches);

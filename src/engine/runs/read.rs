@@ -219,7 +219,12 @@ mod tests {
                     variant: None,
                 },
                 6 => Event::ConflictsFound {
-                    conflicts: vec![conflict(1, task.0 + 1, Class::Content, &["a \u{e9}", "b"])],
+                    conflicts: vec![conflict(
+                        1,
+                        task.0.max(2),
+                        Class::Content,
+                        &["a \u{e9}", "b"],
+                    )],
                 },
                 7 => Event::WorkerParked {
                     worker: "claude".to_owned(),
