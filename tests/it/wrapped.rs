@@ -57,8 +57,8 @@ fn words_are_whole_at_every_width() {
     let board = scene.dispatch(&["board"]).expect(0).out;
     let words = |columns: usize| -> BTreeSet<String> {
         let text = render_markdown(&board, columns, CodeMarks::Backticks);
-        // The printer removes the mark of dispatch's own styles.
-        let text = text.replace('\u{fdd0}', "");
+        // The printer puts the escape character in place of the mark of dispatch's own styles.
+        let text = text.replace('\u{fdd0}', "\u{1b}");
         let plain = anstream::adapter::strip_str(&text).to_string();
         for line in plain.lines() {
             let is_one_word = !line.trim().contains(' ');
