@@ -21,7 +21,7 @@ pub fn write(repo: &Repo, path: &Path, content: &[u8]) -> io::Result<()> {
     files::replace(path, &text)
 }
 
-/// Reads a file; `None` if there is none, or if it was not written by [`write`] for this path.
+/// Reads a file; `None` if there is none, or if it was not written by [`write()`] for this path.
 pub fn read(repo: &Repo, path: &Path) -> Option<Vec<u8>> {
     let mut text = regular_file::read(path, RECORD_LIMIT).ok()?;
     let end = text.iter().position(|byte| *byte == b'\n')?;
