@@ -343,7 +343,7 @@ fn read_references(
     };
     if repo.formats.has_reftable {
         sources.add(&repo.common.join(TABLES));
-        return list_references(repo, own);
+        return list_references(repo, is_skipped);
     }
     let packed = sources.read(&repo.common, "packed-refs");
     let packed = packed.unwrap_or_default();
@@ -385,15 +385,16 @@ fn read_references(
     Ok(found)
 }
 
-/// Lists the references that are compared, as their files would read. git leaves the others out, which
-/// are as many as there are tasks; each git that reads reftable can.
-fn list_references(repo: &Repo, own: &str) -> Result<BTreeMap<String, String>, GitError> {
-    let format = "--format=%(refname) %(objectname) %(symref)".to_owned();
-    let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
-    let skipped = skipped.map(|folder| format!("--exclude={folder}"));
-    let list = ["for-each-ref".to_owned(), format];
-    let args: Vec<String> = list.into_iter().chain(skipped).collect();
-    let listed = Git::at(repo.home()).run(&args)?;
+/// Lists the references that are compared, as their files would read.
+///
+/// With `--exclude` git would not read the others, which are as many as there are tasks. But git 2.47
+/// then sometimes leaves out one that follows them in a reftable.
+fn list_references(
+    repo: &Repo,
+    is_skipped: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, String>, GitError> {
+    let format = "--format=%(refname) %(objectname) %(symref)";
+    let listed = Git::at(repo.home()).run(&["for-each-ref", format])?;
     let listed = String::from_utf8_lossy(&listed);
     let reference = |line: &str| {
         let mut words = line.split(' ');
@@ -404,7 +405,8 @@ fn list_references(repo: &Repo, own: &str) -> Result<BTreeMap<String, String>, G
         };
         Some((name.to_owned(), text))
     };
-    Ok(listed.lines().filter_map(reference).collect())
+    let listed = listed.lines().filter_map(reference);
+    Ok(listed.filter(|(name, _)| !is_skipped(name)).collect())
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {

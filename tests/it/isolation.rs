@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Gate, Scene, wait};
+use crate::harness::{Gate, Scene, has_reftable, wait};
 
 fn plan(commands: &[&str]) -> String {
     let task = |(place, command): (usize, &&str)| {
@@ -379,6 +379,9 @@ fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
         "info/exclude",
         "refs/dispatch/runs/$DISPATCH_RUN",
     ] {
+        if has_reftable() && place.contains("refs") {
+            continue;
+        }
         let scene = Scene::new();
         let command = format!(
             "G=$(git rev-parse --git-common-dir); rm -f $G/{place}; mkdir -p $G/info; mkfifo $G/{place}"
@@ -389,10 +392,8 @@ fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
             .next()
             .unwrap()
             .replace("$DISPATCH_RUN", "");
-        let said = format!("{name}, which is not a file");
-        let of_journal = name.is_empty() && ended.err.contains("is not a file");
         assert!(
-            ended.err.contains(&said) || of_journal,
+            ended.err.contains(&name) && ended.err.contains("is not a file"),
             "{place}\n{}",
             ended.err
         );
