@@ -18,7 +18,7 @@ fn stranger(settings: &str) -> Scene {
     scene.write(".dispatch.toml", settings);
     scene.commit("Settings");
     // A clone has no log of the commits that were made elsewhere.
-    std::fs::remove_dir_all(scene.repo.join(".git/logs")).unwrap();
+    scene.git(&["reflog", "expire", "--expire=now", "--all"]);
     scene.write("plan.md", PLAN);
     scene
 }
