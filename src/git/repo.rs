@@ -140,6 +140,9 @@ impl Repo {
     /// Renders a path for the journal, relative to the main checkout if it is beside or below it, so
     /// that it reads the same on every machine.
     pub fn portable_path(&self, path: &Path) -> String {
+        if let Ok(below) = path.strip_prefix(self.home()) {
+            return below.display().to_string();
+        }
         let beside = self.home().parent();
         match beside.and_then(|folder| path.strip_prefix(folder).ok()) {
             Some(near) => Path::new("..").join(near).display().to_string(),
@@ -152,7 +155,8 @@ impl Repo {
         let beside = self.home().parent();
         match (Path::new(recorded).strip_prefix(".."), beside) {
             (Ok(near), Some(folder)) => folder.join(near),
-            _ => PathBuf::from(recorded),
+            // An absolute path replaces that of the checkout.
+            _ => self.home().join(recorded),
         }
     }
 

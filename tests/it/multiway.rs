@@ -1,4 +1,4 @@
-//! Conflicts of several branches, compared with `git merge` in a checkout. on generated
+//! Conflicts of several branches, compared with `git merge` in a checkout. In generated
 //! repositories every set of three to five branches is merged one after the other, in every order
 //! (of five: in some), and what does not merge has to be what the detector reports.
 //!
@@ -34,8 +34,7 @@ fn base() -> Files {
     paths.map(file).into_iter().collect()
 }
 
-/// Changes the files of the `n`th branch, in small steps that seldom conflict in pairs. small steps
-/// that seldom conflict in pairs. Folders are emptied in parts, files are moved and changed in
+/// Changes the files of the `n`th branch, in small steps that seldom conflict in pairs. Folders are emptied in parts, files are moved and changed in
 /// parts, additions stand where folders may have gone from.
 fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     let Some(path) = files.keys().nth(rng.usize(..files.len().max(1))).cloned() else {
@@ -66,7 +65,7 @@ fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     }
 }
 
-/// Prepares a likely conflict of several branches. a folder that two branches empty and a third
+/// Prepares a likely conflict of several branches: a folder that two branches empty and a third
 /// adds to, or a file that one moves and three change until it no longer looks moved.
 fn begin(rng: &mut Rng, theme: u64, n: usize, files: &mut Files) {
     let mut take = |path: &str| files.remove(path.as_bytes());

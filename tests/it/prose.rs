@@ -62,6 +62,52 @@ fn doc_comments_do_not_open_with_a_question_word() {
 }
 
 #[test]
+fn sentences_of_doc_comments_begin_with_a_capital() {
+    let mut all = Vec::new();
+    for (name, text) in files("src", "rs").into_iter().chain(files("tests", "rs")) {
+        let found = small_openings(&text).into_iter();
+        all.extend(found.map(|(line, word)| format!("{name}:{line}: {word}")));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn a_sentence_without_a_capital_is_found_with_its_line() {
+    let text = "/// Runs it. once\n/// more, e.g. twice. git\n/// ends. 3 are left. `x` is.\n/// It ends.\n/// nothing more\nlet a = 1; // Here. or there\n";
+    assert_eq!(
+        small_openings(text),
+        [(1, "once".to_owned()), (5, "nothing".to_owned())]
+    );
+}
+
+/// Programs whose names are written small, also at the beginning of a sentence.
+const SMALL_NAMES: &[&str] = &["dispatch", "git", "libgit2", "rustup", "tokio"];
+
+/// Returns the words in doc comments that begin a sentence with a small letter, with their lines.
+fn small_openings(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut is_opening = false;
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.trim_start();
+        let Some(comment) = text.strip_prefix("///").or(text.strip_prefix("//!")) else {
+            is_opening = false;
+            continue;
+        };
+        for word in comment.split_whitespace() {
+            let is_small = word.chars().all(|c| c.is_ascii_lowercase() || c == ',');
+            if is_opening && is_small && !SMALL_NAMES.contains(&word) {
+                found.push((line, word.to_owned()));
+            }
+            // `e.g.`, and the number of an item in a list.
+            let is_other =
+                word.matches('.').count() > 1 || word.starts_with(|c: char| c.is_ascii_digit());
+            is_opening = word.ends_with('.') && !is_other && word != "etc.";
+        }
+    }
+    found
+}
+
+#[test]
 fn banned_phrases_do_not_come_back() {
     let mut all = Vec::new();
     for (name, text) in files("src", "rs").into_iter().chain(pages()) {

@@ -333,6 +333,21 @@ fn a_failure_beside_a_conflict_names_the_steps_for_both() {
 }
 
 #[test]
+fn a_plan_inside_the_checkout_is_named_as_seen_from_its_top() {
+    let scene = Scene::new();
+    scene.write("plans/a.md", "1. [A] a\n   - run: exit 1\n");
+    let run = ["run", "plans/a.md", "--yes"];
+    let ended = scene.dispatch(&run).expect(3);
+    let step = format!("`dispatch resume {} --plan plans/a.md`", scene.run_name());
+    assert!(ended.out.contains(&step), "{}", ended.out);
+    // The edited plan is found by its recorded name.
+    scene.write("plans/a.md", "1. [A] a\n   - run: echo a > a.txt\n");
+    scene
+        .dispatch(&["resume", "--plan", "plans/a.md"])
+        .expect(0);
+}
+
+#[test]
 fn a_failed_check_fails_the_task_with_its_last_lines() {
     let scene = Scene::new();
     let plan = "1. [A] a\n   - run: echo a > a.txt; printf working\n   - check: echo built > built.txt\n   - check: echo 3 tests failed; exit 1\n\

@@ -1,5 +1,4 @@
-//! Completes arguments with runs, tasks, workers, branches and plan files. runs, tasks, workers,
-//! branches and plan files.
+//! Completes arguments with runs, tasks, workers, branches and plan files.
 //!
 //! Outside a repository, and where anything cannot be read, there are none: a shell that completes a
 //! line must stay silent.

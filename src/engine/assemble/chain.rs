@@ -135,7 +135,7 @@ impl Chain {
     }
 
     /// Finds the smallest set of steps that a candidate conflicts with together, in a quarantine,
-    /// because its merges are not needed later. the merges that show it are of no further use.
+    /// because its merges are not needed later.
     /// Returns none where an earlier conflict was resolved: the resolution is in no candidate.
     fn conflicting_together(
         &self,

@@ -62,8 +62,8 @@ fn merged(chain: &Chain, commits: &[Oid]) -> Vec<Merged> {
     merged.collect()
 }
 
-/// Returns the last board commit of the integration branch, below the assembled commits. only
-/// boards. The user's own commits are not rewound, and nothing is put on top of them.
+/// Returns the last board commit of the integration branch, below the assembled commits.
+/// The user's own commits are not rewound, and nothing is put on top of them.
 ///
 /// # Errors
 /// [`EngineError::NotOurs`] when the branch has a commit that is not of this run.

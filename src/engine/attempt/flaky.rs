@@ -1,5 +1,5 @@
-//! Detects flaky attempts: one passes with the same files with which an earlier one failed. one
-//! passes with the very files that an earlier one failed with, so it may fail again the next time.
+//! Detects flaky attempts: one passes with the same files with which an earlier one failed, so it may
+//! fail again the next time.
 
 use crate::engine::EngineError;
 use crate::git::Store;

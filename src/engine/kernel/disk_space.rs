@@ -1,5 +1,4 @@
-//! Measures disk space before files are created, and waits for space on a full disk. measured
-//! before anything is made, and waited for where it ran out.
+//! Measures disk space before files are created, and waits for space on a full disk.
 //!
 //! Promise: a full disk costs no attempt and no work. A write that failed is repeated once there is
 //! space, and until then nothing new is started.

@@ -1,5 +1,4 @@
-//! Records events: each is in the journal before any effect of it. each is in the journal before
-//! anything acts on it.
+//! Records events: each is in the journal before any effect of it.
 //!
 //! Facts that come in together share a commit. Effects wait here for the facts that announce them.
 

@@ -1,5 +1,5 @@
 //! Lands a run by pull request: pushes branches, and opens one pull request for the run or one per
-//! task. branches are pushed, and GitHub gets one pull request for the run or one for each task.
+//! task.
 //!
 //! Everything that can fail without a trace is asked first: the remote, GitHub, the tip of each
 //! branch. Branches are pushed in one step, and only over what dispatch pushed itself. A second call
