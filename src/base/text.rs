@@ -20,6 +20,19 @@ pub fn shell_path(path: &Path) -> String {
     shell_word(&path.to_string_lossy())
 }
 
+/// Joins the first of some paths with commas, at most `most`; an ellipsis stands for the rest.
+pub fn first_names<'a>(paths: impl Iterator<Item = &'a Path>, most: usize) -> String {
+    let mut names: Vec<String> = paths
+        .take(most + 1)
+        .map(|path| path.display().to_string())
+        .collect();
+    if names.len() > most {
+        names.truncate(most);
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
 /// Wraps a line between its words; what stands between backticks is one word. Lines after the first
 /// begin with `indent` spaces.
 pub fn wrap_words(line: &str, columns: usize, indent: usize) -> String {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use crate::base::regular_file;
 use crate::git::head::render_head;
@@ -40,11 +41,24 @@ impl Repo {
 
     /// Lists all linked worktrees from the admin folders, without incomplete entries.
     pub fn worktrees(&self) -> Vec<Worktree> {
+        self.worktrees_with(|_| true)
+    }
+
+    /// Lists the linked worktrees that were added since a time, or whose HEAD or index was written.
+    pub fn worktrees_changed_since(&self, since: SystemTime) -> Vec<Worktree> {
+        self.worktrees_with(|entry| {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            modified.map_or(true, |modified| modified >= since)
+        })
+    }
+
+    fn worktrees_with(&self, is_wanted: impl Fn(&DirEntry) -> bool) -> Vec<Worktree> {
         let Ok(entries) = fs::read_dir(self.common.join("worktrees")) else {
             return Vec::new();
         };
         let mut found: Vec<Worktree> = entries
             .flatten()
+            .filter(is_wanted)
             .filter_map(|entry| worktree_of(entry.path()))
             .collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -193,6 +207,8 @@ fn without_parents(path: &Path) -> PathBuf {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -208,5 +224,28 @@ mod tests {
             let found = worktree_of(admin.clone()).unwrap();
             assert_eq!(found.path, root.path().join("dev"));
         }
+    }
+
+    #[test]
+    fn only_entries_that_changed_since_are_listed() {
+        let root = tempfile::tempdir().unwrap();
+        let common = root.path().join("r/.git");
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        for (name, seconds) in [("old", 999), ("same", 1000), ("new", 1001)] {
+            let admin = common.join("worktrees").join(name);
+            fs::create_dir_all(&admin).unwrap();
+            let link = format!("{}\n", root.path().join(name).join(".git").display());
+            fs::write(admin.join("gitdir"), link).unwrap();
+            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            fs::File::open(&admin)
+                .unwrap()
+                .set_modified(modified)
+                .unwrap();
+        }
+        let repo = Repo::new(root.path().join("r"), common.clone(), common, (2, 47));
+        let found = repo.worktrees_changed_since(since).into_iter();
+        let found: Vec<PathBuf> = found.map(|worktree| worktree.path).collect();
+        assert_eq!(found, ["new", "same"].map(|name| root.path().join(name)));
+        assert_eq!(repo.worktrees().len(), 3);
     }
 }

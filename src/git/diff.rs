@@ -1,10 +1,41 @@
-//! Differences of two trees: paths without rename detection, and line counts.
+//! Differences of two trees: paths without rename detection, line counts, and patches.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
+use crate::git::command::GitError;
+use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::merge::change::{Change, ChangeStat, FileStat, RepoPath};
 use crate::merge::oid::Oid;
+
+impl Repo {
+    /// Renders the difference of two commits as a patch, at some paths or at all if none is given. No
+    /// program of the repository's attributes takes part.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn patch(&self, old: Oid, new: Oid, paths: &[RepoPath]) -> Result<String, GitError> {
+        let options = [
+            "diff",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-color",
+            "--find-renames",
+        ];
+        let mut args: Vec<OsString> = options.map(OsString::from).to_vec();
+        args.extend([old, new].map(|commit| OsString::from(commit.to_string())));
+        args.push(OsString::from("--"));
+        args.extend(paths.iter().map(|path| {
+            let mut exact = OsString::from(":(top,literal)");
+            exact.push(OsStr::from_bytes(path.as_bytes()));
+            exact
+        }));
+        let text = self.git().run(&args)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
 
 impl Store {
     /// Lists every path, directories aside, whose mode or object differs; sorted by path.

@@ -58,7 +58,7 @@ pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> 
 
 /// Settings that name no program, no file and no address, by section or key. Agents, users and git itself
 /// make them all the time.
-const HARMLESS_SETTINGS: [&str; 30] = [
+const HARMLESS_SETTINGS: [&str; 32] = [
     "advice.",
     "author.",
     "branch.",
@@ -74,7 +74,9 @@ const HARMLESS_SETTINGS: [&str; 30] = [
     "gc.",
     "help.",
     "index.",
-    "init.default",
+    "init.defaultbranch",
+    "init.defaultobjectformat",
+    "init.defaultrefformat",
     "lfs.repositoryformatversion",
     "log.",
     "maintenance.",
@@ -97,12 +99,12 @@ fn is_harmless_setting(key: &str) -> bool {
         let rest = key.strip_prefix(section);
         rest.is_some_and(|rest| names.iter().any(|name| rest.ends_with(name)))
     };
-    HARMLESS_SETTINGS.iter().any(
-        |known| match known.ends_with('.') || known.ends_with("default") {
-            true => key.starts_with(known),
-            false => key == *known,
-        },
-    ) || ends("remote.", &[".fetch", ".prune", ".tagopt", ".gh-resolved"])
+    let is_known = |known: &&str| match known.ends_with('.') {
+        true => key.starts_with(known),
+        false => key == *known,
+    };
+    HARMLESS_SETTINGS.iter().any(is_known)
+        || ends("remote.", &[".fetch", ".prune", ".tagopt", ".gh-resolved"])
         || ends("submodule.", &[".active", ".url"])
         || ends("lfs.", &[".access", ".locksverify"])
 }

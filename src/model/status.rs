@@ -114,18 +114,8 @@ impl RunState {
 
     /// Returns `true` if the user has cancelled all that was left of the run.
     pub fn is_cancelled(&self) -> bool {
-        let is_over = |task: &TaskState| {
-            matches!(
-                task.phase,
-                TaskPhase::Done
-                    | TaskPhase::Failed
-                    | TaskPhase::Skipped { .. }
-                    | TaskPhase::Cancelled
-            )
-        };
-        let is_cancelled = |task: &TaskState| task.phase == TaskPhase::Cancelled;
-        self.tasks.iter().all(|task| is_over(task))
-            && self.tasks.iter().any(|task| is_cancelled(task))
+        let mut phases = self.tasks.iter().map(|task| &task.phase);
+        phases.clone().all(TaskPhase::is_over) && phases.any(|phase| *phase == TaskPhase::Cancelled)
     }
 
     /// Returns `true` if the user left the task out of the assembly.

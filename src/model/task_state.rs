@@ -124,6 +124,16 @@ pub enum TaskPhase {
     Cancelled,
 }
 
+impl TaskPhase {
+    /// Returns `true` if nothing starts at the task any more, unless the user asks for it.
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self,
+            TaskPhase::Done | TaskPhase::Failed | TaskPhase::Skipped { .. } | TaskPhase::Cancelled
+        )
+    }
+}
+
 impl TaskState {
     pub(super) fn new(chosen: bool, variants: VariantNumber) -> TaskState {
         let mut task = TaskState::without_variants(chosen);

@@ -8,7 +8,7 @@ use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::spec::ByHand;
 use crate::engine::worktree::remains::keep;
-use crate::engine::worktree::work::without_set_up;
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -132,12 +132,12 @@ fn commit_candidate(
 
 /// Returns `true` if a commit of the worker has something that a copy or the set-up brought.
 fn has_set_up(case: &Case, store: &Store, head: Oid) -> Result<bool, EngineError> {
-    if head == case.base {
+    let Some(start) = StartingTree::read(&case.worktree).filter(|_| head != case.base) else {
         return Ok(false);
-    }
+    };
     for (commit, _) in store.commits_above(head, Some(case.base))? {
         let tree = store.tree_of(commit)?;
-        if without_set_up(store, &case.worktree, tree)?.tree != tree {
+        if start.work_in(store, &case.worktree.path, tree)?.tree != tree {
             return Ok(true);
         }
     }

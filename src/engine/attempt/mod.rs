@@ -7,7 +7,6 @@ mod case;
 mod content;
 mod denied;
 mod elsewhere;
-mod elsewhere_nested;
 pub mod execution;
 mod fail;
 pub mod flaky;

@@ -12,7 +12,7 @@
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
-//! `scheduling`, `choices` and `shortages` are parts of the driver. [`now`] is the time as they get it.
+//! `scheduling`, `choices`, `shortages` and `stopping` are parts of the driver. [`now`] is the time as they get it.
 //!
 //! [`effect`] lists what they may ask for; `outside` carries it out, with `compare`, [`live_work`],
 //! [`notify`], [`quota`] and [`slots`]; [`event_loop`] is the loop around both, and [`watcher`] shows it to
@@ -45,6 +45,7 @@ mod scheduling;
 mod shortages;
 mod shutdown;
 pub mod slots;
+mod stopping;
 pub mod tell;
 #[cfg(test)]
 mod tests;

@@ -48,27 +48,19 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
             attempt: *attempt,
             message: *message,
         }]),
-        Request::Cancel { task: Some(task) } if is_over(state, *task) => Err(refused(format!(
-            "{task} has ended: {}",
-            state.status(*task)
-        ))),
+        Request::Cancel { task: Some(task) } if state.task(*task).phase.is_over() => Err(refused(
+            format!("{task} has ended: {}", state.status(*task)),
+        )),
         Request::Cancel { task: Some(task) } => Ok(vec![Event::TaskCancelled { task: *task }]),
         Request::Cancel { task: None } => {
             let open = state.plan.tasks().iter().map(|task| task.number);
-            let open = open.filter(|task| !is_over(state, *task));
+            let open = open.filter(|task| !state.task(*task).phase.is_over());
             let cancelled = open.map(|task| Event::TaskCancelled { task });
             // A pause keeps a run from ending, and there is nothing left to hold back.
             let unpaused = (state.phase == RunPhase::Paused).then_some(Event::Unpaused {});
             Ok(cancelled.chain(unpaused).collect())
         }
     }
-}
-
-fn is_over(state: &RunState, task: TaskNumber) -> bool {
-    matches!(
-        state.task(task).phase,
-        TaskPhase::Done | TaskPhase::Failed | TaskPhase::Skipped { .. } | TaskPhase::Cancelled
-    )
 }
 
 fn is_live(state: &RunState, (task, attempt): AttemptKey) -> bool {

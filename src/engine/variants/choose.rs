@@ -1,6 +1,5 @@
 //! Compares the variants of a task that passed, and chooses one.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 
 use crate::assembly::variant_rule::choose_variant;
@@ -118,7 +117,7 @@ fn judge_input(
         let row = rows.iter().find(|row| row.variant == one.variant);
         let attempt = state.task(task).attempt(one.attempt);
         let diff = match attempt.and_then(candidate_of) {
-            Some(candidate) => diff(context, base, candidate)?,
+            Some(candidate) => context.repo.patch(base, candidate, &[])?,
             None => String::new(),
         };
         let conflicts = match one.conflicts.as_slice() {
@@ -140,22 +139,6 @@ fn judge_input(
         prompt: task.text().to_owned(),
         variants,
     })
-}
-
-fn diff(context: &Context, base: Oid, candidate: Oid) -> Result<String, EngineError> {
-    let args = [
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--find-renames",
-    ]
-    .map(OsString::from);
-    let commits = [base, candidate].map(|oid| OsString::from(oid.to_string()));
-    let end = [OsString::from("--")];
-    let args: Vec<OsString> = args.into_iter().chain(commits).chain(end).collect();
-    let text = context.repo.git().run(&args)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Compares every variant that passed with the candidates of the other tasks.

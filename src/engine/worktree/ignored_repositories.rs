@@ -10,9 +10,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::regular_file::{self, LINE_LIMIT};
-use crate::git::submodules::is_repository;
-use crate::git::worktree::Worktree;
-use crate::git::{GitError, Repo};
+use crate::git::submodules::{Submodule, is_repository};
+use crate::git::{Git, GitError, Repo};
 
 /// A repository in an ignored folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +24,19 @@ pub struct IgnoredRepository {
     pub folder: Option<PathBuf>,
     /// `true` if its git folder would be removed with the worktree.
     pub is_inside: bool,
+}
+
+impl IgnoredRepository {
+    /// Describes it as a submodule whose commits are kept in the repository itself.
+    pub fn as_submodule(&self, repo: &Repo) -> Submodule {
+        Submodule {
+            name: self.path.display().to_string(),
+            path: self.path.clone(),
+            git_dir: self.git_dir.clone(),
+            folder: self.folder.clone(),
+            store: repo.common.clone(),
+        }
+    }
 }
 
 /// The result of a search.
@@ -48,11 +60,11 @@ impl Found {
     }
 }
 
-/// Lists the paths that git ignores in a worktree, whole folders as one.
+/// Lists the paths that git ignores in its worktree, a whole folder as one that ends in a slash.
 ///
 /// # Errors
 /// When git cannot read the worktree.
-pub fn ignored_paths(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
+pub fn ignored_paths(git: &Git) -> Result<Vec<PathBuf>, GitError> {
     let list = [
         "ls-files",
         "--others",
@@ -61,7 +73,7 @@ pub fn ignored_paths(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>, G
         "--directory",
         "-z",
     ];
-    let listed = repo.git_in(worktree)?.run(&list)?;
+    let listed = git.run(&list)?;
     let entries = listed
         .split(|byte| *byte == 0)
         .filter(|entry| !entry.is_empty());

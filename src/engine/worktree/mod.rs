@@ -12,4 +12,5 @@ pub mod setup;
 pub mod starting_tree;
 pub mod submodules;
 mod teardown;
+pub mod unsaved_repositories;
 pub mod work;

@@ -2,8 +2,8 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::submodules::unsaved_in_submodules;
 use crate::engine::worktree::teardown::tear_down;
+use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::is_uncommitted;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};

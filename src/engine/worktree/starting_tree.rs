@@ -20,13 +20,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
+use crate::engine::worktree::ignored_repositories::ignored_paths;
 use crate::git::Store;
 use crate::git::blob_merge::MergePredictor;
 use crate::git::worktree::Worktree;
@@ -93,11 +94,13 @@ impl StartingTree {
         let changes = store.changes(base, captured.tree)?;
         let entry = |entry: Entry| (entry.mode, entry.oid);
         let changed = |change: Change| (change.path, change.old.map(entry), change.new.map(entry));
+        let ignored = ignored_paths(&store.git_in(worktree)?)?;
+        let repo_path = |path: &PathBuf| RepoPath::new(path.as_os_str().as_bytes());
         let failed = |error| EngineError::File(worktree.admin.display().to_string(), error);
         let record = StartingTree {
             base,
             changes: changes.into_iter().map(changed).collect(),
-            ignored: ignored_paths(store, worktree)?,
+            ignored: ignored.iter().map(repo_path).collect(),
             head: Some(captured.head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
@@ -304,22 +307,6 @@ fn remarks(mixed: &[RepoPath], brought: &[RepoPath]) -> Vec<String> {
 
 fn entry((mode, oid): (u32, Oid)) -> Entry {
     Entry { mode, oid }
-}
-
-/// Lists the paths that git ignores in a worktree, whole folders as one.
-fn ignored_paths(store: &Store, worktree: &Worktree) -> Result<Vec<RepoPath>, EngineError> {
-    let args = [
-        "ls-files",
-        "-z",
-        "--others",
-        "--ignored",
-        "--exclude-standard",
-        "--directory",
-    ];
-    let output = store.git_in(worktree)?.run(&args)?;
-    let paths = output.split(|byte| *byte == 0);
-    let paths = paths.filter(|path| !path.is_empty());
-    Ok(paths.map(RepoPath::new).collect())
 }
 
 /// Returns the current time of a folder's file system, by a file that is made there.

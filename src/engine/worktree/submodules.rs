@@ -8,19 +8,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::text::shell_path;
-use crate::engine::EngineError;
+use crate::base::text::{first_names, shell_path};
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_repositories::{
-    IgnoredRepository, ignored_paths, repositories_below,
-};
 use crate::engine::worktree::populate::links_in;
-use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::GitError;
 use crate::git::module_store::CarryError;
-use crate::git::submodules::{Submodule, UncommittedFile, declared_submodules};
+use crate::git::submodules::{Submodule, declared_submodules};
 use crate::git::unpopulated::Unpopulated;
 use crate::git::worktree::Worktree;
-use crate::git::{GitError, Store};
 use crate::merge::change::{Change, Entry};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber};
@@ -122,7 +117,7 @@ pub fn nested_repositories(
 }
 
 /// Describes the repository at a path of a worktree.
-pub fn nested_repository(context: &Context, worktree: &Worktree, path: &Path) -> Submodule {
+fn nested_repository(context: &Context, worktree: &Worktree, path: &Path) -> Submodule {
     let folder = worktree.path.join(path);
     Submodule {
         path: path.to_owned(),
@@ -133,155 +128,9 @@ pub fn nested_repository(context: &Context, worktree: &Worktree, path: &Path) ->
     }
 }
 
-/// Describes the work in submodules and nested repositories that would be lost with a worktree.
-///
-/// # Errors
-/// When git or the store cannot read one of them.
-pub fn unsaved_in_submodules(
-    context: &Context,
-    store: &Store,
-    worktree: &Worktree,
-    head: Option<Oid>,
-) -> Result<Option<String>, EngineError> {
-    let mut found = context.repo.submodules_in(worktree)?;
-    if let Some(unpopulated) = files_in_no_checkout(context, worktree, &found)?.first() {
-        let shown = unpopulated.path.display();
-        return Ok(Some(format!(
-            "has files in the folder of the submodule {shown}, which is not checked out"
-        )));
-    }
-    found.extend(nested_in_head(context, store, worktree, head)?);
-    for submodule in found {
-        let shown = submodule.shown();
-        match unsaved_in(context, &submodule) {
-            Ok(None) => {}
-            Ok(Some(what)) => return Ok(Some(format!("has {what} in the submodule {shown}"))),
-            Err(error) if error.was_killed() => return Err(error.into()),
-            Err(error) => {
-                return Ok(Some(format!(
-                    "its submodule {shown} is unreadable: {error}"
-                )));
-            }
-        }
-    }
-    unsaved_in_ignored(context, worktree)
-}
-
-/// Describes a repository in an ignored folder of a worktree.
-pub fn ignored_repository(context: &Context, found: IgnoredRepository) -> Submodule {
-    Submodule {
-        name: found.path.display().to_string(),
-        path: found.path,
-        git_dir: found.git_dir,
-        folder: found.folder,
-        store: context.repo.common.clone(),
-    }
-}
-
-/// Returns `true` if an ignored repository has commits that would go with its worktree. One without
-/// them is a dependency or a build, and a bare one with a remote is a cache of one.
-///
-/// # Errors
-/// When git cannot read it.
-pub fn has_own_commits(
-    repository: &Submodule,
-    found: &IgnoredRepository,
-) -> Result<bool, GitError> {
-    let is_cache = found.folder.is_none() && repository.has_remote()?;
-    Ok(found.is_inside && !is_cache && !repository.own_tips()?.is_empty())
-}
-
-/// Describes the work in repositories inside ignored folders. A folder that could not be searched may
-/// have one.
-fn unsaved_in_ignored(
-    context: &Context,
-    worktree: &Worktree,
-) -> Result<Option<String>, EngineError> {
-    let found = repositories_below(&worktree.path, &ignored_paths(&context.repo, worktree)?);
-    let start = StartingTree::read(worktree);
-    for found in &found.repositories {
-        let repository = ignored_repository(context, found.clone());
-        let shown = repository.shown();
-        match unsaved_in_one(context, &repository, found, start.as_ref()) {
-            Ok(None) => {}
-            Ok(Some(what)) => {
-                let place = shell_path(repository.folder.as_ref().unwrap_or(&repository.git_dir));
-                return Ok(Some(format!(
-                    "has {what} in the nested repository {shown}: `git -C {place} status`"
-                )));
-            }
-            Err(error) if error.was_killed() => return Err(error.into()),
-            Err(error) => {
-                return Ok(Some(format!(
-                    "its nested repository {shown} is unreadable: {error}"
-                )));
-            }
-        }
-    }
-    let unread = |(folder, why): (PathBuf, String)| {
-        let folder = folder.display();
-        format!("has the ignored folder {folder}, which may contain repositories: {why}")
-    };
-    Ok(found.unread.map(unread))
-}
-
-/// Returns `true` if a repository has changes in no commit that were not there when set-up had ended.
-///
-/// # Errors
-/// When git cannot read it.
-pub fn has_changes_since(
-    repository: &Submodule,
-    start: Option<&StartingTree>,
-) -> Result<bool, GitError> {
-    let folder = repository.folder.as_deref();
-    let is_work = |file: &UncommittedFile| {
-        let path = folder.map(|folder| folder.join(&file.path));
-        path.is_none_or(|path| start.is_none_or(|start| start.is_written_since(&path)))
-    };
-    Ok(repository.uncommitted()?.iter().any(is_work))
-}
-
-/// Describes the work in an ignored repository. Of one whose git folder is elsewhere, its files and the
-/// commit of its HEAD would be lost. Changes from before the end of set-up do not count.
-fn unsaved_in_one(
-    context: &Context,
-    repository: &Submodule,
-    found: &IgnoredRepository,
-    start: Option<&StartingTree>,
-) -> Result<Option<String>, GitError> {
-    if has_changes_since(repository, start)? {
-        return Ok(Some("uncommitted changes".to_owned()));
-    }
-    if !found.is_inside {
-        return Ok(repository.unnamed_head()?.as_ref().map(nowhere_else));
-    }
-    match has_own_commits(repository, found)? {
-        true => unkept_commit(context, repository),
-        false => Ok(None),
-    }
-}
-
-fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
-    if !submodule.uncommitted()?.is_empty() {
-        return Ok(Some("uncommitted changes".to_owned()));
-    }
-    unkept_commit(context, submodule)
-}
-
-/// Describes the first commit of a repository that its store does not keep.
-fn unkept_commit(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
-    let own = submodule.own_tips()?;
-    let left = context.repo.not_in_store(submodule, &own)?;
-    Ok(left.first().map(nowhere_else))
-}
-
-fn nowhere_else(commit: &Oid) -> String {
-    format!("commit {}, which is nowhere else,", commit.short())
-}
-
 /// Returns the submodules that are not checked out and whose folders have files that dispatch did not
 /// link there.
-fn files_in_no_checkout(
+pub(super) fn files_in_no_checkout(
     context: &Context,
     worktree: &Worktree,
     found: &[Submodule],
@@ -305,23 +154,12 @@ fn in_no_checkout(found: &Unpopulated, worktree: &Worktree) -> String {
         "the submodule {} is not checked out, so the files in its folder are in no result: {}; they \
          stay in the worktree {} (`[worktree] submodules = true` checks it out)",
         found.path.display(),
-        first_names(names.map(|file| file.strip_prefix(&found.path).unwrap_or(file))),
+        first_names(
+            names.map(|file| file.strip_prefix(&found.path).unwrap_or(file)),
+            NAMED
+        ),
         worktree.path.display()
     )
-}
-
-/// Returns the nested repositories that the head of a worktree names.
-fn nested_in_head(
-    context: &Context,
-    store: &Store,
-    worktree: &Worktree,
-    head: Option<Oid>,
-) -> Result<Vec<Submodule>, EngineError> {
-    let Some(head) = head else {
-        return Ok(Vec::new());
-    };
-    let changes = store.changes(store.tree_of(context.base)?, store.tree_of(head)?)?;
-    Ok(nested_repositories(context, worktree, &changes)?)
 }
 
 /// Returns the path and the commit of a submodule that a change adds or moves.
@@ -376,22 +214,9 @@ fn uncommitted(
         "the {kind} {} has changes that are in no commit {effect}: {}; they are in the worktree \
          only: `git -C {} {show}`",
         submodule.shown(),
-        first_names(changed.iter().map(|file| file.path.as_path())),
+        first_names(changed.iter().map(|file| file.path.as_path()), NAMED),
         shell_path(submodule.folder.as_ref().unwrap_or(&submodule.path))
     )))
-}
-
-/// Lists the first names of many for a remark.
-fn first_names<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
-    let mut names: Vec<String> = paths
-        .take(NAMED + 1)
-        .map(|path| path.display().to_string())
-        .collect();
-    if names.len() > NAMED {
-        names.truncate(NAMED);
-        names.push("…".to_owned());
-    }
-    names.join(", ")
 }
 
 /// Returns a remark on a commit that a change names and that this repository cannot check out

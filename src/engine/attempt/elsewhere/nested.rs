@@ -9,18 +9,21 @@ use crate::engine::attempt::elsewhere::{MOVES, Search, log_in};
 use crate::engine::attempt::stash_uses::traced_folders;
 use crate::engine::worktree::ignored_repositories::repositories_below;
 use crate::engine::worktree::starting_tree::StartingTree;
-use crate::engine::worktree::submodules::{has_changes_since, ignored_repository};
+use crate::engine::worktree::unsaved_repositories::has_changes_since;
 use crate::git::worktree::Worktree;
 
 impl Search<'_> {
     /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
     /// names those that have changes: they go with it.
     pub(super) fn own_worktrees(&mut self) -> Result<(), EngineError> {
-        let top = &self.case.worktree.path;
-        let real_top = top.canonicalize().unwrap_or_else(|_| top.clone());
+        let (top, real_top) = (&self.case.worktree.path, self.real_top());
         let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
         let repo = &self.case.execution.context.repo;
-        let mut own = repo.worktrees();
+        // Every task has a worktree, so only the entries that changed meanwhile are read.
+        let mut own = match self.since() {
+            Some(since) => repo.worktrees_changed_since(since),
+            None => repo.worktrees(),
+        };
         own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
         for worktree in own.into_iter().filter(Worktree::exists) {
             let log = log_in(&repo.git_in(&worktree)?, "HEAD")?;
@@ -60,8 +63,9 @@ impl Search<'_> {
         let (context, worktree) = (&self.case.execution.context, &self.case.worktree);
         let start = StartingTree::read(worktree);
         let mut remarks = Vec::new();
-        for folder in traced_folders(&self.case.execution.folder(), &worktree.path) {
-            let path = folder.strip_prefix(&worktree.path).unwrap_or(&folder);
+        let top = self.real_top();
+        for folder in traced_folders(&self.case.execution.folder(), &top) {
+            let path = folder.strip_prefix(&top).unwrap_or(&folder);
             let ask = [
                 OsStr::new("check-ignore"),
                 OsStr::new("-q"),
@@ -75,7 +79,7 @@ impl Search<'_> {
             };
             let found = found.repositories.into_iter();
             for one in found.filter(|one| one.is_inside && one.path == path) {
-                let repository = ignored_repository(context, one);
+                let repository = one.as_submodule(&context.repo);
                 if has_changes_since(&repository, start.as_ref())? {
                     remarks.push(format!(
                         "{} changes in no commit in the nested repository {}; they are there only: \

@@ -1,0 +1,248 @@
+//! Finds the work of an attempt that is not on its branch but somewhere else: on another branch, in the
+//! stash, in a detached commit, and for one without a change in ignored files and nested repositories.
+//!
+//! Everything found is kept under references of the attempt, and named with the command that shows it.
+
+mod ignored_files;
+mod nested;
+mod stash_entries;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::engine::EngineError;
+use crate::engine::attempt::case::Case;
+use crate::engine::attempt::job::base_file;
+use crate::engine::worktree::remains::keep;
+use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::refs::branch_ref;
+use crate::git::{Git, GitError, Store};
+use crate::merge::oid::Oid;
+
+/// The beginning of a message in the log of HEAD where something else was checked out.
+const MOVES: &str = "checkout: moving from ";
+
+/// Keeps the work that is elsewhere, and returns a remark on each piece of it.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_work_elsewhere(
+    case: &Case,
+    store: &Store,
+    kept: Option<Oid>,
+) -> Result<Vec<String>, EngineError> {
+    let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
+    search.commits()?;
+    search.ignored_files()?;
+    Ok(search.remarks)
+}
+
+/// Keeps the commits that are elsewhere, and returns a remark on each. An attempt that may pass without
+/// a change is searched for these only: the files that git ignores are what its commands built.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_commits_elsewhere(
+    case: &Case,
+    store: &Store,
+) -> Result<Vec<String>, EngineError> {
+    let mut search = Search::new(case, store, None, "no change on its branch, but it left");
+    search.commits()?;
+    search.nested_changes()?;
+    Ok(search.remarks)
+}
+
+/// Keeps the commits and stash entries that an attempt left besides `result`, its candidate or its kept
+/// work, and returns a remark on each. Commits that it replaced (`git commit --amend`, `git rebase`) are
+/// in the result in another form.
+///
+/// # Errors
+/// When git or the store fails.
+pub(super) fn keep_commits_beside(
+    case: &Case,
+    store: &Store,
+    result: Oid,
+) -> Result<Vec<String>, EngineError> {
+    let mut search = Search::new(case, store, Some(result), "besides its change it left");
+    search.left_checkouts()?;
+    search.own_worktrees()?;
+    search.nested_changes()?;
+    if search.may_have_stash() {
+        search.stash()?;
+    }
+    Ok(search.remarks)
+}
+
+/// A search for the work of one attempt.
+struct Search<'a> {
+    case: &'a Case,
+    store: &'a Store,
+    /// The candidate or the kept work of the attempt.
+    result: Option<Oid>,
+    /// The beginning of each remark.
+    words: &'static str,
+    /// Commits that are kept, or that the attempt did not make.
+    kept: Vec<Oid>,
+    remarks: Vec<String>,
+}
+
+impl<'a> Search<'a> {
+    fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+        let of_set_up = StartingTree::read(&case.worktree).and_then(|start| start.head);
+        Search {
+            case,
+            store,
+            result: kept,
+            words,
+            kept: kept
+                .into_iter()
+                .chain([case.base])
+                .chain(of_set_up)
+                .collect(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Searches the commits that were checked out in the worktree, branches and the stash.
+    fn commits(&mut self) -> Result<(), EngineError> {
+        for (commit, _) in self.log("HEAD")? {
+            self.keep_checkout(commit)?;
+        }
+        self.own_worktrees()?;
+        self.branches()?;
+        self.stash()
+    }
+
+    /// Returns `true` if the result has the changes of a commit in another form.
+    fn is_in_result(&self, commit: Oid) -> Result<bool, EngineError> {
+        match self.result {
+            Some(result) => self.is_in_other_form(commit, result),
+            None => Ok(false),
+        }
+    }
+
+    fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
+        }
+        let points = format!("--points-at={commit}");
+        let format = "--format=%(refname:lstrip=2)";
+        let git = self.git()?;
+        let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
+        let place = match branch.lines().next() {
+            Some(branch) => format!("on the branch {branch}"),
+            None => "on no branch".to_owned(),
+        };
+        let show = format!("git show {}", commit.short());
+        self.keep(commit, &format!("commit {} {place}", commit.short()), &show)
+    }
+
+    /// Finds commits that the worker left by checking out something else, and whose changes are not in
+    /// the result.
+    fn left_checkouts(&mut self) -> Result<(), EngineError> {
+        if !self.may_have_left_checkouts() {
+            return Ok(());
+        }
+        let log = self.log("HEAD")?;
+        for pair in log.windows(2) {
+            let (after, (commit, _)) = (&pair[0].1, &pair[1]);
+            if after.starts_with(MOVES) && !self.is_kept(*commit)? && !self.is_in_result(*commit)? {
+                self.keep_checkout(*commit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
+    fn may_have_left_checkouts(&self) -> bool {
+        let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
+        log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+    }
+
+    /// Returns `true` if the result has the same files, or a commit with the same change for each one
+    /// that leads to this commit.
+    fn is_in_other_form(&self, commit: Oid, result: Oid) -> Result<bool, EngineError> {
+        if self.store.tree_of(commit)? == self.store.tree_of(result)? {
+            return Ok(true);
+        }
+        let git = self.git()?;
+        let compared = git.line(&["cherry", &result.to_string(), &commit.to_string()])?;
+        Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
+    }
+
+    /// Finds branches that appeared or moved while the worker ran.
+    fn branches(&mut self) -> Result<(), EngineError> {
+        let names = self.case.meanwhile.iter();
+        let names = names.filter_map(|change| change.name.strip_prefix("the branch "));
+        for name in names {
+            if let Some(tip) = self.store.reference(&branch_ref(name))? {
+                let what = format!("the branch {name}, which changed while it ran");
+                self.keep(tip, &what, &format!("git log {}", tip.short()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the time at which the worker started.
+    fn since(&self) -> Option<SystemTime> {
+        let meta = fs::metadata(base_file(&self.case.execution.folder()));
+        meta.and_then(|meta| meta.modified()).ok()
+    }
+
+    /// Returns the worktree's folder without symbolic links, as git names it.
+    fn real_top(&self) -> PathBuf {
+        let top = &self.case.worktree.path;
+        top.canonicalize().unwrap_or_else(|_| top.clone())
+    }
+
+    fn git(&self) -> Result<Git, EngineError> {
+        let repo = &self.case.execution.context.repo;
+        Ok(repo.git_in(&self.case.worktree)?)
+    }
+
+    /// Lists the commits in the log of a reference with their messages, the latest first.
+    fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
+        Ok(log_in(&self.git()?, reference)?)
+    }
+
+    /// Returns `true` if a kept commit contains this one.
+    fn is_kept(&self, commit: Oid) -> Result<bool, EngineError> {
+        for kept in &self.kept {
+            if self.store.is_ancestor(commit, *kept)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps a commit, unless a kept one contains it.
+    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+        if self.is_kept(commit)? {
+            return Ok(());
+        }
+        let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
+        let name = context.attempt_ref(spec.task, spec.attempt);
+        keep(self.store, &name, commit)?;
+        self.kept.push(commit);
+        self.remarks.push(format!(
+            "{} {what}; it is kept below {name}: `{show}`",
+            self.words
+        ));
+        Ok(())
+    }
+}
+
+/// Lists the commits in the log of a reference with their messages, the latest first.
+fn log_in(git: &Git, reference: &str) -> Result<Vec<(Oid, String)>, GitError> {
+    let format = "--format=%H %gs";
+    let finished = git.finish(["log", "-g", format, reference, "--"])?;
+    // Without the reference it fails, and there is nothing to list.
+    let listed = String::from_utf8_lossy(&finished.stdout);
+    let parse = |line: &str| {
+        let (commit, message) = line.split_once(' ')?;
+        Some((commit.parse().ok()?, message.to_owned()))
+    };
+    Ok(listed.lines().filter_map(parse).collect())
+}
