@@ -164,7 +164,7 @@ struct Landable {
 
 fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     if input.confirm {
         return input.propose_confirmed(call, &here);
     }
@@ -184,7 +184,7 @@ fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let (checked, again) = (input.clone(), call.clone());
     call.checks
         .start(&input.landing(), running.answer, move |cancel| {
-            checked.check(&again.repository()?, cancel)
+            checked.check(&again.unchanged_repository()?, cancel)
         })?;
     if let Some(running) = input.wait_for_checks(call)? {
         return Ok(later(running));
@@ -204,7 +204,7 @@ fn later(running: Answer) -> Proposed {
 
 fn land(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     let mut landable = input.open(&here)?;
     input.expect_tips(&landable)?;
     let content = landable.content(&landable.options)?;
