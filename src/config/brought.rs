@@ -281,14 +281,19 @@ mod tests {
     fn every_key_with_a_need_exists_once() {
         let of_table = |(table, _, keys): &(&'static str, Need, &[&'static str])| {
             let table = *table;
-            keys.iter().map(move |key| (table, *key)).collect::<Vec<_>>()
+            keys.iter()
+                .map(move |key| (table, *key))
+                .collect::<Vec<_>>()
         };
         let mut named: Vec<_> = NEEDS.iter().flat_map(of_table).collect();
         for (table, name) in &named {
             let is_it = |key: &&crate::config::keys::Key<Settings>| {
                 (key.table, key.name) == (*table, *name)
             };
-            assert!(Settings::KEYS.iter().any(|key| is_it(&key)), "{table}.{name}");
+            assert!(
+                Settings::KEYS.iter().any(|key| is_it(&key)),
+                "{table}.{name}"
+            );
         }
         let count = named.len();
         named.sort_unstable();

@@ -114,9 +114,8 @@ impl From<EngineError> for ToolError {
     fn from(error: EngineError) -> ToolError {
         let found = ToolError::of(&error);
         match error {
-            EngineError::Untrusted { .. } => {
-                found.next("ask the user to run `dispatch trust` in a terminal: only they can agree")
-            }
+            EngineError::Untrusted { .. } => found
+                .next("ask the user to run `dispatch trust` in a terminal: only they can agree"),
             EngineError::SettingsChanged { .. } => found.next(
                 "show this to the user; they undo it, or accept it in a terminal with \
                  `dispatch doctor --accept-settings`",

@@ -44,7 +44,10 @@ pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     if !args.print
         && let Err(error) = trust_new(&repo)
     {
-        ui.warning(&format!("your consent to {FILE_NAME} is not recorded: {}", error.message));
+        ui.warning(&format!(
+            "your consent to {FILE_NAME} is not recorded: {}",
+            error.message
+        ));
     }
     Ok(ExitStatus::Ok)
 }

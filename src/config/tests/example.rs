@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::settings;
+use super::{settings, sources};
 use crate::config::worker_keys::WORKER_KEYS;
 use crate::config::*;
 

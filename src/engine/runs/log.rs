@@ -60,7 +60,9 @@ pub fn read_log(
 /// by them.
 pub fn secrets_of_run(store: &Store, state: &RunState) -> Secrets {
     let settings = replay(store, &state.run).and_then(|run| run.file(store, SETTINGS_FILE));
-    let settings = settings.ok().and_then(|text| serde_json::from_str(&text).ok());
+    let settings = settings
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok());
     secrets(&settings.unwrap_or_default(), &state.plan)
 }
 
