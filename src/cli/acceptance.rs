@@ -15,13 +15,15 @@ use crate::ui::Ui;
 /// Accepts what git executes here as it is now, after a question.
 ///
 /// # Errors
-/// When the user declines, or a record cannot be written.
+/// When the changes cannot be read, the user declines, or a record cannot be removed.
 pub(super) fn accept_settings(here: &RepoContext, confirm: ConfirmArgs, ui: &Ui) -> CommandResult {
-    let Err(EngineError::SettingsChanged { changes, since }) =
-        known_settings::refuse_changed(&here.repo)
-    else {
-        ui.answer("nothing that git executes has changed while workers ran\n");
-        return Ok(ExitStatus::Ok);
+    let (changes, since) = match known_settings::refuse_changed(&here.repo) {
+        Err(EngineError::SettingsChanged { changes, since }) => (changes, since),
+        Err(error) => return Err(error.into()),
+        Ok(()) => {
+            ui.answer("nothing that git executes has changed while workers ran\n");
+            return Ok(ExitStatus::Ok);
+        }
     };
     let changes = changes.join("\n  ");
     ui.status(&format!("changed {since}:\n  {changes}"));

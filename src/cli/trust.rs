@@ -130,14 +130,6 @@ fn render(brought: &Brought, consent: &Consent) -> String {
     text
 }
 
-/// Refuses to start something without a question unless the user has agreed to the settings before.
-///
-/// # Errors
-/// When consent is missing; it names the command that gives it.
-pub(crate) fn require(repo: &Repo, settings: &Settings) -> Result<(), CommandError> {
-    Ok(trust::require(repo, settings)?)
-}
-
 /// Records the consent of a user who has seen the settings and answered yes.
 ///
 /// # Errors

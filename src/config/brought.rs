@@ -2,16 +2,30 @@
 //!
 //! A repository may be a stranger's. Most of its settings only choose between things that
 //! dispatch does anyway. All others (programs, worker profiles, places outside of the repository) are
-//! listed here and need consent; a key that is added later does so, too, until it is named as harmless.
+//! listed here and need consent; a key that is added later does so, too, until [`NEEDS`] names it.
 
 use std::fmt::Write as _;
 
 use crate::base::text::shell_word;
 
-/// Keys that run nothing, read nothing outside of the repository and allow nothing.
-const HARMLESS: &[(&str, &[&str])] = &[
+/// The consent that a key needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Need {
+    /// None: it runs nothing, reads nothing outside of the repository and allows nothing.
+    Nothing,
+    /// Consent, unless the user committed it here: it names programs and files of the repository.
+    UnlessOwn,
+    /// Consent, whoever committed it: it names a place or allows something.
+    Always,
+}
+
+use Need::{Always, Nothing, UnlessOwn};
+
+/// The keys that do not always need consent.
+const NEEDS: &[(&str, Need, &[&str])] = &[
     (
         "run",
+        Nothing,
         &[
             "branch_prefix",
             "max_parallel",
@@ -32,12 +46,18 @@ const HARMLESS: &[(&str, &[&str])] = &[
             "secrets",
         ],
     ),
-    ("prompt", &["template"]),
-    ("plan", &["worker", "template", "timeout"]),
-    ("variants", &["judge"]),
-    ("worktree", &["submodules"]),
+    ("prompt", Nothing, &["template"]),
+    ("plan", Nothing, &["worker", "template", "timeout"]),
+    ("variants", Nothing, &["judge"]),
+    ("worktree", Nothing, &["submodules"]),
+    (
+        "worktree",
+        UnlessOwn,
+        &["copy", "link", "setup", "teardown"],
+    ),
     (
         "retry",
+        Nothing,
         &[
             "transient",
             "rate_limit",
@@ -47,14 +67,24 @@ const HARMLESS: &[(&str, &[&str])] = &[
             "budget",
         ],
     ),
-    ("failure", &["patterns"]),
-    ("conflicts", &["on_new", "scope", "generated"]),
-    ("assemble", &["check_timeout", "history", "flaky_reruns"]),
-    ("resolve", &["policy"]),
-    ("board", &["land"]),
-    ("notify", &["bell", "desktop"]),
-    ("github", &["project", "labels"]),
+    ("failure", Nothing, &["patterns"]),
+    ("conflicts", Nothing, &["on_new", "scope", "generated"]),
+    (
+        "assemble",
+        Nothing,
+        &["check_timeout", "history", "flaky_reruns"],
+    ),
+    ("assemble", UnlessOwn, &["check"]),
+    ("resolve", Nothing, &["policy"]),
+    ("resolve", UnlessOwn, &["structural", "regenerate"]),
+    ("board", Nothing, &["land"]),
+    ("notify", Nothing, &["bell", "desktop"]),
+    ("notify", UnlessOwn, &["command"]),
+    ("github", Nothing, &["project", "labels"]),
 ];
+
+/// The keys of a worker profile that need consent, whoever committed them: they loosen its confinement.
+const CONFINEMENT_OF_WORKER: [&str; 2] = ["sandbox", "state"];
 
 /// The settings of a repository that need consent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,6 +95,8 @@ pub struct Brought {
     pub settings: Vec<String>,
     /// The worker profiles that it makes or changes.
     pub workers: Vec<String>,
+    /// `true` if none of them needs consent where the user committed them.
+    pub is_ordinary: bool,
 }
 
 impl Brought {
@@ -75,6 +107,7 @@ impl Brought {
             text: text.to_owned(),
             settings: Vec::new(),
             workers: Vec::new(),
+            is_ordinary: true,
         };
         for (table, keys) in tables.iter() {
             let Some(keys) = keys.as_table() else {
@@ -83,8 +116,7 @@ impl Brought {
             for (key, value) in keys {
                 match value.as_table().filter(|_| table == "workers") {
                     Some(profile) => brought.add_worker(key, profile),
-                    None if is_harmless(table, key) => {}
-                    None => push(&mut brought.settings, &format!("{table}.{key}"), value),
+                    None => brought.add(need(table, key), &format!("{table}.{key}"), value),
                 }
             }
         }
@@ -94,31 +126,19 @@ impl Brought {
     fn add_worker(&mut self, name: &str, profile: &toml::Table) {
         self.workers.push(name.to_owned());
         for (key, value) in profile {
-            push(&mut self.settings, &format!("workers.{name}.{key}"), value);
+            let need = match CONFINEMENT_OF_WORKER.contains(&key.as_str()) {
+                true => Always,
+                false => UnlessOwn,
+            };
+            self.add(need, &format!("workers.{name}.{key}"), value);
         }
     }
 
-    /// Returns `true` if the settings name programs and files of the repository only, and neither
-    /// places outside of it nor anything that they allow.
-    pub fn is_ordinary(&self) -> bool {
-        const ORDINARY: [&str; 10] = [
-            "assemble.check:",
-            "conflicts.",
-            "failure.",
-            "notify.command:",
-            "resolve.",
-            "workers.",
-            "worktree.copy:",
-            "worktree.link:",
-            "worktree.setup:",
-            "worktree.teardown:",
-        ];
-        let is_ordinary = |setting: &String| {
-            let key = setting.split(':').next().unwrap_or_default();
-            let is_confinement = key.ends_with(".state") || key.ends_with(".sandbox");
-            !is_confinement && ORDINARY.iter().any(|key| setting.starts_with(key))
-        };
-        self.settings.iter().all(is_ordinary)
+    fn add(&mut self, need: Need, key: &str, value: &toml::Value) {
+        if need != Nothing {
+            self.is_ordinary &= need == UnlessOwn;
+            push(&mut self.settings, key, value);
+        }
     }
 
     /// Renders the settings in full, three spaces further in.
@@ -133,9 +153,11 @@ impl Brought {
     }
 }
 
-fn is_harmless(table: &str, key: &str) -> bool {
-    let of_table = HARMLESS.iter().find(|(name, _)| *name == table);
-    of_table.is_some_and(|(_, keys)| keys.contains(&key))
+fn need(table: &str, key: &str) -> Need {
+    let known = NEEDS
+        .iter()
+        .find(|(name, _, keys)| *name == table && keys.contains(&key));
+    known.map_or(Always, |(_, need, _)| *need)
 }
 
 /// Adds a setting. A program with its arguments is one line of shell words; every other list has a line
@@ -188,6 +210,7 @@ fn block(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::Settings;
+    use crate::config::worker_keys::WORKER_KEYS;
 
     fn brought(text: &str) -> Option<Brought> {
         Brought::of(text)
@@ -232,17 +255,52 @@ mod tests {
     }
 
     #[test]
-    fn every_harmless_key_exists() {
-        for (table, keys) in HARMLESS {
-            for key in *keys {
-                let is_it = |known: &&crate::config::keys::Key<Settings>| {
-                    known.table == *table && known.name == *key
-                };
-                assert!(
-                    Settings::KEYS.iter().any(|known| is_it(&known)),
-                    "{table}.{key}"
-                );
-            }
+    fn a_place_or_a_permission_is_not_ordinary() {
+        let is_ordinary = |text: &str| brought(text).unwrap().is_ordinary;
+        for text in [
+            "[worktree]\nsetup = \"make\"\n[run]\nmax_parallel = 2\n",
+            "[resolve]\nregenerate = { \"a:b\" = \"make\" }\n",
+            "[workers.mine]\ncommand = [\"mine\"]\n",
+        ] {
+            assert!(is_ordinary(text), "{text}");
+        }
+        for text in [
+            "[worktree]\nsetup = \"make\"\npath = \"../x/{run}/{task}\"\n",
+            "[board]\nfile = \".gitattributes\"\n",
+            "[run]\nmax_depth = 1\n",
+            "[workers.mine]\ncommand = [\"mine\"]\nstate = [\"~/.mine\"]\n",
+            "[workers.mine]\ncommand = [\"mine\"]\nsandbox = \"strict\"\n",
+            "[limits]\nprocesses = 1\n",
+            "[later]\nkey = 1\n",
+        ] {
+            assert!(!is_ordinary(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_key_with_a_need_exists_once() {
+        let of_table = |(table, _, keys): &(&'static str, Need, &[&'static str])| {
+            let table = *table;
+            keys.iter()
+                .map(move |key| (table, *key))
+                .collect::<Vec<_>>()
+        };
+        let mut named: Vec<_> = NEEDS.iter().flat_map(of_table).collect();
+        for (table, name) in &named {
+            let is_it = |key: &&crate::config::keys::Key<Settings>| {
+                (key.table, key.name) == (*table, *name)
+            };
+            assert!(
+                Settings::KEYS.iter().any(|key| is_it(&key)),
+                "{table}.{name}"
+            );
+        }
+        let count = named.len();
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named.len(), count);
+        for key in CONFINEMENT_OF_WORKER {
+            assert!(WORKER_KEYS.iter().any(|known| known.name == key), "{key}");
         }
     }
 }

@@ -34,14 +34,9 @@ pub fn load(
     };
     let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
     let own_text = sources.repo_file.filter(|_| !sources.is_explicit);
-    let own_text = own_text.map(|(_, text)| text);
-    settings.brought = own_text.as_deref().and_then(Brought::of);
-    for (key, path) in [
-        ("[failure] patterns", &settings.failure.patterns),
-        ("[prompt] template", &settings.prompt.template),
-        ("[plan] template", &settings.plan.template),
-    ] {
-        refuse_untracked(repo_top, key, path.as_deref(), own_text.as_deref())?;
+    if let Some((_, text)) = own_text {
+        settings.brought = Brought::of(&text);
+        refuse_untracked(repo_top, &text, &settings)?;
     }
     settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
     let read = |key, path: &Option<String>| {
@@ -84,27 +79,28 @@ pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, 
 /// and a template sends it to a worker. Your own settings may name any file.
 fn refuse_untracked(
     repo_top: &Path,
-    key: &'static str,
-    path: Option<&str>,
-    own_text: Option<&str>,
+    own_text: &str,
+    settings: &Settings,
 ) -> Result<(), ConfigError> {
-    let tables = own_text.and_then(|text| text.parse::<toml::Table>().ok());
-    let (table, name) = key
-        .trim_start_matches('[')
-        .split_once("] ")
-        .unwrap_or_default();
-    let own = tables
-        .as_ref()
-        .and_then(|tables| tables.get(table)?.get(name)?.as_str());
-    match path.filter(|path| own == Some(path)) {
-        Some(path)
-            if repo_top.join(path).exists() && !is_tracked_file(repo_top, Path::new(path)) =>
-        {
-            let path = PathBuf::from(path);
-            Err(ConfigError::NotTracked { key, path })
+    let own: toml::Table = own_text.parse().unwrap_or_default();
+    let patterns = &settings.failure.patterns;
+    let templates = (&settings.prompt.template, &settings.plan.template);
+    for (key, table, name, path) in [
+        ("[failure] patterns", "failure", "patterns", patterns),
+        ("[prompt] template", "prompt", "template", templates.0),
+        ("[plan] template", "plan", "template", templates.1),
+    ] {
+        let named = own.get(table).and_then(|table| table.get(name)?.as_str());
+        let path = path.as_deref().filter(|path| named == Some(path));
+        let Some(path) = path.map(Path::new) else {
+            continue;
+        };
+        if repo_top.join(path).exists() && !is_tracked_file(repo_top, path) {
+            let path = path.to_owned();
+            return Err(ConfigError::NotTracked { key, path });
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Reads a file that a setting names.
@@ -171,13 +167,6 @@ fn refuse_link_outside(repo_top: &Path) -> Result<(), ConfigError> {
 pub fn user_file() -> Option<PathBuf> {
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("dispatch").join("config.toml"))
-}
-
-/// Returns the folder of what dispatch remembers for the user (`dispatch` in `$XDG_STATE_HOME` or in
-/// `~/.local/state`); `None` without a home folder.
-pub fn state_folder() -> Option<PathBuf> {
-    let folders = etcetera::choose_base_strategy().ok()?;
-    Some(folders.state_dir()?.join("dispatch"))
 }
 
 /// Returns the `DISPATCH_` variables of this process.

@@ -32,7 +32,7 @@ pub mod variable;
 pub mod worker_keys;
 mod worktree_path;
 
-pub use load::{environment, for_assembly, load, state_folder, user_file};
+pub use load::{environment, for_assembly, load, user_file};
 pub use problem::{ConfigProblem, Location};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
@@ -119,9 +119,9 @@ fn apply(sources: &Sources, layers: &mut Layers) -> bool {
             Ok(file) => {
                 let is_of_repository =
                     number == 0 && sources.repo_file.is_some() && !sources.is_explicit;
-                let before = layers.settings.clone();
+                let before = is_of_repository.then(|| layers.settings.clone());
                 file.apply(layers, is_of_repository);
-                if is_of_repository {
+                if let Some(before) = before {
                     tightening::refuse_looser(&before, layers);
                 }
             }

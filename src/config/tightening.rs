@@ -19,7 +19,10 @@ pub(super) fn refuse_looser(before: &Settings, layers: &mut Layers) {
     for worker in now.workers.values() {
         let known = before.workers.get(&worker.name);
         let plain = Worker::named(&worker.name);
-        let keys = in_worker(known.unwrap_or(&plain), worker);
+        let keys = in_worker(
+            (known.unwrap_or(&plain), before.sandbox.kind),
+            (worker, now.sandbox.kind),
+        );
         looser.extend(keys.map(|key| (format!("workers.{}", worker.name), key)));
     }
     for (table, key) in looser {
@@ -49,13 +52,16 @@ fn in_sandbox(before: &SandboxSettings, now: &SandboxSettings) -> Vec<&'static s
     looser.map(|(key, _)| key).collect()
 }
 
-fn in_worker(before: &Worker, now: &Worker) -> impl Iterator<Item = &'static str> {
+/// Compares the settings of a worker, each with the kind of `[sandbox]`, which holds where it has none.
+fn in_worker(
+    (before, kind_before): (&Worker, Confinement),
+    (now, kind_now): (&Worker, Confinement),
+) -> impl Iterator<Item = &'static str> {
     let adds = now.state.iter().any(|path| !before.state.contains(path));
-    let loosens = match (before.sandbox, now.sandbox) {
-        (None, Some(now)) => is_looser(Confinement::Write, now),
-        (Some(before), Some(now)) => is_looser(before, now),
-        (_, None) => false,
-    };
+    let loosens = is_looser(
+        before.sandbox.unwrap_or(kind_before),
+        now.sandbox.unwrap_or(kind_now),
+    );
     let looser = [("sandbox", loosens), ("state", adds)];
     looser.into_iter().filter(|(_, is)| *is).map(|(key, _)| key)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::engine::kernel::known_settings::refuse_changed;
 use crate::engine::runs::find::DefaultRun;
 use crate::mcp::error::ToolError;
 use crate::mcp::land_checks::LandChecks;
@@ -113,5 +114,15 @@ impl Call {
             );
         };
         Repository::open(folder).map_err(|error| error.at(folder.display().to_string()))
+    }
+
+    /// Opens the repository for a tool that may run programs that git's configuration names.
+    ///
+    /// # Errors
+    /// When there is none, or that configuration has changed while workers ran.
+    pub(super) fn unchanged_repository(&self) -> Result<Repository, ToolError> {
+        let here = self.repository()?;
+        refuse_changed(&here.repo)?;
+        Ok(here)
     }
 }

@@ -112,11 +112,16 @@ impl From<GitError> for ToolError {
 
 impl From<EngineError> for ToolError {
     fn from(error: EngineError) -> ToolError {
-        if let EngineError::Untrusted { .. } = error {
-            return ToolError::of(&error)
-                .next("ask the user to run `dispatch trust` in a terminal: only they can agree");
+        let found = ToolError::of(&error);
+        match error {
+            EngineError::Untrusted { .. } => found
+                .next("ask the user to run `dispatch trust` in a terminal: only they can agree"),
+            EngineError::SettingsChanged { .. } => found.next(
+                "show this to the user; they undo it, or accept it in a terminal with \
+                 `dispatch doctor --accept-settings`",
+            ),
+            _ => found,
         }
-        ToolError::of(&error)
     }
 }
 

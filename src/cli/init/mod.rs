@@ -41,8 +41,13 @@ pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     }
     let repo = RepoContext::open_to_read()?.repo;
     run_in(args, &repo.top, ui)?;
-    if !args.print {
-        trust_new(&repo)?;
+    if !args.print
+        && let Err(error) = trust_new(&repo)
+    {
+        ui.warning(&format!(
+            "your consent to {FILE_NAME} is not recorded: {}",
+            error.message
+        ));
     }
     Ok(ExitStatus::Ok)
 }

@@ -10,9 +10,7 @@ use self::follow::{Followed, follow};
 use crate::cli::attempt::{attempt_words, find_attempt, is_unclear};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
-use crate::config::Settings;
-use crate::engine::kernel::masking::secrets;
-use crate::engine::runs::log::{LogPart, read_log};
+use crate::engine::runs::log::{LogPart, read_log, secrets_of_run};
 use crate::ui::Ui;
 
 /// Print the output of the worker of a task and of its checks
@@ -72,10 +70,10 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
         .attempt_folder(run.as_str(), number.0, attempt)
         .join("worker");
     if args.follow && folder.is_dir() {
-        return follow(ui, &folder, &secrets(&Settings::default(), &state.plan));
+        return follow(ui, &folder, &secrets_of_run(&here.store, &state));
     }
     ui.answer_exact(&read_log(
-        &here.repo,
+        (&here.repo, &here.store),
         &state,
         (number, attempt),
         args.part(),

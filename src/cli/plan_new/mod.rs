@@ -28,6 +28,7 @@ use crate::engine::planner::request::Request;
 use crate::engine::planner::review::is_chain;
 use crate::engine::planner::{Answered, Planner, find_worker};
 use crate::engine::start::refuse_depth;
+use crate::engine::trust::require;
 use crate::exec::local::LocalExecutor;
 use crate::model::plan::Plan;
 use crate::plan::{Format, render};
@@ -164,8 +165,9 @@ fn agree(
     consent: ConfirmArgs,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    if consent.yes || trust::require(&here.repo, settings).is_ok() {
-        return trust::require(&here.repo, settings);
+    match require(&here.repo, settings) {
+        Err(EngineError::Untrusted { .. }) if !consent.yes => {}
+        known => return Ok(known?),
     }
     ui.status(trust::preview(&here.repo, settings)?.trim_end());
     consent.confirm_no(ui, "Trust these settings?")?;

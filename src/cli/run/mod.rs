@@ -17,6 +17,7 @@ use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
 use crate::engine::start::{self, Prepared, create, worker_names};
+use crate::engine::trust::require;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -108,7 +109,7 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
         return Ok(ExitStatus::Ok);
     }
     if args.consent.yes || !ui.is_interactive() {
-        trust::require(&here.repo, &settings)?;
+        require(&here.repo, &settings)?;
     }
     let plan = agree(&args, loaded.plan, &workers, &settings, here, ui)?;
     // The plan may have been edited, so its needs are checked again.

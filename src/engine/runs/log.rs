@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::Settings;
+use crate::base::safe::secrets::Secrets;
 use crate::engine::kernel::masking::secrets;
+use crate::engine::runs::load::SETTINGS_FILE;
 use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
 use crate::exec::log;
-use crate::git::Repo;
+use crate::git::{Repo, Store};
+use crate::journal::replay;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
 
@@ -45,13 +47,23 @@ pub enum LogError {
 /// # Errors
 /// When there is none on this machine, or it cannot be read.
 pub fn read_log(
-    repo: &Repo,
+    (repo, store): (&Repo, &Store),
     state: &RunState,
     of: (TaskNumber, AttemptNumber),
     part: LogPart,
 ) -> Result<Vec<u8>, LogError> {
-    let secrets = secrets(&Settings::default(), &state.plan);
-    Ok(secrets.mask_bytes(read_raw_log(repo, state, of, part)?))
+    let log = read_raw_log(repo, state, of, part)?;
+    Ok(secrets_of_run(store, state).mask_bytes(log))
+}
+
+/// Collects the secrets that no log of a run may show. Where its settings cannot be read, none are named
+/// by them.
+pub fn secrets_of_run(store: &Store, state: &RunState) -> Secrets {
+    let settings = replay(store, &state.run).and_then(|run| run.file(store, SETTINGS_FILE));
+    let settings = settings
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok());
+    secrets(&settings.unwrap_or_default(), &state.plan)
 }
 
 fn read_raw_log(

@@ -1,16 +1,15 @@
 //! The folder with the user's consent: a file for each repository.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::base::files::read_if_exists;
-use crate::config::state_folder;
+use crate::base::files::{private_folder, read_if_exists, replace_private};
+use crate::base::user_folders::{is_refused, state_folder};
 use crate::engine::EngineError;
 
 /// The version of the files.
@@ -44,7 +43,7 @@ pub(super) struct TrustFolder(PathBuf);
 impl TrustFolder {
     /// Returns the folder of the user; `None` without a home folder.
     pub(super) fn of_user() -> Option<TrustFolder> {
-        Some(TrustFolder(state_folder()?.join("trust")))
+        Some(TrustFolder(state_folder()?.join("dispatch/trust")))
     }
 
     fn file(&self, common: &Path) -> PathBuf {
@@ -58,10 +57,13 @@ impl TrustFolder {
         self.0.join(format!("{name}.json"))
     }
 
-    /// Reads the record of a repository. A file that cannot be parsed, or is that of another path, counts
-    /// as none.
+    /// Reads the record of a repository. A file that cannot be parsed, is that of another path, or is where
+    /// this user may not read counts as none.
     pub(super) fn read(&self, common: &Path) -> Result<Option<Record>, EngineError> {
-        let record = read_record(&self.file(common))?;
+        let record = match read_record(&self.file(common)) {
+            Err(EngineError::File(_, error)) if is_refused(&error) => None,
+            record => record?,
+        };
         Ok(record.filter(|record| record.repository == resolved(common)))
     }
 
@@ -69,12 +71,8 @@ impl TrustFolder {
         let file = self.file(&record.repository);
         let text =
             serde_json::to_string_pretty(record).map_err(|error| fails(&file)(error.into()))?;
-        let private = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0);
-        private.map_err(fails(&self.0))?;
-        replace(&self.0, &file, &text).map_err(fails(&file))
+        private_folder(&self.0).map_err(fails(&self.0))?;
+        replace_private(&file, text.as_bytes()).map_err(fails(&file))
     }
 
     pub(super) fn remove(&self, common: &Path) -> Result<bool, EngineError> {
@@ -106,21 +104,14 @@ impl TrustFolder {
     }
 }
 
-/// Replaces a file in one step; a temporary file is its owner's alone.
-fn replace(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
-}
-
 fn read_record(file: &Path) -> Result<Option<Record>, EngineError> {
     let bytes = read_if_exists(file).map_err(fails(file))?;
     let record = bytes.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
     Ok(record.filter(|record| record.version == VERSION))
 }
 
-fn resolved(path: &Path) -> PathBuf {
+/// Returns a path without links, or the path itself if it does not exist.
+pub(super) fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

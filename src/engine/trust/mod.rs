@@ -7,13 +7,12 @@
 pub mod folder;
 mod own_commit;
 
-use std::path::Path;
-
+use crate::base::user_folders::is_refused;
 use crate::config::brought::Brought;
 use crate::config::{FILE_NAME, Settings};
 use crate::engine::EngineError;
 use crate::git::Repo;
-use folder::{Record, TrustFolder};
+use folder::{Record, TrustFolder, resolved};
 use own_commit::is_committed_here;
 
 /// The consent to the settings of a repository.
@@ -60,7 +59,7 @@ pub fn consent(repo: &Repo, settings: &Settings) -> Result<Consent, EngineError>
         None => None,
     };
     Ok(match record {
-        None if brought.is_ordinary() && is_committed_here(repo, &brought.text)? => {
+        None if brought.is_ordinary && is_committed_here(repo, &brought.text)? => {
             Consent::CommittedHere
         }
         None => Consent::Missing,
@@ -82,9 +81,14 @@ pub fn require(repo: &Repo, settings: &Settings) -> Result<(), EngineError> {
         Consent::NotNeeded | Consent::Given => Ok(()),
         Consent::CommittedHere => {
             let folder = TrustFolder::of_user().zip(settings.brought.as_ref());
-            folder.map_or(Ok(()), |(folder, brought)| {
+            let written = folder.map_or(Ok(()), |(folder, brought)| {
                 folder.write(&Record::new(&repo.common, &brought.text))
-            })
+            });
+            match written {
+                // Without a record, the next run asks.
+                Err(EngineError::File(_, error)) if is_refused(&error) => Ok(()),
+                written => written,
+            }
         }
         Consent::Missing | Consent::Outdated { .. } => Err(EngineError::Untrusted {
             file: FILE_NAME,
@@ -130,7 +134,6 @@ fn no_folder() -> EngineError {
 
 /// Returns `true` if the repository is below a folder of `[trust] folders`, which no repository can set.
 fn is_in_trusted_folder(repo: &Repo, settings: &Settings) -> bool {
-    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let common = resolved(&repo.common);
     let folders = settings.trust.expanded_folders();
     folders

@@ -71,7 +71,7 @@ pub(super) fn spec() -> ToolSpec {
 
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     let run = call.find_run(&here, input.run.as_deref())?;
     if input.dry_run {
         return prediction(&here, &run, &input);

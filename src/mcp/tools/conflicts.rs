@@ -7,7 +7,6 @@ use super::{Action, Effect, ToolSpec};
 use crate::base::text::plural;
 use crate::engine::candidates::conflicts::{CandidateComparison, compare_run};
 use crate::engine::kernel::context::local_context;
-use crate::engine::kernel::known_settings;
 use crate::engine::runs::load::load;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -75,8 +74,7 @@ pub(super) fn spec() -> ToolSpec {
 
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
-    known_settings::refuse_changed(&here.repo)?;
+    let here = call.unchanged_repository()?;
     let run = call.find_run(&here, input.run.as_deref())?;
     let loaded = load(&here.store, &run)?;
     let state = loaded.state;

@@ -120,7 +120,7 @@ pub(super) fn spec() -> ToolSpec {
 
 fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     let ready = input.ready(&here)?;
     let output = ready.describe(None);
     let question = format!(
@@ -143,7 +143,7 @@ fn propose(call: &Call) -> Result<Proposed, ToolError> {
 
 fn start(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     let ready = input.ready(&here)?;
     if ready.content()? != confirmed {
         return Err(ToolError::new(

@@ -88,7 +88,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
         Part::Setup => LogPart::SetUp,
         Part::Teardown => LogPart::Teardown,
     };
-    let bytes = read_log(&here.repo, &state, (task, attempt), part)?;
+    let bytes = read_log((&here.repo, &here.store), &state, (task, attempt), part)?;
     let limit = input.limit.unwrap_or(LIMIT).clamp(1, MOST);
     let log = Excerpt::tail(&bytes, input.since, limit);
     let hint = log.hint();

@@ -59,7 +59,7 @@ pub(super) fn spec() -> ToolSpec {
 
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
-    let here = call.repository()?;
+    let here = call.unchanged_repository()?;
     let run = call.find_run(&here, input.run.as_deref())?;
     continue_with(&here, &run, |loaded| {
         here.refuse_depth(&loaded.settings)?;

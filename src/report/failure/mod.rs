@@ -153,6 +153,7 @@ pub(crate) struct BlockedCount {
 impl FailureReport {
     /// Builds the report; `None` if no task failed, was cancelled or is blocked.
     pub fn new(state: &RunState) -> Option<FailureReport> {
+        let completion = Completion::new(state);
         let mut report = FailureReport {
             run: state.run.clone(),
             failed: Vec::new(),
@@ -160,8 +161,8 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
-            issues: Completion::new(state).issues,
-            assembled: assembled(state),
+            issues: completion.issues.clone(),
+            assembled: Some(completion).filter(|_| is_assembled(state)),
             bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
@@ -259,9 +260,8 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
 }
 
 /// Returns the report on the results of the other tasks, if they were assembled.
-fn assembled(state: &RunState) -> Option<Completion> {
-    let is_assembled = state.integration.is_some() || state.assembly_refused.is_some();
-    is_assembled.then(|| Completion::new(state))
+fn is_assembled(state: &RunState) -> bool {
+    state.integration.is_some() || state.assembly_refused.is_some()
 }
 
 /// Numbers the attempts at the task or at each variant; one that does not count is repeated under the same
