@@ -106,9 +106,18 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the system has none.
 pub fn draw_secret() -> io::Result<String> {
+    let bytes = random_bytes()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Draws the 32 bytes of a key from the system's random numbers.
+///
+/// # Errors
+/// When the system has none.
+pub fn random_bytes() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
 }
 
 /// A file mode mask (`umask`).

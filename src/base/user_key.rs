@@ -4,11 +4,12 @@
 //! written by a process of the same user that could read the user's own folder.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::base::files;
 use crate::base::regular_file;
 
 /// The length of a key in bytes.
@@ -78,8 +79,7 @@ fn read(file: &Path) -> io::Result<UserKey> {
 
 /// Makes a key. Of two processes that do so at once, both use the one that is there first.
 fn make(file: &Path) -> io::Result<UserKey> {
-    let mut key = [0; LENGTH];
-    fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let key = files::random_bytes()?;
     let folder = file.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut new = tempfile::Builder::new().tempfile_in(folder)?;

@@ -41,7 +41,7 @@ impl Comparison {
         let store = settings.store()?;
         let trees = tips.iter().map(|tip| store.tree_of(*tip));
         let trees = trees.collect::<Result<Vec<Oid>, StoreError>>()?;
-        let prune = settings.options.prune && !store.has_replacements()?;
+        let prune = settings.options.prune && !store.has_grafts();
         if let Some(base) = settings.options.base {
             return Comparison::on_given_base(settings, &store, base, trees, prune);
         }

@@ -88,7 +88,7 @@ impl<'a> IncrementalMerge<'a> {
             overlay: BTreeMap::new(),
             commits: Some(HashSet::new()),
             footprint: MergedFootprint::default(),
-            may_overlay: !store.has_replacements()?,
+            may_overlay: !store.has_grafts(),
             blobs: BlobMerges::new(engine),
             announced: Vec::new(),
             indexes: HashMap::new(),

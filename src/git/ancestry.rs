@@ -86,7 +86,7 @@ impl Store {
     /// a tip has a merge or a long chain above it, so that git has to be asked.
     pub fn linear_history(&self, tips: &[Oid], below: Option<Oid>) -> Option<LinearHistory> {
         let (first, others) = tips.split_first()?;
-        if !self.shallow_commits().is_empty() || self.has_replacements().ok()? {
+        if !self.shallow_commits().is_empty() || self.has_grafts() {
             return None;
         }
         // Every common ancestor of all tips is an ancestor of the first.
@@ -180,14 +180,9 @@ impl Store {
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
-    /// Returns `true` if `refs/replace` or a graft file changes commits, which git honours and
-    /// libgit2 does not.
-    ///
-    /// # Errors
-    /// When references cannot be listed.
-    pub fn has_replacements(&self) -> Result<bool, StoreError> {
-        let grafts = self.backend.folder().join("info/grafts");
-        Ok(grafts.exists() || !self.references("refs/replace/")?.is_empty())
+    /// Returns `true` if a graft file changes commits, which git honours and libgit2 does not.
+    pub fn has_grafts(&self) -> bool {
+        self.backend.folder().join("info/grafts").exists()
     }
 }
 

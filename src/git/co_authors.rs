@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When a commit cannot be read.
     pub fn co_authors(&self, tip: Oid, base: Oid) -> Result<String, StoreError> {
-        let user = self.user.person(Role::Author).map(render);
+        let user = self.repo.user.person(Role::Author).map(render);
         let own = [user, Some(render(&Person::dispatch()))];
         let mut found: Vec<String> = Vec::new();
         for (oid, _) in self.commits_above(tip, Some(base))?.into_iter().rev() {

@@ -228,6 +228,35 @@ impl Git {
         Err(self.failed(args, &finished))
     }
 
+    /// Runs a subcommand and returns its standard output; `None` if git cannot read what it is asked for.
+    ///
+    /// # Errors
+    /// When git cannot be started, or was killed, which tells nothing.
+    pub(super) fn run_unless_invalid(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+        match self.run(args) {
+            Ok(output) => Ok(Some(output)),
+            Err(GitError::Failed { killed: false, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a setting with `git config` and these arguments; `None` if it is not set.
+    ///
+    /// # Errors
+    /// When git cannot be started or the configuration cannot be read.
+    pub(super) fn config(&self, args: &[&str]) -> Result<Option<String>, GitError> {
+        let args = [&["config"], args].concat();
+        let finished = self.finish(&args)?;
+        match finished.status.code() {
+            Some(0) => {
+                let value = String::from_utf8_lossy(&finished.stdout);
+                Ok(Some(value.trim_end().to_owned()))
+            }
+            Some(1) => Ok(None),
+            _ => Err(self.failed(&args, &finished)),
+        }
+    }
+
     /// Builds the error for a filter that failed; its command may be that of a long-running process.
     fn failed_filter(&self, said: &str) -> Option<GitError> {
         let FilterFailure { setting, path } = FilterFailure::find(said)?;

@@ -161,7 +161,7 @@ impl Store {
 
     fn signature(&self, by: By, role: Role, time: Timestamp) -> Signature {
         let user = match by {
-            By::User => self.user.person(role).cloned(),
+            By::User => self.repo.user.person(role).cloned(),
             By::Dispatch => None,
         };
         let Person { name, email } = user.unwrap_or_else(Person::dispatch);

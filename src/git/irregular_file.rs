@@ -68,8 +68,8 @@ pub(super) fn find_around(folder: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Returns `true` for anything but a regular file, links followed. An absent one is regular. A reference may be a
-/// folder of others.
+/// Returns `true` for anything but a regular file, links followed. An absent one is regular. A
+/// reference may be a folder of others.
 fn is_irregular(path: &Path) -> bool {
     let is_reference = path.components().any(|part| part.as_os_str() == "refs");
     let about = path.metadata();

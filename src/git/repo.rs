@@ -129,6 +129,13 @@ impl Repo {
         self.key.get_or_init(|| UserKey::open(&file).ok()).as_ref()
     }
 
+    /// Computes the code of a record that only this user's dispatch may have written: with the user's key,
+    /// or a mark for a user of the library, who has none.
+    pub fn code(&self, parts: &[&[u8]]) -> String {
+        let key = self.user_key();
+        key.map_or_else(|| "-".to_owned(), |key| key.code(parts))
+    }
+
     /// Records where the main checkout is, for later commands in other worktrees.
     ///
     /// # Errors
@@ -175,16 +182,6 @@ impl Repo {
     /// # Errors
     /// When git cannot be run or the configuration cannot be read.
     pub fn setting(&self, args: &[&str]) -> Result<Option<String>, GitError> {
-        let args = [&["config"], args].concat();
-        let finished = self.git().finish(&args)?;
-        match finished.status.code() {
-            Some(0) => Ok(Some(
-                String::from_utf8_lossy(&finished.stdout)
-                    .trim_end()
-                    .to_owned(),
-            )),
-            Some(1) => Ok(None),
-            _ => Err(self.git().failed(&args, &finished)),
-        }
+        self.git().config(args)
     }
 }

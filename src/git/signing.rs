@@ -45,12 +45,8 @@ impl Signer {
     pub fn find(repo: &Repo) -> Result<Option<Signer>, GitError> {
         // The setting names a program, so it counts as it was before any worker started.
         let git = repo.git_as_before()?.in_foreground();
-        let signs = git.finish(["config", "--bool", "commit.gpgSign"])?;
-        let is_set = signs.stdout.trim_ascii() == b"true";
-        if !signs.status.success() && signs.status.code() != Some(1) {
-            return Err(git.failed(&["config", "--bool", "commit.gpgSign"], &signs));
-        }
-        Ok(is_set.then_some(Signer { git }))
+        let signs = git.config(&["--bool", "commit.gpgSign"])?;
+        Ok((signs.as_deref() == Some("true")).then_some(Signer { git }))
     }
 
     /// Writes a signed commit.

@@ -6,7 +6,6 @@
 use crate::base::fault;
 use crate::git::backend::{Backend, ObjectKind};
 use crate::git::formats::{Formats, Way};
-use crate::git::identity::User;
 use crate::git::libgit2::Libgit2;
 use crate::git::repo::Repo;
 use crate::git::transient::retried;
@@ -20,7 +19,6 @@ pub use crate::git::store_error::StoreError;
 /// The object and reference store of a repository. Cheap to open; not shared between threads.
 pub struct Store {
     pub(super) backend: Box<dyn Backend>,
-    pub(super) user: User,
     pub(super) repo: Repo,
 }
 
@@ -75,7 +73,6 @@ impl Store {
     pub(super) fn of(backend: Box<dyn Backend>, repo: &Repo) -> Store {
         Store {
             backend,
-            user: repo.user.clone(),
             repo: repo.clone(),
         }
     }

@@ -353,8 +353,6 @@ fn both_list_references() {
     for revision in ["HEAD:none", "v1^{tree}", "v1", "nothing"] {
         both.same(|store| store.is_object(revision));
     }
-    both.run(&["update-ref", "refs/replace/x", &one.to_string()]);
-    assert!(both.same(|store| store.has_replacements().unwrap()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::engine::kernel::context::Context;
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 
-/// The number of references that are in use; one chain is built while another is checked.
+/// The number of references that were named; one chain is built while another is checked.
 static KEPT: AtomicU32 = AtomicU32::new(0);
 
 /// The shortest time between two moves of a reference whose chain grows.

@@ -29,10 +29,8 @@ pub fn read(repo: &Repo, path: &Path) -> Option<Vec<u8>> {
     (text.trim_ascii_end() == code(repo, path, &content).as_bytes()).then_some(content)
 }
 
-/// Returns the code of a file; a mark for a user of the library, who has no key.
 fn code(repo: &Repo, path: &Path, content: &[u8]) -> String {
     let path = path.strip_prefix(&repo.common).unwrap_or(path);
     let path = path.as_os_str().as_encoded_bytes();
-    repo.user_key()
-        .map_or_else(|| "-".to_owned(), |key| key.code(&[path, content]))
+    repo.code(&[path, content])
 }

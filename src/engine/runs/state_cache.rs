@@ -83,17 +83,8 @@ impl StateCache {
     fn head(&self, tip: Oid, body: &[u8]) -> String {
         let (version, sources) = (env!("CARGO_PKG_VERSION"), env!("DISPATCH_SOURCES"));
         let (run, sum) = (&self.run, checksum(body));
-        let code = self.repo.user_key().map(|key| {
-            let sum = sum.to_be_bytes();
-            key.code(&[
-                b"state",
-                run.as_str().as_bytes(),
-                tip.to_string().as_bytes(),
-                &sum,
-                body,
-            ])
-        });
-        let code = code.unwrap_or_else(|| "-".to_owned());
+        let of = format!("{run} {tip}");
+        let code = self.repo.code(&[b"state", of.as_bytes(), body]);
         format!("dispatch-state {version}-{sources} {run} {sum:016x} {code} {tip}")
     }
 }

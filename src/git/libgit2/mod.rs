@@ -52,8 +52,8 @@ impl Libgit2 {
     /// Makes writes durable: objects, their folders and references are fsynced before a call
     /// returns.
     ///
-    /// libgit2 takes this for references from `core.fsyncObjectFiles`. The setting is layered over this handle's
-    /// configuration from a file in `folder`, so the user's configuration is not written.
+    /// libgit2 takes this for references from `core.fsyncObjectFiles`. The setting is layered over this
+    /// handle's configuration from a file in `folder`, so the user's configuration is not written.
     ///
     /// # Errors
     /// When that file cannot be written.
