@@ -17,6 +17,7 @@ use crate::engine::runs::load::{Loaded, load};
 use crate::engine::runs::read::read_state;
 use crate::engine::spec::environment::depth;
 use crate::engine::start::refuse_depth;
+use crate::engine::trust;
 use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
@@ -103,11 +104,14 @@ impl RepoContext {
     /// Refuses a command that changes a run if a worker of a run gives it, unless that is allowed.
     ///
     /// # Errors
-    /// When this process is deeper down than the settings allow, or these cannot be read.
+    /// When this process is deeper down than the settings allow, or these cannot be read, or come from a
+    /// repository without the user's consent.
     pub(crate) fn refuse_worker(&self) -> Result<(), CommandError> {
         if depth() > 0 {
             let settings = config::load(&self.repo.top, None, &Overrides::default())?;
             refuse_depth(&settings)?;
+            // A worker can write the settings of its worktree.
+            trust::require(&self.repo, &settings)?;
         }
         Ok(())
     }

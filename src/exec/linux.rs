@@ -13,6 +13,7 @@ use rustix::process::{
     set_child_subreaper,
 };
 
+use crate::base::process;
 use crate::exec::{Process, Support, landlock};
 
 /// Returns the part of a confinement that the kernel can enforce.
@@ -150,13 +151,11 @@ fn parse_pid(text: &str) -> Option<Pid> {
     Pid::from_raw(text.parse().ok().filter(|pid| *pid > 0)?)
 }
 
-/// Reads a numeric field of `/proc/<pid>/stat`, counted from 1 as in proc(5). The second field, the
-/// name, may hold anything, so counting starts after its last parenthesis.
+/// Reads a numeric field of `/proc/PID/stat`, by its number in proc(5).
 fn stat_field(pid: Pid, number: usize) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(&stat[after_name + 1..]).ok()?;
-    rest.split_whitespace().nth(number - 3)?.parse().ok()
+    process::stat_field(pid.as_raw_pid() as u32, number)?
+        .parse()
+        .ok()
 }
 
 /// A handle to a process. Its signals never reach another process that got the same pid.
@@ -227,7 +226,6 @@ fn is_dead(pid: Pid) -> bool {
 
 /// Reads the letter of a process's state, as in proc(5).
 fn state(pid: Pid) -> Option<u8> {
-    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
-    stat.get(after_name + 2).copied()
+    let state = process::stat_field(pid.as_raw_pid() as u32, 3)?;
+    state.bytes().next()
 }

@@ -83,10 +83,19 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
                 "git update-ref refs/heads/main HEAD~0 && git branch -f main HEAD",
             ),
             ("a new branch", "git branch mine"),
+            ("a new branch to work on", "git checkout -b mine"),
+            (
+                "a worktree",
+                "git worktree add --detach \"$TMPDIR/worktree\"",
+            ),
             ("a tag", "git tag mine"),
             (
                 "the stash",
                 "echo 1 >> README.md; git stash; git checkout README.md; git stash list | grep .",
+            ),
+            (
+                "the changes after the refused stash",
+                "echo 1 >> README.md; git stash; git status --porcelain README.md | grep . && git checkout README.md",
             ),
             (
                 "the journal",
@@ -131,8 +140,11 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
     attributes: denied
     the branch main: denied
     a new branch: denied
+    a new branch to work on: denied
+    a worktree: denied
     a tag: denied
     the stash: denied
+    the changes after the refused stash: allowed
     the journal: denied
     a replaced object: denied
     the folder of the run: denied
@@ -157,6 +169,11 @@ fn a_worker_commits_amends_merges_and_rebases_inside_the_sandbox() {
             ("merge", "git merge -q --no-ff -m three HEAD~1; git log -1"),
             ("reset", "git reset -q --soft HEAD~0"),
             ("status", "git status --porcelain"),
+            (
+                "branch of its run",
+                "git branch dispatch/$DISPATCH_RUN/mine",
+            ),
+            ("clone", "git clone -q . \"$TMPDIR/clone\""),
             ("revert", "git revert --no-edit HEAD"),
             (
                 "rebase",
@@ -172,6 +189,8 @@ fn a_worker_commits_amends_merges_and_rebases_inside_the_sandbox() {
     merge: allowed
     reset: allowed
     status: allowed
+    branch of its run: allowed
+    clone: allowed
     revert: allowed
     rebase: allowed
     ");
@@ -263,6 +282,40 @@ fn a_worker_cannot_control_runs_without_its_variables_either() {
     let plan = format!("1. [A] a\n   - run: sh {script}\n");
     scene.run(&plan, &["--no-assemble"]).expect(0);
     assert_eq!(tried(&scene, "a"), "pause: denied\ncancel: denied");
+}
+
+#[test]
+fn a_worker_that_allows_itself_more_depth_lands_nothing() {
+    let scene = Scene::new();
+    configure_user(&scene, "[sandbox]\nmode = \"off\"\n");
+    scene
+        .run("1. [A] a\n   - run: echo 1 > a.txt\n", &[])
+        .expect(0);
+    let (dispatch, first) = (env!("CARGO_BIN_EXE_dispatch"), scene.run_name());
+    let land = format!("{dispatch} land {first} --yes");
+    let script = script(
+        &scene,
+        &[
+            (
+                "the setting",
+                "printf '[run]\\nmax_depth = 9\\n' > .dispatch.toml",
+            ),
+            ("land", &format!("{land} 2>&1 | tee said.txt; {land}")),
+            ("resume", &format!("{dispatch} resume {first}")),
+        ],
+    );
+    let before = scene.fingerprint();
+    let plan = format!("1. [B] b\n   - run: sh {script}\n");
+    scene.run(&plan, &["--no-assemble"]).expect(0);
+    before.assert_same(&scene.fingerprint());
+    let second = scene.run_names().into_iter().find(|run| *run != first);
+    let branch = format!("dispatch/{}/b", second.unwrap());
+    assert_eq!(
+        scene.git(&["show", &format!("{branch}:tried.txt")]),
+        "the setting: allowed\nland: denied\nresume: denied"
+    );
+    let said = scene.git(&["show", &format!("{branch}:said.txt")]);
+    assert!(said.contains("that you have not agreed to"), "{said}");
 }
 
 #[test]
@@ -423,4 +476,31 @@ fn the_limits_of_the_settings_hold_for_a_worker() {
         [of("n.txt"), of("f.txt"), of("t.txt")],
         ["100", "18432", "90"]
     );
+}
+
+#[test]
+fn a_usual_place_that_holds_the_repository_is_not_opened() {
+    let Some(mut scene) = confined() else { return };
+    scene.unset_env("DISPATCH_SANDBOX_WRITE");
+    // One of these usual places is, by a link, the folder of the repository and of the worktrees.
+    std::os::unix::fs::symlink(&scene.root, scene.root.join("home/.cache")).unwrap();
+    fs::create_dir_all(scene.root.join("home/.npm")).unwrap();
+    scene.set_env("DISPATCH_SANDBOX_WRITE", "[\"~/.cache\", \"~/.npm\"]");
+    let script = script(
+        &scene,
+        &[
+            ("another usual place", "echo 1 > \"$HOME/.npm/x\""),
+            ("the checkout", "echo 1 >> \"$HOME/.cache/shop/README.md\""),
+            ("a hook", "echo 1 > \"$C/hooks/pre-commit\""),
+            ("the folder of the worktrees", "echo 1 > ../x"),
+        ],
+    );
+    let plan = format!("1. [A] a\n   - run: sh {script}\n");
+    scene.run(&plan, &["--no-assemble"]).expect(0);
+    insta::assert_snapshot!(tried(&scene, "a"), @r"
+    another usual place: allowed
+    the checkout: denied
+    a hook: denied
+    the folder of the worktrees: denied
+    ");
 }

@@ -44,11 +44,17 @@ pub fn count_above(pid: u32, argument: &str) -> u32 {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
+    stat_field(pid, 4)?.parse().ok()
+}
+
+/// Reads a field of `/proc/PID/stat` after the name, by its number in proc(5).
+pub fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name before the last parenthesis may hold anything.
     let after_name = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&stat[after_name + 1..]).ok()?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+    let field = rest.split_whitespace().nth(number.checked_sub(3)?);
+    field.map(str::to_owned)
 }
 
 fn has_first_argument(pid: u32, argument: &str) -> bool {

@@ -205,11 +205,12 @@ impl Rules {
             .unwrap_or_default();
         write.extend(state.iter().filter_map(|path| home.expand(path)));
         let usual = SandboxSettings::default().write;
+        let folders = [&repo.common, &repo.top, &needs.worktree.path];
         for text in &settings.sandbox.write {
-            let path = home.expand(text);
-            // A usual place that holds the repository itself would open all of it.
-            let holds_all = |path: &PathBuf| repo.common.starts_with(path) && usual.contains(text);
-            write.extend(path.filter(|path| !holds_all(path)));
+            // A usual place that holds the repository or its worktrees would open all of them.
+            let is_unwanted =
+                |path: &PathBuf| usual.contains(text) && folders.iter().any(|it| holds(path, it));
+            write.extend(home.expand(text).filter(|path| !is_unwanted(path)));
         }
         let hidden = settings.sandbox.deny_read.iter();
         let hidden = hidden.filter_map(|path| home.expand(path));
@@ -219,6 +220,12 @@ impl Rules {
             hidden: hidden.chain(needs.hidden.iter().cloned()).collect(),
         })
     }
+}
+
+/// Returns `true` if a path lies in a place, wherever links lead: a rule holds for what a place is.
+fn holds(place: &Path, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(path).starts_with(real(place))
 }
 
 /// Returns the folders that git changes in a commit, and creates those of references: a rule about a
