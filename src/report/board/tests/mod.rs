@@ -18,8 +18,8 @@ use crate::model::integration::{
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::worker_report::WorkerReport;
-use crate::report::board::view::BoardView;
 use crate::report::board::markdown;
+use crate::report::board::view::BoardView;
 use crate::report::completion::Completion;
 
 fn assert_board(name: &str, fixture: RunFixture) {
