@@ -1,6 +1,7 @@
 //! Reports of runs that completed, and their next steps.
 
 use super::{all_passed, assert_completion, both_add_entries, broken, check, merged, pretty};
+use crate::base::golden;
 use crate::base::golden::assert_golden;
 use crate::merge::class::Class;
 use crate::model::event::Event;
@@ -156,10 +157,8 @@ fn next_steps_follow_from_the_state_of_the_run() {
 fn every_command_in_a_report_is_a_known_one() {
     let known = |task| suggest::all(&broken().state().run, TaskNumber(task));
     let known: Vec<_> = (1..=9).flat_map(known).collect();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/boards");
     let mut seen = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let content = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    for content in golden::texts("boards") {
         let commands = content
             .split('`')
             .filter(|span| span.starts_with("dispatch "));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::assert_board;
+use crate::base::golden;
 use crate::base::golden::assert_golden;
 use crate::merge::change::ChangeStat;
 use crate::merge::class::Class;
@@ -37,14 +38,8 @@ fn nasty_text_stays_in_its_cell() {
 
 #[test]
 fn a_table_row_has_as_many_cells_as_its_header() {
-    let rendered = std::fs::read_to_string(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/boards/nasty.md"),
-    );
-    for row in rendered
-        .unwrap()
-        .lines()
-        .filter(|line| line.starts_with('|'))
-    {
+    let rendered = golden::text("boards/nasty.md");
+    for row in rendered.lines().filter(|line| line.starts_with('|')) {
         let bars = row
             .replace("\\\\", "")
             .replace("\\|", "")
