@@ -39,6 +39,8 @@ pub mod merge_error;
 mod merge_tree_parser;
 pub mod module_store;
 pub mod object_hash;
+pub mod private_folder;
+mod private_mark;
 mod program;
 pub mod quarantine;
 mod racy_index;
