@@ -282,7 +282,10 @@ impl Repo {
         };
         write("HEAD", render_head(head))?;
         write("commondir", "../..\n".to_owned())?;
-        write("gitdir", format!("{}\n", worktree.path.join(".git").display()))?;
+        write(
+            "gitdir",
+            format!("{}\n", worktree.path.join(".git").display()),
+        )?;
         // Only files are taken, and only those whose content git checks.
         let index = staged.path().join("index");
         let _ = regular_file::copy_with_time(&worktree.admin.join("index"), &index);

@@ -50,16 +50,16 @@ pub(super) fn give(execution: &Execution, worktree: &Worktree) -> Result<(), Eng
 
 /// Lists the branches of the run that the worker may read: its own, those that it builds on, and the
 /// integration branch.
-fn branches_of_run(
-    execution: &Execution,
-    store: &Store,
-) -> Result<Vec<(String, Oid)>, StoreError> {
+fn branches_of_run(execution: &Execution, store: &Store) -> Result<Vec<(String, Oid)>, StoreError> {
     let (context, spec) = (&execution.context, &execution.spec);
     let dependencies = spec.dependencies.iter();
     let mut branches: Vec<(String, Oid)> = dependencies
         .map(|(task, candidate)| (context.branch(*task), *candidate))
         .collect();
-    for branch in [context.attempt_branch(spec.of()), context.integration_branch()] {
+    for branch in [
+        context.attempt_branch(spec.of()),
+        context.integration_branch(),
+    ] {
         if let Some(commit) = store.reference(&branch_ref(&branch))? {
             branches.push((branch, commit));
         }

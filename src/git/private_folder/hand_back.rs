@@ -97,7 +97,9 @@ pub(super) fn nested_worktrees(private: &PrivateFolder) -> Vec<Worktree> {
             admin,
         })
     };
-    let others = entries.map(|entry| entry.path()).filter(|path| *path != own);
+    let others = entries
+        .map(|entry| entry.path())
+        .filter(|path| *path != own);
     others.filter_map(worktree).collect()
 }
 

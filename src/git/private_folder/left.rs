@@ -111,8 +111,7 @@ impl PrivateFolder {
 
 /// Returns `true` for a name that leads to no other folder.
 fn is_plain(name: &str) -> bool {
-    name.split('/')
-        .all(|part| !matches!(part, "" | "." | ".."))
+    name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn packed_branches(folder: &Path) -> io::Result<BTreeMap<String, Oid>> {
@@ -134,7 +133,11 @@ fn add_loose_branches(folder: &Path, branches: &mut BTreeMap<String, Oid>) -> io
         let entries = fs::read_dir(folder.join(HEADS).join(&below));
         for entry in entries.into_iter().flatten().flatten().take(left) {
             left -= 1;
-            let Some(name) = entry.file_name().to_str().map(|name| format!("{below}{name}")) else {
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .map(|name| format!("{below}{name}"))
+            else {
                 continue;
             };
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

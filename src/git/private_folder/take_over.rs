@@ -28,7 +28,9 @@ const NAMING: [&str; 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum TakeOverError {
     /// Its objects or references were refused.
-    #[error("the commits of the worker could not be taken over; they are in the worktree's own repository")]
+    #[error(
+        "the commits of the worker could not be taken over; they are in the worktree's own repository"
+    )]
     Refused(#[source] WorktreeError),
     /// The branch could not be moved.
     #[error(transparent)]
@@ -132,7 +134,11 @@ fn tips(private: &PrivateFolder, left: &Left, of_user: &BTreeMap<String, String>
     }));
     let named = NAMING.iter().filter_map(|name| {
         let text = regular_file::read_line(&private.entry().join(name)).ok()?;
-        Some(text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<Oid>>())
+        Some(
+            text.lines()
+                .filter_map(|line| line.parse().ok())
+                .collect::<Vec<Oid>>(),
+        )
     });
     tips.extend(named.flatten());
     tips
