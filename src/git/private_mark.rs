@@ -23,6 +23,15 @@ pub(super) struct PrivateMark {
     pub(super) start: Oid,
 }
 
+/// Returns the folders of the repository, shared and of the worktree, for the entry of a worktree in its
+/// worker's own git folder (`<shared>/dispatch/private/<name>/worktrees/<name>`).
+pub(super) fn repository_of(entry: &Path) -> Option<(PathBuf, PathBuf)> {
+    let common = entry.ancestors().nth(5)?;
+    let admin = common.join("worktrees").join(entry.file_name()?);
+    let mark = PrivateMark::read(&admin)?;
+    (mark.entry == entry).then(|| (common.to_owned(), admin))
+}
+
 impl PrivateMark {
     /// Reads the mark of a worktree with this entry.
     pub(super) fn read(admin: &Path) -> Option<PrivateMark> {
