@@ -12,6 +12,7 @@ use crate::git::head::{keeps_reftable, read_head};
 use crate::git::private_folder::PrivateFolder;
 use crate::git::repo::Repo;
 use crate::git::worktree::{Head, Worktree, WorktreeError, at};
+use crate::merge::oid::Oid;
 
 /// Entries that stay: links, what is copied in another way, and what names objects that may be missing.
 const NOT_MOVED: [&str; 11] = [
@@ -29,12 +30,14 @@ const NOT_MOVED: [&str; 11] = [
 ];
 
 /// Moves index, settings and the state of an unfinished operation, and sets HEAD. What is in the way
-/// is replaced, so that another process can repeat it.
+/// is replaced, so that another process can repeat it. The index stays if the repository may not have all
+/// that it names.
 pub(super) fn hand_back(
     repo: &Repo,
     private: &PrivateFolder,
     worktree: &Worktree,
     head: Option<&Head>,
+    has_index: bool,
 ) -> Result<(), WorktreeError> {
     let (entry, admin) = (private.entry(), &worktree.admin);
     for found in fs::read_dir(&entry).into_iter().flatten().flatten() {
@@ -44,7 +47,8 @@ pub(super) fn hand_back(
         // A pipe or a device would stop the user's git.
         let kind = found.file_type();
         let is_plain = kind.is_ok_and(|kind| kind.is_file() || kind.is_dir());
-        if is_plain && !is_own && !NOT_MOVED.iter().any(|not| name == *not) {
+        let is_kept = !has_index && (text == "index" || text.starts_with("sharedindex."));
+        if is_plain && !is_own && !is_kept && !NOT_MOVED.iter().any(|not| name == *not) {
             at(admin, replace(&found.path(), &admin.join(&name)))?;
         }
     }
@@ -60,6 +64,19 @@ pub(super) fn hand_back(
         adopt(repo, private, &nested)?;
     }
     Ok(())
+}
+
+impl Repo {
+    /// Lets the index of a worktree show a commit; files stay, and so do the times of those that it had.
+    pub(super) fn show_in_index(
+        &self,
+        worktree: &Worktree,
+        commit: Oid,
+    ) -> Result<(), WorktreeError> {
+        let git = self.git_in(worktree)?;
+        git.run(&["read-tree", "--reset", &commit.to_string()])?;
+        Ok(())
+    }
 }
 
 fn replace(from: &Path, to: &Path) -> io::Result<()> {

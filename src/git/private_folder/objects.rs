@@ -16,7 +16,7 @@ use crate::git::quarantine::alternates_of;
 use crate::git::repo::Repo;
 use crate::git::store::Store;
 use crate::git::temp_dir::LockedTempDir;
-use crate::git::worktree::{Worktree, WorktreeError, at};
+use crate::git::worktree::{WorktreeError, at};
 use crate::merge::oid::Oid;
 
 /// The number of objects from which they stay in one pack.
@@ -97,28 +97,43 @@ impl Objects {
         self.loose.is_empty() && !self.has_packs
     }
 
-    /// Copies into the repository what these commits, and the worker's index, are made of.
+    /// Copies everything into the repository, or if git refuses one of these objects, what the tips are
+    /// made of. Returns `true` if that is everything that the worker's index can name.
     ///
     /// # Errors
     /// When git refuses an object, or an object that one of them names is missing.
     pub(super) fn copy(
         &self,
         store: &Store,
-        worktree: &Worktree,
         mut tips: Vec<Oid>,
         start: Oid,
-    ) -> Result<(), WorktreeError> {
-        let repo = store.repo();
-        tips.extend(self.staged(repo, worktree)?);
+    ) -> Result<bool, WorktreeError> {
         tips.sort_unstable();
         tips.dedup();
         let tips = self.existing(store, tips)?;
+        let all: HashSet<Oid> = tips.iter().chain(&self.loose).copied().collect();
+        if self.transfer(store, all.into_iter(), start).is_ok() {
+            return Ok(!self.has_packs);
+        }
+        // Something that nothing names, such as what a killed git left, must not hold up the rest.
+        self.transfer(store, tips.into_iter(), start)?;
+        Ok(false)
+    }
+
+    /// Packs what the tips are made of, and unpacks it in the repository.
+    fn transfer(
+        &self,
+        store: &Store,
+        tips: impl Iterator<Item = Oid>,
+        start: Oid,
+    ) -> Result<(), WorktreeError> {
+        let repo = store.repo();
         let scratch = LockedTempDir::new(&repo.dispatch_folder(), "taken-");
         let scratch = at(&repo.dispatch_folder(), scratch)?;
-        let Some(pack) = self.pack(repo, &tips, start, scratch.path())? else {
-            return Ok(());
-        };
-        Ok(unpack(store, &pack)?)
+        match self.pack(repo, tips, start, scratch.path())? {
+            Some(pack) => Ok(unpack(store, &pack)?),
+            None => Ok(()),
+        }
     }
 
     /// Returns git that reads these objects and those of the repository.
@@ -131,29 +146,6 @@ impl Objects {
             .fold(git, |git, setting| git.setting(setting))
     }
 
-    /// Lists the objects in the worker's index that it wrote.
-    fn staged(&self, repo: &Repo, entry: &Worktree) -> Result<Vec<Oid>, WorktreeError> {
-        let index = entry.admin.join("index");
-        if !index.symlink_metadata().is_ok_and(|index| index.is_file()) {
-            return Ok(Vec::new());
-        }
-        let git = repo.frozen_settings()?.with_settings(entry.git());
-        let git = git.env("GIT_OBJECT_DIRECTORY", self.folder.as_os_str());
-        // An index that git cannot read names nothing: git then stages everything again.
-        let listed = git.run_unless_invalid(&["ls-files", "--stage", "-z"])?;
-        let listed = listed.unwrap_or_default();
-        let oid = |line: &[u8]| {
-            let line = String::from_utf8_lossy(line);
-            let mut words = line.split_whitespace();
-            let is_submodule = words.next()? == "160000";
-            words.next()?.parse().ok().filter(|_| !is_submodule)
-        };
-        let oids = listed.split(|byte| *byte == 0).filter_map(oid);
-        Ok(oids
-            .filter(|oid| self.has_packs || self.loose.contains(oid))
-            .collect())
-    }
-
     /// Returns those of the objects that exist, here or in the repository.
     fn existing(&self, store: &Store, oids: Vec<Oid>) -> Result<Vec<Oid>, GitError> {
         let (mut found, unknown): (Vec<Oid>, Vec<Oid>) = oids
@@ -162,7 +154,11 @@ impl Objects {
         if self.has_packs && !unknown.is_empty() {
             let args = ["cat-file", "--batch-check=%(objectname)"];
             let git = self.git(store.repo());
-            let finished = git.program().args(args).stdin(lines(&unknown)).output()?;
+            let finished = git
+                .program()
+                .args(args)
+                .stdin(lines(unknown.into_iter()))
+                .output()?;
             let listed = String::from_utf8_lossy(&finished.stdout);
             // A missing one is followed by a word.
             found.extend(listed.lines().filter_map(|line| line.parse::<Oid>().ok()));
@@ -174,7 +170,7 @@ impl Objects {
     fn pack(
         &self,
         repo: &Repo,
-        tips: &[Oid],
+        tips: impl Iterator<Item = Oid>,
         start: Oid,
         scratch: &Path,
     ) -> Result<Option<PathBuf>, GitError> {
@@ -206,19 +202,14 @@ impl Objects {
 fn unpack(store: &Store, pack: &Path) -> Result<(), GitError> {
     let failed = |error| GitError::Settings(pack.to_owned(), error);
     let count = count_in(pack).map_err(failed)?;
-    let strict = match is_partial(store) {
-        // It has no objects that a remote promised.
-        true => "--no-progress",
-        false => "--strict",
+    let mut args = match count < KEPT_PACKED {
+        true => vec!["unpack-objects", "-q"],
+        false => vec!["index-pack", "--stdin", "--fix-thin"],
     };
-    let args = match count < KEPT_PACKED {
-        true => vec!["unpack-objects", "-q", strict],
-        false => vec!["index-pack", "--stdin", "--fix-thin", strict],
-    };
-    let args: Vec<&str> = args
-        .into_iter()
-        .filter(|arg| *arg != "--no-progress")
-        .collect();
+    // A partial clone has no objects that its remote promised.
+    if !is_partial(store) {
+        args.push("--strict");
+    }
     let file = File::open(pack).map_err(failed)?;
     let git = at_common(store.repo()).holding(Arc::new(file));
     let git = DURABLE.iter().fold(git, |git, set| git.setting(set));
@@ -242,8 +233,8 @@ fn count_in(pack: &Path) -> io::Result<u32> {
     Ok(u32::from_be_bytes([a, b, c, d]))
 }
 
-fn lines(oids: &[Oid]) -> String {
-    oids.iter().map(|oid| format!("{oid}\n")).collect()
+fn lines(oids: impl Iterator<Item = Oid>) -> String {
+    oids.map(|oid| format!("{oid}\n")).collect()
 }
 
 /// Lists the entries of a folder; a link to one is an error.

@@ -58,7 +58,8 @@ impl Store {
             fault::point("private folder", "before it is taken over");
             let left = at(&private.folder, private.left()).map_err(TakeOverError::Refused)?;
             let tips = tips(&private, &left, of_user);
-            self.copy_objects(&private, worktree, tips, &mark)
+            let is_whole = self
+                .copy_objects(&private, tips, &mark)
                 .map_err(TakeOverError::Refused)?;
             fault::point("private folder", "with its objects copied");
             self.move_branch(branch, &left, &mark)?;
@@ -66,7 +67,12 @@ impl Store {
             // Of a worker that removed its own commits, the files count, as if it had made none.
             if left.head_commit().is_none_or(|head| self.has(head)) {
                 let head = self.head_to_show(&left, branch);
-                hand_back(self.repo(), &private, worktree, head.as_ref())
+                let has_index = is_whole && private.entry().join("index").exists();
+                hand_back(self.repo(), &private, worktree, head.as_ref(), has_index)
+                    .and_then(|()| match left.head_commit().filter(|_| !has_index) {
+                        Some(head) => self.repo().show_in_index(worktree, head),
+                        None => Ok(()),
+                    })
                     .map_err(TakeOverError::Refused)?;
             }
         }
@@ -81,19 +87,14 @@ impl Store {
     fn copy_objects(
         &self,
         private: &PrivateFolder,
-        worktree: &Worktree,
         tips: Vec<Oid>,
         mark: &PrivateMark,
-    ) -> Result<(), WorktreeError> {
+    ) -> Result<bool, WorktreeError> {
         let objects = Objects::list(self.repo(), private)?;
         if objects.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let entry = Worktree {
-            path: worktree.path.clone(),
-            admin: private.entry(),
-        };
-        objects.copy(self, &entry, tips, mark.start)
+        objects.copy(self, tips, mark.start)
     }
 
     /// Moves the task's branch to where the worker left it.
