@@ -29,9 +29,9 @@ const NOT_MOVED: [&str; 11] = [
     "git-agecrypt",
 ];
 
-/// Moves index, settings and the state of an unfinished operation, and sets HEAD. What is in the way
-/// is replaced, so that another process can repeat it. The index stays if the repository may not have all
-/// that it names.
+/// Moves index, settings and the state of an unfinished operation, and sets HEAD. An entry
+/// of the same name is replaced, so that another process can repeat it. The index stays if the repository
+/// may not have all that it names.
 pub(super) fn hand_back(
     repo: &Repo,
     private: &PrivateFolder,

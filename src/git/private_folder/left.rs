@@ -24,7 +24,7 @@ const MOST_STEPS: usize = 5;
 /// Commits of a log with their messages, the latest first.
 pub type Log = Vec<(Oid, String)>;
 
-/// What a worker left in its own git folder besides files.
+/// The state of a worker's own git folder after it has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Left {
     /// HEAD of the worktree; `None` if it names nothing.

@@ -180,9 +180,6 @@ fn make(
     (head, seen): (&Head, SeenReferences<'_>),
 ) -> io::Result<()> {
     let (common, top) = (&repo.common, &private.folder);
-    if let Some(root) = top.parent() {
-        files::private_folder(root)?;
-    }
     for folder in ["info", "objects/info", "refs/heads", "refs/tags"] {
         fs::create_dir_all(top.join(folder))?;
     }

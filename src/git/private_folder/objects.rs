@@ -1,6 +1,6 @@
 //! Copies the objects of a worker's own git folder into the repository, with git's checks.
 //!
-//! git packs what the worker left, and unpacks it again: every name is computed anew from the content,
+//! git packs what the worker left, and unpacks it again: every name is computed again from the content,
 //! every object is checked as `git fsck` does, and every object that one of them names must exist.
 
 use std::collections::HashSet;

@@ -24,7 +24,7 @@ const NAMING: [&str; 5] = [
     "REBASE_HEAD",
 ];
 
-/// What a worker committed could not be taken over.
+/// The commits of a worker could not be taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeOverError {
     /// Its objects or references were refused.

@@ -84,7 +84,7 @@ struct Search<'a> {
     store: &'a Store,
     /// The candidate or the kept work of the attempt.
     result: Option<Oid>,
-    /// What its worker left in a git folder of its own, if it had one.
+    /// The state of its worker's own git folder, if it had one.
     left: Option<Left>,
     /// The beginning of each remark.
     words: &'static str,
