@@ -6,6 +6,7 @@ use crate::engine::attempt::case::Case;
 use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_commits_elsewhere};
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
+use crate::engine::attempt::secret_lines;
 use crate::engine::spec::ByHand;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
@@ -58,13 +59,15 @@ pub(super) fn accept(
         info: info(case, &report),
     };
     let left_behind = [&offer.left_behind[..], &elsewhere].concat();
-    let remarks = [&remarks(case, offer, flaky)[..], &left_behind].concat();
+    let secrets = secret_lines::find(case, store, candidate)?;
+    let remarks = [&secrets[..], &remarks(case, offer, flaky), &left_behind].concat();
     Ok(Outcome {
         report,
         checks,
         undeclared: offer.outside.clone(),
         flaky,
         left_behind,
+        secrets,
         ..case.outcome(end, remarks)
     })
 }
