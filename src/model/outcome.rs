@@ -33,6 +33,9 @@ pub struct Outcome {
     /// Those of the warnings that name work which the result does not contain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_behind: Vec<String>,
+    /// Those of the warnings that name lines with a secret, which is masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// The changed paths outside the task's `files`, where they are checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<RepoPath>,
@@ -90,5 +93,14 @@ impl Outcome {
     /// Returns `true` if the worker ran into its usage limit.
     pub fn is_over_quota(&self) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.class == FailureClass::Quota)
+    }
+
+    /// Returns the commits that the attempt left: its candidate, and its kept work.
+    pub fn commits(&self) -> impl Iterator<Item = Oid> {
+        let candidate = match self.end {
+            End::Passed { candidate, .. } => candidate,
+            _ => None,
+        };
+        candidate.into_iter().chain(self.kept)
     }
 }

@@ -20,6 +20,7 @@ mod outward_links;
 mod private_folder;
 mod repeat;
 pub mod run;
+mod secret_lines;
 mod start;
 mod stash_uses;
 mod watch;
