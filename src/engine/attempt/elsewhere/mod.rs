@@ -36,12 +36,8 @@ pub(super) fn keep_work_elsewhere(
     store: &Store,
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
-<<<<<<< HEAD
     let mut search = Search::new(case, store, kept, "no change on its branch, but it left")?;
-=======
-    let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
     search.hand_made();
->>>>>>> main
     search.commits()?;
     search.ignored_files()?;
     Ok(search.remarks)
@@ -56,12 +52,8 @@ pub(super) fn keep_commits_elsewhere(
     case: &Case,
     store: &Store,
 ) -> Result<Vec<String>, EngineError> {
-<<<<<<< HEAD
     let mut search = Search::new(case, store, None, "no change on its branch, but it left")?;
-=======
-    let mut search = Search::new(case, store, None, "no change on its branch, but it left");
     search.hand_made();
->>>>>>> main
     search.commits()?;
     search.nested_changes()?;
     Ok(search.remarks)
@@ -78,12 +70,8 @@ pub(super) fn keep_commits_beside(
     store: &Store,
     result: Oid,
 ) -> Result<Vec<String>, EngineError> {
-<<<<<<< HEAD
     let mut search = Search::new(case, store, Some(result), "besides its change it left")?;
-=======
-    let mut search = Search::new(case, store, Some(result), "besides its change it left");
     search.hand_made();
->>>>>>> main
     search.left_checkouts()?;
     search.own_worktrees()?;
     search.nested_changes()?;
