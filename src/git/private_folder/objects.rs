@@ -4,11 +4,12 @@
 //! every object is checked as `git fsck` does, and every object that one of them names must exist.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::regular_file;
 use crate::base::removal::remove_own_folder;
 use crate::git::command::{Git, GitError};
 use crate::git::private_folder::PrivateFolder;
@@ -210,7 +211,7 @@ fn unpack(store: &Store, pack: &Path) -> Result<(), GitError> {
     if !is_partial(store) {
         args.push("--strict");
     }
-    let file = File::open(pack).map_err(failed)?;
+    let file = regular_file::open(pack).map_err(failed)?;
     let git = at_common(store.repo()).holding(Arc::new(file));
     let git = DURABLE.iter().fold(git, |git, set| git.setting(set));
     git.run(&args).map(drop)
@@ -228,7 +229,7 @@ fn is_partial(store: &Store) -> bool {
 /// Reads the number of objects in a pack.
 fn count_in(pack: &Path) -> io::Result<u32> {
     let mut header = [0; 12];
-    File::open(pack)?.read_exact(&mut header)?;
+    regular_file::open(pack)?.read_exact(&mut header)?;
     let [.., a, b, c, d] = header;
     Ok(u32::from_be_bytes([a, b, c, d]))
 }
