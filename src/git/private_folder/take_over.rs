@@ -1,14 +1,15 @@
 //! Takes over what a worker committed in its own git folder, and makes its worktree an ordinary one again.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 
 use crate::base::fault;
 use crate::base::regular_file;
-use crate::git::private_folder::PrivateFolder;
 use crate::git::private_folder::hand_back::{hand_back, nested_worktrees};
 use crate::git::private_folder::left::Left;
 use crate::git::private_folder::objects::Objects;
+use crate::git::private_folder::{MODULES, PrivateFolder};
 use crate::git::private_mark::PrivateMark;
 use crate::git::refs::branch_ref;
 use crate::git::store::{Store, StoreError};
@@ -151,6 +152,8 @@ fn tips(private: &PrivateFolder, left: &Left, of_user: &BTreeMap<String, String>
 /// Lets the worktree use its entry in the repository again. A link that the worker changed stays, and is
 /// reported as every changed link.
 fn link_back(worktree: &Worktree, mark: &PrivateMark) -> Result<(), WorktreeError> {
+    // git refuses to remove a worktree that has this folder; one with submodules stays.
+    let _ = fs::remove_dir(worktree.admin.join(MODULES));
     let link = regular_file::read_line(&worktree.path.join(".git"));
     match link {
         Ok(link) if link.trim_end() == format!("gitdir: {}", mark.entry.display()) => {
