@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::git::command::Git;
-use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError};
-use crate::git::worktree::Worktree;
 
 /// The role at a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +65,7 @@ pub struct Identity {
 
 impl Identity {
     /// Asks git in a folder.
-    fn ask(git: &Git) -> Identity {
+    pub(super) fn ask(git: &Git) -> Identity {
         let ask = |role: Role| Person::parse(&git.line(&["var", role.variable()]).ok()?);
         Identity {
             author: ask(Role::Author),
@@ -103,24 +100,6 @@ impl Identity {
     }
 }
 
-impl Repo {
-    /// Asks git who makes commits in a worktree in which no worker was yet. Returns `None` where the
-    /// answer is the one in the user's checkout: there is no conditional include, and worktrees have
-    /// no settings of their own.
-    pub fn identity_in(&self, worktree: &Worktree) -> Option<Identity> {
-        // Set-up may have turned settings of worktrees on, so they are not kept.
-        let own = |store: &Store| Ok::<_, StoreError>(store.is_set("extensions.worktreeconfig"));
-        let may_differ = self.user.has_conditions() || self.with_store(own).unwrap_or(true);
-        may_differ.then(|| Identity::ask(&worktree.git()))
-    }
-
-    /// Returns `true` if git has a name and an address for the user's commits.
-    pub fn has_identity(&self) -> bool {
-        let roles = [Role::Author, Role::Committer];
-        roles.iter().all(|role| self.user.person(*role).is_some())
-    }
-}
-
 /// The user of a repository, asked for when a commit needs it first.
 #[derive(Clone, Debug)]
 pub(super) struct User {
@@ -152,7 +131,7 @@ impl User {
     }
 
     /// Returns `true` if settings are included on a condition, which may be another one in a worktree.
-    fn has_conditions(&self) -> bool {
+    pub(super) fn has_conditions(&self) -> bool {
         let keys = r"^includeif\..*\.path$";
         let list = || Git::at(&self.folder).config(&["--name-only", "--get-regexp", keys]);
         let has_conditions = || list().ok().flatten().is_some();

@@ -101,17 +101,8 @@ impl Store {
     /// Puts back one object. Returns `false` if there is no copy of it.
     pub(super) fn restore(&self, oid: Oid) -> bool {
         let restored = self.copies.as_ref().map(|copies| copies.restore(oid));
-        match restored {
-            Some(Ok(true)) => {
-                tracing::debug!("object {oid} was removed and is restored");
-                true
-            }
-            Some(Err(error)) => {
-                tracing::warn!("object {oid} was removed and cannot be restored: {error}");
-                false
-            }
-            Some(Ok(false)) | None => false,
-        }
+        // One that cannot be written is missing, which its reader reports.
+        matches!(restored, Some(Ok(true)))
     }
 
     /// Reads several objects, and once more if one of them was removed meanwhile.

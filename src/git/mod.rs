@@ -63,6 +63,7 @@ mod store_pool;
 mod store_tests;
 mod submodule_checkout;
 pub mod submodules;
+mod symbolic_branch;
 mod temp_dir;
 pub mod tracked;
 mod transient;
@@ -75,6 +76,7 @@ pub mod worktree;
 mod worktree_config;
 mod worktree_entry;
 mod worktree_git;
+mod worktree_identity;
 pub mod worktree_include;
 
 pub use crate::git::command::{Git, GitError};

@@ -48,7 +48,9 @@ pub fn inspect(
 ) -> Result<LandTarget, LandError> {
     let integration = landable(state, options)?;
     let store = Store::open(&context.repo)?;
-    let branch = options.into.clone().or(state.target.clone());
+    let into = options.into.as_deref();
+    let into = into.map(|branch| context.repo.real_branch(branch));
+    let branch = into.or(state.target.clone());
     let branch = branch.ok_or(LandError::NoTarget)?;
     let from = store.reference(&branch_ref(&branch)).ok().flatten();
     let from = from.ok_or_else(|| LandError::TargetGone(branch.clone()))?;
