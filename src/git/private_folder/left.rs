@@ -142,10 +142,8 @@ fn add_loose_branches(folder: &Path, branches: &mut BTreeMap<String, Oid>) -> io
             };
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(format!("{name}/"));
-            } else if let Some(text) = line(&entry.path())? {
-                if let Ok(commit) = text.parse() {
-                    branches.insert(name, commit);
-                }
+            } else if let Some(Ok(commit)) = line(&entry.path())?.map(|text| text.parse()) {
+                branches.insert(name, commit);
             }
         }
     }
