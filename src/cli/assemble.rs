@@ -14,7 +14,7 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, predict};
-use crate::engine::candidates::newer_commits::newer_commits;
+use crate::engine::candidates::newer_commits::{NewerCommits, newer_commits, newer_commits_of};
 use crate::engine::checks::cache as check_cache;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::policy;
@@ -83,7 +83,10 @@ pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
         return dry_run(&here, here.load(&run)?, &args, ui);
     }
     reopen(&here, &run, args.json, ui, |loaded| {
-        refuse_landed(&loaded.state)?;
+        refuse_landed(&loaded.state).map_err(|error| {
+            let commands = commands_to_take(&here, &loaded.state, &args.take);
+            commands.into_iter().fold(error, CommandError::hint)
+        })?;
         loaded.settings = config::for_assembly(loaded.settings.clone(), args.config.as_deref())?;
         let state = &loaded.state;
         if args.recheck {
@@ -108,16 +111,42 @@ fn taken(
     names: &[String],
 ) -> Result<Vec<Event>, CommandError> {
     let mut events = Vec::new();
-    for task in candidates(state, names)? {
+    for task in named(state, names)? {
         events.push(take(context, state, task)?);
     }
     Ok(events)
 }
 
-/// Warns about commits on the branches of passed tasks that their results do not contain.
+/// Returns hints that name the commands with which git takes what a run that has landed cannot take.
+fn commands_to_take(here: &RepoContext, state: &RunState, names: &[String]) -> Vec<String> {
+    let tasks = named(state, names).unwrap_or_default().into_iter();
+    let newer = tasks.filter_map(|task| newer_commits_of(&here.store, state, task).ok());
+    let hint = |newer: NewerCommits| {
+        format!(
+            "`{}` takes the commits of {} into your branch",
+            newer.command(),
+            newer.task
+        )
+    };
+    newer.flatten().map(hint).collect()
+}
+
+/// Finds the tasks of these names, each once.
+fn named(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, CommandError> {
+    let mut numbers = Vec::new();
+    for name in names {
+        let number = find_task(&state.plan, name.trim().trim_start_matches('#'))?.number;
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+/// Warns about commits that were made by hand on the tasks, and that their results do not contain.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// When the store or git cannot read them.
 pub(crate) fn warn_of_newer_commits(
     store: &Store,
     state: &RunState,
@@ -141,21 +170,17 @@ fn forget(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
 
 /// Finds the tasks of these names, each of which must have a candidate.
 fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, CommandError> {
-    let mut numbers = Vec::new();
-    for name in names {
-        let number = find_task(&state.plan, name.trim().trim_start_matches('#'))?.number;
-        if state.task(number).candidate().is_none() {
+    let numbers = named(state, names)?;
+    for number in &numbers {
+        if state.task(*number).candidate().is_none() {
             return Err(CommandError::failed(format!(
                 "{number} has no candidate to assemble; it is {}",
-                state.status(number)
+                state.status(*number)
             ))
             .hint(format!(
                 "`dispatch status {}` lists the tasks that have one",
                 state.run
             )));
-        }
-        if !numbers.contains(&number) {
-            numbers.push(number);
         }
     }
     Ok(numbers)

@@ -91,4 +91,13 @@ impl Outcome {
     pub fn is_over_quota(&self) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.class == FailureClass::Quota)
     }
+
+    /// Returns the commits that the attempt left: its candidate, and its kept work.
+    pub fn commits(&self) -> impl Iterator<Item = Oid> {
+        let candidate = match self.end {
+            End::Passed { candidate, .. } => candidate,
+            _ => None,
+        };
+        candidate.into_iter().chain(self.kept)
+    }
 }

@@ -1,6 +1,8 @@
 //! Builds every command that boards, reports and hints suggest, so one test can run them all.
 
 use crate::base::text::shell_word;
+use crate::merge::answer::Lineage;
+use crate::merge::oid::Oid;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::plan::Task;
@@ -78,6 +80,17 @@ pub fn resume_with(run: &RunId, max_cost: f64) -> String {
 /// Takes the commits on the branch of a passed task as its result.
 pub fn take(run: &RunId, task: TaskNumber) -> String {
     format!("{} --take {}", assemble(run), task.0)
+}
+
+/// Returns the arguments with which git applies the commits above `since`, up to `tip`, to the branch
+/// that is checked out. A merge among them cannot be picked.
+pub fn apply_commits(above: &[Lineage], since: Oid, tip: Oid) -> String {
+    let (from, to) = (since.short(), tip.short());
+    match above {
+        [(_, parents)] if parents.len() < 2 => format!("cherry-pick {to}"),
+        all if all.iter().any(|(_, parents)| parents.len() > 1) => format!("merge {to}"),
+        _ => format!("cherry-pick {from}..{to}"),
+    }
 }
 
 /// Resumes a run with the edited plan in this file.

@@ -152,3 +152,130 @@ fn a_commit_from_another_worktree_is_taken_once_the_branch_is_free() {
     scene.dispatch(&["assemble", "--take", "1"]).expect(0);
     assert!(scene.has(&format!("{}:fix.txt", scene.branch("integration"))));
 }
+
+/// Detaches HEAD in a worktree and commits a file there.
+fn commit_detached_in(scene: &Scene, folder: &Path, file: &str) {
+    let place = folder.to_str().unwrap();
+    scene.git(&["-C", place, "switch", "-q", "--detach"]);
+    commit_in(scene, folder, file);
+}
+
+#[test]
+fn a_retry_keeps_and_names_commits_that_were_made_by_hand() {
+    let scene = with_commit_by_hand("fix.txt");
+    let place = scene.worktree("a");
+    let on_branch = scene.rev(&scene.branch("a"));
+    let text = place.to_str().unwrap();
+    scene.git(&["-C", text, "switch", "-q", "--detach", "HEAD~1"]);
+    commit_in(&scene, &place, "detached.txt");
+    let detached = scene.git(&["-C", text, "rev-parse", "HEAD"]);
+    let retried = scene.dispatch(&["retry", "A"]).expect(0);
+    let words = "the next attempt starts without it";
+    assert_eq!(retried.err.matches(words).count(), 2, "{}", retried.err);
+    let reference = format!("refs/dispatch/attempts/{}/a/1", scene.run_name());
+    let remark = format!(
+        "its result does not contain 1 commit made on its branch {} (up to {}), kept below \
+         {reference}: `git cherry-pick {}`",
+        scene.branch("a"),
+        &on_branch[..7],
+        &on_branch[..7]
+    );
+    let board = scene.dispatch(&["status"]).expect(0).out;
+    assert!(board.contains("left work outside its result"), "{board}");
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    assert!(report.contains(&remark), "{report}");
+    // A further retry that starts without them names them, too.
+    scene.dispatch(&["retry", "A"]).expect(0);
+    let shown = scene.dispatch(&["show", "A"]).expect(0).out;
+    assert_eq!(shown.matches(&remark).count(), 2, "{shown}");
+    assert!(shown.contains("made on no branch in"), "{shown}");
+    let said = scene.dispatch(&["land", "--yes"]).expect(0).err;
+    assert!(said.contains(&remark), "{said}");
+    let cleaned = scene.dispatch(&["clean"]).expect(0).err;
+    assert!(!cleaned.contains("which no reference keeps"), "{cleaned}");
+    assert!(!place.exists(), "{cleaned}");
+    let kept = scene.git(&["for-each-ref", "--contains", &detached]);
+    assert!(kept.contains(&reference), "{kept}");
+    scene.git(&["cherry-pick", &on_branch]);
+    assert_eq!(scene.read("fix.txt"), "by hand\n");
+}
+
+#[test]
+fn a_commit_on_no_branch_is_noticed_and_taken() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(0);
+    let place = scene.worktree("a");
+    commit_detached_in(&scene, &place, "fix.txt");
+    let run = scene.run_name();
+    let words = format!(
+        "#1 [A]: its worktree {} has 1 commit on no branch that is not in its result; `dispatch \
+         assemble {run} --take 1` takes it",
+        place.display()
+    );
+    for args in [&["status"][..], &["assemble"], &["land", "--dry-run"]] {
+        let said = scene.dispatch(args).expect(0).err;
+        assert!(said.contains(&words), "{args:?}: {said}");
+    }
+    scene.dispatch(&["assemble", "--take", "1"]).expect(0);
+    let said = scene.dispatch(&["status"]).expect(0).err;
+    assert!(!said.contains("not in its result"), "{said}");
+    let subject = scene.git(&["log", "-1", "--format=%s", &scene.branch("a")]);
+    assert_eq!(subject, "By hand");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("fix.txt"), "by hand\n");
+}
+
+#[test]
+fn a_checkout_of_another_branch_in_its_worktree_is_no_work() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(0);
+    scene.write("other.txt", "other\n");
+    scene.commit("Other");
+    let place = scene.worktree("a").display().to_string();
+    scene.git(&["-C", &place, "switch", "-q", "--detach", "main"]);
+    let said = scene.dispatch(&["status"]).expect(0).err;
+    assert!(!said.contains("not in its result"), "{said}");
+}
+
+#[test]
+fn the_commit_that_repairs_a_failed_task_is_noticed_and_taken() {
+    let scene = Scene::new();
+    let plan = "1. [A] Fails
+   - run: echo a > a.txt; echo bad > bad.txt
+   - check: test ! -e bad.txt
+";
+    scene.run(plan, &[]).expect(3);
+    let place = scene.worktree("a");
+    fs::remove_file(place.join("bad.txt")).unwrap();
+    commit_in(&scene, &place, "fix.txt");
+    let said = scene.dispatch(&["status"]).expect(0).err;
+    assert!(said.contains("--take 1` takes it"), "{said}");
+    scene.dispatch(&["assemble", "--take", "1"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("fix.txt"), "by hand\n");
+    assert!(scene.repo.join("a.txt").exists() && !scene.repo.join("bad.txt").exists());
+}
+
+#[test]
+fn commands_that_are_offered_after_a_landing_work() {
+    let scene = with_commit_by_hand("fix.txt");
+    let place = scene.worktree("a");
+    commit_in(&scene, &place, "more.txt");
+    let said = scene.dispatch(&["land", "--yes"]).expect(0).err;
+    let tip = scene.rev(&scene.branch("a"))[..7].to_owned();
+    let since = scene.rev(&format!("{tip}~2"))[..7].to_owned();
+    let command = format!("git cherry-pick {since}..{tip}");
+    assert!(
+        said.contains(&format!("(once landed: `{command}`)")),
+        "{said}"
+    );
+    let status = || scene.dispatch(&["status"]).expect(0).err;
+    let words = format!("2 commits that are not in its result; `{command}` takes them");
+    assert!(status().contains(&words), "{}", status());
+    let refused = scene.dispatch(&["assemble", "--take", "1"]).expect(1).err;
+    assert!(refused.contains(&format!("`{command}` takes")), "{refused}");
+    scene.git(&["cherry-pick", &format!("{since}..{tip}")]);
+    assert_eq!(scene.read("more.txt"), "by hand\n");
+    assert!(!status().contains("not in its result"), "{}", status());
+}

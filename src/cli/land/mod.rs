@@ -12,12 +12,12 @@ use clap::Args;
 
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::assemble::warn_of_newer_commits;
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::DefaultRun;
+use crate::engine::candidates::newer_commits::newer_commits;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::target::{LandTarget, inspect};
@@ -309,7 +309,9 @@ fn say_what_is_missing(
             suggest::assemble(&opened.run)
         ));
     }
-    warn_of_newer_commits(&opened.here.store, state, ui)?;
+    for newer in newer_commits(&opened.here.store, state)? {
+        ui.warning(&newer.warning_before_landing(state));
+    }
     for (number, why) in not_included(state) {
         let tag = &state.plan.task(number).tag;
         ui.warning(&format!("{number} [{tag}] is not included: {why}"));

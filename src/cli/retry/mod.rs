@@ -13,6 +13,7 @@ use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, CommandResult};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::config::Settings;
+use crate::engine::candidates::newer_commits::newer_commits_of;
 use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::confinement;
@@ -106,6 +107,9 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
         confinement::use_current(&here.repo, &mut loaded.settings);
         // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
+        if !args.continue_session {
+            warn_of_hand_made(&here, &loaded.state, task, ui)?;
+        }
         let mut attempt = None;
         if args.continue_session {
             let last = may_continue(loaded, task, args.attempt)?;
@@ -132,6 +136,19 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
             attempt,
         }])
     })
+}
+
+/// Warns about the commits that were made by hand on a task, which its next attempt starts without.
+fn warn_of_hand_made(
+    here: &RepoContext,
+    state: &RunState,
+    task: TaskNumber,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    for newer in newer_commits_of(&here.store, state, task)? {
+        ui.warning(&newer.warning_before_retry(state));
+    }
+    Ok(())
 }
 
 fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError> {

@@ -16,8 +16,9 @@ use crate::engine::kernel::message::Message;
 use crate::engine::worktree::populate::Population;
 use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::setup::SetUpFailure;
-use crate::engine::worktree::{prepare, reuse};
+use crate::engine::worktree::{hand_made_commits, prepare, reuse};
 use crate::exec::JobStatus;
+use crate::git::Store;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -38,6 +39,7 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
     if execution.context.is_stopping() {
         return Ok(Start::Over(Reached::Aborted(None)));
     }
+    keep_hand_made(execution).await?;
     if let Some(reuse) = &execution.spec.reuse {
         let base = reuse.base;
         let worktree = reopen(execution).await?;
@@ -79,6 +81,19 @@ pub(super) fn forget_start(execution: &Execution) {
     if matches!(status, Ok(JobStatus::Absent)) {
         let _ = remove_own_folder(&folder, 6);
     }
+}
+
+/// Keeps commits that the user made on the task since its last attempt.
+async fn keep_hand_made(execution: &Execution) -> Result<(), EngineError> {
+    if execution.spec.attempt == 1 {
+        return Ok(());
+    }
+    let keep = |execution: &Execution| {
+        let (context, spec) = (&execution.context, &execution.spec);
+        let keep = |store: &Store| hand_made_commits::keep_hand_made(context, store, spec);
+        context.repo.with_store(keep)
+    };
+    execution.blocking(keep).await
 }
 
 async fn reopen(execution: &Execution) -> Result<Worktree, EngineError> {

@@ -10,9 +10,11 @@ use crate::engine::run::effect::Effect;
 use crate::engine::run::now::Now;
 use crate::engine::spec::{AttemptSpec, ByHand, ReusedWorktree, starts_from};
 use crate::engine::worktree::reuse::reusable;
+use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
+use crate::model::outcome::Outcome;
 use crate::model::run::RunPhase;
 use crate::model::task_state::TaskState;
 use crate::model::usage::Cost;
@@ -195,6 +197,7 @@ impl Driver {
             by_hand: None,
             before: before(self.state.task(task), variant, attempt),
             failed_before: failed_before(self.state.task(task), variant, attempt),
+            known: known_commits(self.state.task(task)),
             dependencies: starts_from(&self.state, task),
             brief: brief(&self.state, of),
         }
@@ -260,6 +263,20 @@ fn by_hand(task: &TaskState, worker: &Worker) -> Option<ByHand> {
         session: outcome.and_then(|outcome| outcome.session.clone()),
         tip,
     })
+}
+
+/// Returns the commits that the attempts at a task started from and left.
+fn known_commits(task: &TaskState) -> Vec<Oid> {
+    let attempts = task.attempts.iter();
+    let commits = attempts.flat_map(|attempt| {
+        let left = attempt.outcome.iter().flat_map(Outcome::commits);
+        attempt.base.into_iter().chain(left)
+    });
+    let resolution = task.manual_resolution.as_ref();
+    let resolution = resolution.map(|resolution| resolution.candidate);
+    let mut known: Vec<Oid> = commits.chain(resolution).chain(task.by_hand).collect();
+    known.dedup();
+    known
 }
 
 /// Returns the event that announces an action.

@@ -56,6 +56,9 @@ pub struct AttemptSpec {
     pub before: Option<AttemptNumber>,
     /// The previous attempt that failed, with the commit it left, or its base if it left none.
     pub failed_before: Option<(AttemptNumber, Oid)>,
+    /// The commits that the earlier attempts at the task started from and left.
+    #[serde(default)]
+    pub known: Vec<Oid>,
     /// The candidates that it starts from.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// The facts its prompt is rendered from.

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
-use crate::engine::candidates::newer_commits::{NewerCommits, newer_commits};
+use crate::engine::candidates::newer_commits::{NewerCommits, Place, newer_commits_of};
 use crate::engine::kernel::context::Context;
 use crate::engine::start::retry::{RetryError, refuse_retry};
+use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::remove::unsaved_changes;
 use crate::git::Store;
+use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
+use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
@@ -75,19 +79,26 @@ impl TakeError {
 pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Event, TakeError> {
     refuse_retry(state, &context.settings, task, None).map_err(TakeError::Retry)?;
     let store = Store::open(&context.repo)?;
-    let newer = newer_commits(&store, state)?;
-    let Some(newer) = newer.into_iter().find(|newer| newer.task == task) else {
-        return Err(TakeError::NothingNewer(task, context.branch(task)));
+    let newer = newer_commits_of(&store, state, task)?.into_iter().next();
+    let newer = newer.ok_or_else(|| TakeError::NothingNewer(task, context.branch(task)))?;
+    // Commits on no branch are in the worktree of the attempt with the result.
+    let attempt = match newer.place {
+        Place::Worktree(_) => state.task(task).deciding_attempt(),
+        _ => state.task(task).shown_attempt(),
     };
-    let attempt = state.task(task).shown_attempt();
     let path = attempt.map(|attempt| context.recorded_worktree(&attempt.worktree));
     let path = path.unwrap_or_else(|| context.worktree_path(task, 1));
     match context.repo.find_worktree(&path).filter(Worktree::exists) {
         Some(worktree) => {
-            let attempt = attempt.map(|attempt| attempt.number);
-            refuse_other_content(context, &store, &newer, &worktree, attempt)?;
+            let number = attempt.map(|attempt| attempt.number);
+            refuse_other_content(context, &store, &newer, &worktree, number)?;
         }
         None => check_out(context, &newer, &path)?,
+    }
+    let mut picked = None;
+    if newer.place != Place::Branch {
+        move_branch(context, &store, &newer, attempt)?;
+        picked = attempt.map(|attempt| attempt.number);
     }
     Ok(Event::RetryRequested {
         task,
@@ -96,7 +107,7 @@ pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Eve
         worker: None,
         continue_session: false,
         by_hand: Some(newer.tip),
-        attempt: None,
+        attempt: picked,
     })
 }
 
@@ -126,6 +137,27 @@ fn refuse_other_content(
         Some(what) => Err(TakeError::Uncommitted(task, what, place.clone())),
         None => Ok(()),
     }
+}
+
+/// Moves the branch to commits that were made in the worktree on no branch. The commits that it had
+/// stay reachable.
+fn move_branch(
+    context: &Context,
+    store: &Store,
+    newer: &NewerCommits,
+    attempt: Option<&Attempt>,
+) -> Result<(), TakeError> {
+    let (task, branch) = (newer.task, &newer.branch);
+    if let Some(place) = context.repo.checkouts_of(branch).into_iter().next() {
+        return Err(TakeError::CheckedOut(task, branch.clone(), place));
+    }
+    let name = branch_ref(branch);
+    let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
+    if !old.is_zero() && !store.is_ancestor(old, newer.tip)? {
+        let number = attempt.map_or(1, |attempt| attempt.number);
+        keep(store, &context.attempt_ref(task, number), old)?;
+    }
+    Ok(store.move_reference(&name, old, newer.tip, "dispatch: taken from its worktree")?)
 }
 
 /// Checks the branch out again where its worktree was removed.

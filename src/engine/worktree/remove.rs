@@ -1,15 +1,16 @@
 //! Removes a worktree, and finds the work that would be lost with it.
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::teardown::tear_down;
 use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::is_uncommitted;
+use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
-use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
-use crate::model::outcome::{End, Outcome};
+use crate::model::outcome::Outcome;
 use crate::model::run::RunState;
 
 /// Runs the teardown commands of a worktree and removes it.
@@ -50,7 +51,13 @@ pub fn unsaved_work(
         return Ok(None);
     };
     let is_kept = head.is_zero() || is_kept(store, state, head)?;
-    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+    let place = shell_path(&worktree.path);
+    Ok((!is_kept).then(|| {
+        format!(
+            "is at {}, which no reference keeps: `git -C {place} branch NAME` keeps it",
+            head.short()
+        )
+    }))
 }
 
 /// Describes the changes in a worktree that are in no commit, and the commits in its submodules that
@@ -77,25 +84,21 @@ pub fn unsaved_changes(
     Ok(None)
 }
 
-/// Returns `true` if the base, or a commit that the journal names, contains a commit.
-fn is_kept(store: &Store, state: &RunState, commit: Oid) -> Result<bool, StoreError> {
+/// Returns `true` if the base, a commit that the journal names, or a reference contains a commit.
+fn is_kept(store: &Store, state: &RunState, commit: Oid) -> Result<bool, EngineError> {
     if store.is_ancestor(commit, state.base)? {
         return Ok(true);
     }
     let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
     let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
-    for kept in outcomes.flat_map(kept_commits) {
+    for kept in outcomes.flat_map(Outcome::commits) {
         if store.is_ancestor(commit, kept)? {
             return Ok(true);
         }
     }
-    Ok(false)
-}
-
-fn kept_commits(outcome: &Outcome) -> impl Iterator<Item = Oid> {
-    let candidate = match outcome.end {
-        End::Passed { candidate, .. } => candidate,
-        _ => None,
-    };
-    candidate.into_iter().chain(outcome.kept)
+    // Rarely any other: of a commit that the user made, or that was kept when a retry began.
+    let contains = format!("--contains={commit}");
+    let format = "--format=%(refname)";
+    let first = ["for-each-ref", "--count=1", format, &contains];
+    Ok(!store.repo().git().line(&first)?.is_empty())
 }

@@ -141,7 +141,7 @@ pub(super) fn describe(
     limit: usize,
 ) -> Result<(RunLine, String), ToolError> {
     let mut view = standing_view(&here.repo, state);
-    note_newer_commits(&here.store, state, &mut view).map_err(EngineError::from)?;
+    note_newer_commits(&here.store, state, &mut view)?;
     let line = RunLine::new(state, &view, only, limit);
     let text = line.render(&view);
     Ok((line, text))

@@ -15,6 +15,7 @@ use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
+use crate::engine::worktree::hand_made_commits::remarks_on_hand_made;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::refs::branch_ref;
@@ -34,6 +35,7 @@ pub(super) fn keep_work_elsewhere(
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
+    search.hand_made();
     search.commits()?;
     search.ignored_files()?;
     Ok(search.remarks)
@@ -49,6 +51,7 @@ pub(super) fn keep_commits_elsewhere(
     store: &Store,
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, None, "no change on its branch, but it left");
+    search.hand_made();
     search.commits()?;
     search.nested_changes()?;
     Ok(search.remarks)
@@ -66,6 +69,7 @@ pub(super) fn keep_commits_beside(
     result: Oid,
 ) -> Result<Vec<String>, EngineError> {
     let mut search = Search::new(case, store, Some(result), "besides its change it left");
+    search.hand_made();
     search.left_checkouts()?;
     search.own_worktrees()?;
     search.nested_changes()?;
@@ -103,6 +107,13 @@ impl<'a> Search<'a> {
                 .collect(),
             remarks: Vec::new(),
         }
+    }
+
+    /// Names the commits of the user that were kept when the attempt started without them.
+    fn hand_made(&mut self) {
+        let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
+        let remarks = remarks_on_hand_made(context, self.store, spec, self.result);
+        self.remarks.extend(remarks);
     }
 
     /// Searches the commits that were checked out in the worktree, branches and the stash.
