@@ -13,7 +13,7 @@ use crate::mcp::repository::Repository;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::integration::Landing;
-use crate::report::landing::{included, left_behind, not_included};
+use crate::report::landing::{included, left_behind, not_included, secrets};
 use crate::report::suggest;
 
 /// A landing that could be made.
@@ -149,6 +149,7 @@ impl Landable {
         let tag = |number| &state.plan.task(number).tag;
         let missing = not_included(state).into_iter();
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
+        let remark = |(number, remark)| format!("{number} [{}]: {remark}", tag(number));
         let file = &self.session.context.settings.board.file;
         let board = board_verb(store, file, trees)?;
         Ok(Output {
@@ -163,10 +164,8 @@ impl Landable {
             board: board.map(|verb| format!("{verb} {file}, the board of the run")),
             tasks: included(state).map(|number| number.0).collect(),
             not_included: missing.collect(),
-            left_behind: left_behind(state)
-                .into_iter()
-                .map(|(number, remark)| format!("{number} [{}]: {remark}", tag(number)))
-                .collect(),
+            left_behind: left_behind(state).into_iter().map(remark).collect(),
+            secrets: secrets(state).into_iter().map(remark).collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
             checks: None,
