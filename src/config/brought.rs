@@ -49,7 +49,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     ("prompt", Nothing, &["template"]),
     ("plan", Nothing, &["worker", "template", "timeout"]),
     ("variants", Nothing, &["judge"]),
-    ("worktree", Nothing, &["submodules"]),
+    ("worktree", Nothing, &["submodules", "isolation"]),
     (
         "worktree",
         UnlessOwn,

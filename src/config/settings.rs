@@ -15,7 +15,7 @@ use crate::config::kind::{
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
-use crate::model::worker::Confinement;
+use crate::model::worker::{Confinement, Isolation};
 
 const MIB: u64 = 1 << 20;
 
@@ -166,6 +166,10 @@ tables! {
         /// Check out submodules in new worktrees: those that are initialised in the checkout, or all if
         /// none is. Commits that the repository has need no network.
         submodules: bool as Flag = false,
+        /// "clone": while a worker runs, its git has branches, settings, stash and objects of its own, and
+        /// only reads the repository's; what it commits is checked and taken over. In the sandbox that is
+        /// so with "worktree", too.
+        isolation: Isolation as Isolation = Isolation::Worktree,
         /// Shell commands in a new worktree, before the worker, the checks or the hooks: one string or a
         /// list. Nothing that they write becomes part of a result.
         setup: Vec<String> as Commands = Vec::new(),

@@ -7,7 +7,7 @@ use crate::config::invalid::{Invalid, Origin};
 use crate::config::layers::Layers;
 use crate::config::reaction::{Network, SandboxMode};
 use crate::config::settings::{SandboxSettings, Settings};
-use crate::model::worker::{Confinement, Worker};
+use crate::model::worker::{Confinement, Isolation, Worker};
 
 /// Rejects every setting of a repository's file that is looser than before.
 pub(super) fn refuse_looser(before: &Settings, layers: &mut Layers) {
@@ -16,6 +16,9 @@ pub(super) fn refuse_looser(before: &Settings, layers: &mut Layers) {
         .into_iter()
         .map(|key| ("sandbox".to_owned(), key))
         .collect();
+    if before.worktree.isolation == Isolation::Clone && now.worktree.isolation != Isolation::Clone {
+        looser.push(("worktree".to_owned(), "isolation"));
+    }
     for worker in now.workers.values() {
         let known = before.workers.get(&worker.name);
         let plain = Worker::named(&worker.name);
@@ -62,7 +65,13 @@ fn in_worker(
         before.sandbox.unwrap_or(kind_before),
         now.sandbox.unwrap_or(kind_now),
     );
-    let looser = [("sandbox", loosens), ("state", adds)];
+    let is_clone = |worker: &Worker| worker.isolation == Some(Isolation::Clone);
+    let isolates_less = is_clone(before) && !is_clone(now);
+    let looser = [
+        ("sandbox", loosens),
+        ("state", adds),
+        ("isolation", isolates_less),
+    ];
     looser.into_iter().filter(|(_, is)| *is).map(|(key, _)| key)
 }
 

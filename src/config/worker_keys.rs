@@ -4,7 +4,7 @@ use crate::config::keys::worker_keys;
 use crate::config::kind::{
     Count, Dollars, Flag, List, Maybe, OwnPath, Text, Time, VariableName, WorkerCommand,
 };
-use crate::model::worker::{Confinement, Dialect, PromptBy};
+use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy};
 
 worker_keys! {
     /// The program and its arguments; {prompt_file}, {prompt}, {worktree}, {run}, {task} and {attempt}
@@ -49,6 +49,9 @@ worker_keys! {
     retry_in_place: Flag,
     /// The way to confine it, if not that of `[sandbox]`: "write", "strict", "command" or "off".
     sandbox: Maybe<Confinement>,
+    /// "clone": its attempts have a git folder of their own also without a sandbox; "" is that of
+    /// `[worktree]`.
+    isolation: Maybe<Isolation>,
     /// Files and folders of the agent itself, such as "~/.codex", that it may change when it is confined.
     state: List<OwnPath>,
 }

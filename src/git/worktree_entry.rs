@@ -261,7 +261,7 @@ impl Repo {
     }
 
     /// Gives a worktree that a worker added to its own git folder an entry of this repository, at the
-    /// commit that it shows. Does nothing with a reftable.
+    /// commit that it shows.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -270,12 +270,22 @@ impl Repo {
         worktree: &Worktree,
         head: &Head,
     ) -> Result<(), WorktreeError> {
-        if self.formats.has_reftable {
-            return Ok(());
-        }
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
         let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        if self.formats.has_reftable {
+            let made = self.add_by_git(&staged.path().join("worktree"), head, "dispatch")?;
+            made.unlock();
+            let _ = regular_file::copy_with_time(
+                &worktree.admin.join("index"),
+                &made.admin.join("index"),
+            );
+            return Worktree {
+                path: worktree.path.clone(),
+                ..made
+            }
+            .relink();
+        }
         let write = |name: &str, text: String| {
             let file = staged.path().join(name);
             at(&file, fs::write(&file, text))

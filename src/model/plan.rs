@@ -10,6 +10,8 @@ use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::usage::Dollars;
 use crate::model::worker::Confinement;
 
+pub use crate::model::worker::Isolation;
+
 /// The validated graph of tasks.
 ///
 /// Numbers run from 1 in order, tags are unique, every dependency exists and there is no cycle. A
@@ -368,14 +370,4 @@ pub enum Produces {
     Files,
     /// A report; no change is needed.
     Info,
-}
-
-/// The isolation of an attempt from others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Isolation {
-    /// A linked worktree of the repository.
-    Worktree,
-    /// A clone that shares only objects with the repository.
-    Clone,
 }

@@ -55,10 +55,26 @@ pub struct Worker {
     /// The confinement of its attempts, if not that of all workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Confinement>,
+    /// The isolation of its attempts, if more than that of all workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// The files and folders of the agent itself, which a confined attempt may change: `~/.codex`,
     /// `$CODEX_HOME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,
+}
+
+/// The isolation of an attempt's git from the repository.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// A linked worktree. In the sandbox its worker has a git folder of its own, too.
+    #[default]
+    Worktree,
+    /// While its worker runs, a git folder of its own that only reads the repository's objects.
+    Clone,
 }
 
 /// The ways to confine a worker.
@@ -112,6 +128,7 @@ impl Worker {
             fallback: Vec::new(),
             retry_in_place: false,
             sandbox: None,
+            isolation: None,
             state: Vec::new(),
         }
     }

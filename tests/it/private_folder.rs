@@ -254,3 +254,49 @@ echo $$ > {}; {}",
         scene.git(&["fsck", "--no-dangling"]);
     }
 }
+
+#[test]
+fn a_clone_is_isolated_without_a_sandbox() {
+    let lines = "set -e
+git branch mine && git tag mine && git config user.name Worker
+echo s > s.txt && git add -A && git stash -q
+echo a > a.txt && git add -A && git commit -qm one
+git gc -q --prune=now && git update-ref -d refs/heads/main
+";
+    let ways = [
+        ("", "   - isolation: clone\n"),
+        ("[worktree]\nisolation = \"clone\"\n", ""),
+        (
+            "[run]\nworker = \"mine\"\n[workers.mine]\ncommand = [\"sh\", \"-c\", \"{prompt}\"]\nisolation = \"clone\"\n",
+            "",
+        ),
+        (
+            "[worktree]\nisolation = \"clone\"\n",
+            "   - isolation: worktree\n",
+        ),
+    ];
+    for (settings, field) in ways {
+        let mut scene = Scene::new();
+        scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+        scene.configure(settings);
+        let before = scene.fingerprint();
+        let work = script(&scene, lines);
+        let work = match settings.contains("mine") {
+            true => format!("   - prompt: {work}\n"),
+            false => format!("   - run: {work}\n"),
+        };
+        let plan = format!("1. [A] a\n{work}{field}");
+        let ended = scene.run(&plan, &["--no-assemble"]).expect(0);
+        before.assert_same(&scene.fingerprint());
+        assert!(!ended.err.contains("ignores"), "{}", ended.err);
+        assert!(ended.out.contains("a stash entry"), "{}", ended.out);
+        let branch = scene.branch("a");
+        assert_eq!(scene.git(&["log", "-1", "--format=%an", &branch]), "Worker");
+        assert_eq!(scene.git(&["show", &format!("{branch}:a.txt")]), "a");
+        scene.git(&["fsck", "--no-dangling"]);
+        scene.dispatch(&["land", "--yes"]).expect(0);
+        scene.dispatch(&["clean", "--yes"]).expect(0);
+        let left = fs::read_dir(scene.repo.join(".git/dispatch/private")).unwrap();
+        assert_eq!(left.count(), 0, "{settings}");
+    }
+}

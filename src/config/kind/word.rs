@@ -8,7 +8,7 @@ use crate::config::kind::{Kind, Toml, expected, invalid};
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
-use crate::model::worker::{Confinement, Dialect, PromptBy};
+use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy};
 
 /// A type whose values are written as words: those of its serialised form.
 pub(in crate::config) trait Word: Copy + PartialEq + Serialize + 'static {
@@ -63,6 +63,7 @@ words! {
     SandboxMode: Auto, Off, Require;
     Confinement: Write, Strict, Command, Off;
     Network: Open, Loopback, None;
+    Isolation: Worktree, Clone;
 }
 
 impl Word for Rule {

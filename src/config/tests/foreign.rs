@@ -40,6 +40,14 @@ fn a_repository_may_tighten_the_sandbox_but_never_loosen_it() {
             "[workers.codex]\nsandbox = \"strict\"",
         ),
         ("[workers.codex]\nstate = [\"~/.ssh\"]", ""),
+        (
+            "[worktree]\nisolation = \"worktree\"",
+            "[worktree]\nisolation = \"clone\"",
+        ),
+        (
+            "[workers.codex]\nisolation = \"worktree\"",
+            "[workers.codex]\nisolation = \"clone\"",
+        ),
         (&format!("{own}state = [\"~/.mine\"]"), ""),
         (&format!("{own}sandbox = \"off\""), ""),
     ];

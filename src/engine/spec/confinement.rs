@@ -14,7 +14,7 @@ use crate::exec::{ResourceLimits, Sandbox, Support, sandbox_support};
 use crate::git::Repo;
 use crate::git::private_folder::PrivateFolder;
 use crate::git::worktree::Worktree;
-use crate::model::worker::{Confinement, Worker};
+use crate::model::worker::{Confinement, Isolation, Worker};
 
 /// The program of a strict confinement.
 const BUBBLEWRAP: &str = "bwrap";
@@ -116,14 +116,21 @@ pub fn needs_of_worker<'a>(
     }
 }
 
-/// Returns `true` if the worker of an attempt gets a git folder of its own: the sandbox closes that of the
-/// repository, and the worker may commit. Work made by hand has no worker.
+/// Returns `true` if the worker of an attempt gets a git folder of its own: it is isolated, or the sandbox
+/// closes that of the repository and the worker may commit. Work made by hand has no worker.
 pub fn has_private_folder(context: &Context, spec: &AttemptSpec) -> bool {
     let settings = &context.settings;
-    let least = context.plan.task(spec.task).fields.sandbox;
-    let means = means(settings, kind(settings, Some(&spec.worker), least));
+    let fields = &context.plan.task(spec.task).fields;
+    // A task or a worker may only ask for more.
+    let asked = [
+        Some(settings.worktree.isolation),
+        spec.worker.isolation,
+        fields.isolation,
+    ];
+    let means = means(settings, kind(settings, Some(&spec.worker), fields.sandbox));
     let is_closed = matches!(means, Ok(Means::Kernel | Means::Bubblewrap(_)));
-    is_closed && settings.sandbox.commits && spec.by_hand.is_none()
+    let is_needed = is_closed && settings.sandbox.commits;
+    spec.by_hand.is_none() && (is_needed || asked.contains(&Some(Isolation::Clone)))
 }
 
 /// The means of a confinement on this machine.

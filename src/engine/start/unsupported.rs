@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin::{self, SHELL};
 use crate::engine::spec::limits::Bounds;
 use crate::engine::start::worker_names;
-use crate::model::plan::{Isolation, Plan, Task};
+use crate::model::plan::Plan;
 use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 
@@ -25,16 +24,6 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
         let names = set.join(", ");
         remarks.push(format!("this version ignores the settings {names}"));
     }
-    let mut tasks = |what: &str, is_asked: fn(&Task) -> bool| {
-        let asked = plan.tasks().iter().filter(|task| is_asked(task)).count();
-        if asked > 0 {
-            let tasks = plural(asked, "task");
-            remarks.push(format!("this version ignores {what} ({tasks})"));
-        }
-    };
-    tasks("`isolation: clone`: every task has a worktree", |task| {
-        task.fields.isolation == Some(Isolation::Clone)
-    });
     remarks.extend(unkept(plan, settings));
     remarks.extend(uncounted(plan, settings));
     remarks
@@ -152,6 +141,7 @@ mod tests {
     use crate::model::fixture::RunFixture;
 
     use super::*;
+    use crate::model::plan::Task;
 
     fn said(plan: RunFixture, file: &str) -> String {
         let sources = Sources {
@@ -164,13 +154,9 @@ mod tests {
     #[test]
     fn a_run_says_what_it_will_not_do() {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
-        let plan = RunFixture::new("a · b · c")
-            .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
+        let plan = RunFixture::new("a · b · c");
         let file = "[github]\nproject = \"me/1\"\n";
-        insta::assert_snapshot!(said(plan, file), @r"
-        this version ignores the settings github.project
-        this version ignores `isolation: clone`: every task has a worktree (1 task)
-        ");
+        insta::assert_snapshot!(said(plan, file), @"this version ignores the settings github.project");
     }
 
     #[test]
