@@ -278,7 +278,9 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
     for (settings, field) in ways {
         let mut scene = Scene::new();
         scene.set_env("DISPATCH_SANDBOX_MODE", "off");
-        scene.configure(settings);
+        if !settings.is_empty() {
+            scene.configure(settings);
+        }
         let before = scene.fingerprint();
         let work = script(&scene, lines);
         let work = match settings.contains("mine") {
