@@ -196,7 +196,7 @@ rm -f $p/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)",
         scene.git(&["fsck", "--strict", "--no-dangling"]);
         assert!(kept(&scene).is_empty(), "{name}");
         // The worktree is the only place of that work, so it stays.
-        scene.dispatch(&["clean", "--yes"]);
+        scene.dispatch(&["clean"]);
         assert!(scene.worktree("a").exists(), "{name}");
     }
 }
@@ -288,7 +288,7 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
             false => format!("   - run: {work}\n"),
         };
         let plan = format!("1. [A] a\n{work}{field}");
-        let ended = scene.run(&plan, &["--no-assemble"]).expect(0);
+        let ended = scene.run(&plan, &[]).expect(0);
         before.assert_same(&scene.fingerprint());
         assert!(!ended.err.contains("ignores"), "{}", ended.err);
         assert!(ended.out.contains("a stash entry"), "{}", ended.out);
@@ -297,7 +297,7 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
         assert_eq!(scene.git(&["show", &format!("{branch}:a.txt")]), "a");
         scene.git(&["fsck", "--no-dangling"]);
         scene.dispatch(&["land", "--yes"]).expect(0);
-        scene.dispatch(&["clean", "--yes"]).expect(0);
+        scene.dispatch(&["clean"]).expect(0);
         let left = fs::read_dir(scene.repo.join(".git/dispatch/private")).unwrap();
         assert_eq!(left.count(), 0, "{settings}");
     }
