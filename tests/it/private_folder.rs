@@ -267,7 +267,7 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
         ("", "   - isolation: clone\n"),
         ("[worktree]\nisolation = \"clone\"\n", ""),
         (
-            "[run]\nworker = \"mine\"\n[workers.mine]\ncommand = [\"sh\", \"-c\", \"{prompt}\"]\nisolation = \"clone\"\n",
+            "[run]\nworker = \"mine\"\n[workers.mine]\ncommand = [\"sh\", \"WORK\"]\nisolation = \"clone\"\n",
             "",
         ),
         (
@@ -278,13 +278,14 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
     for (settings, field) in ways {
         let mut scene = Scene::new();
         scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+        let path = scene.root.join("work.sh");
         if !settings.is_empty() {
-            scene.configure(settings);
+            scene.configure(&settings.replace("WORK", path.to_str().unwrap()));
         }
         let before = scene.fingerprint();
         let work = script(&scene, lines);
         let work = match settings.contains("mine") {
-            true => format!("   - prompt: {work}\n"),
+            true => String::new(),
             false => format!("   - run: {work}\n"),
         };
         let plan = format!("1. [A] a\n{work}{field}");
