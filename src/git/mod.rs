@@ -18,6 +18,7 @@ mod co_authors;
 pub mod command;
 pub mod commit;
 mod commit_object;
+mod concluded_pick;
 pub mod diff;
 pub mod discover;
 mod discover_error;

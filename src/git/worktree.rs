@@ -148,7 +148,7 @@ impl Worktree {
     pub fn unfinished(&self) -> Option<&'static str> {
         let mut known = UNFINISHED.iter();
         known
-            .find(|(file, _)| has_pseudo_reference(&self.admin, file))
+            .find(|(file, _)| has_pseudo_reference(&self.admin, file) && !self.is_concluded(file))
             .map(|(_, word)| *word)
     }
 
