@@ -3,6 +3,7 @@
 pub mod aborted;
 mod accept;
 mod adopt;
+mod branch_makers;
 mod case;
 mod content;
 mod denied;
@@ -21,4 +22,5 @@ mod repeat;
 pub mod run;
 mod start;
 mod stash_uses;
+mod traced_commands;
 mod watch;
