@@ -77,11 +77,11 @@ fn a_branch_made_without_a_checkout_is_named_and_kept() {
 fn a_branch_is_put_down_to_the_task_that_made_it() {
     let scene = Scene::new();
     // Each waits for the others, so that all of them are under way while the branches appear.
-    let wait = "touch $D/$DISPATCH_TASK; until [ -e $D/1 ] && [ -e $D/2 ] && [ -e $D/3 ]; do :; done";
+    let wait = "touch $D/$DISPATCH_TASK; until [ -e $D/1 ] && [ -e $D/2 ] && [ -e $D/3 ]; do sleep 0.01; done";
     let plan = format!(
         "1. [A] makes a branch\n   - run: D={0}; {wait}; git branch side $(git commit-tree -m side HEAD^{{tree}}); touch $D/made\n\
-         2. [B] does nothing\n   - run: D={0}; {wait}; until [ -e $D/made ] && [ -e $D/quiet ]; do :; done\n\
-         3. [C] makes one without a trace\n   - run: D={0}; {wait}; until [ -e $D/made ]; do :; done; unset GIT_TRACE2_EVENT; git branch quiet $(git commit-tree -m quiet HEAD^{{tree}}); touch $D/quiet\n",
+         2. [B] does nothing\n   - run: D={0}; {wait}; until [ -e $D/made ] && [ -e $D/quiet ]; do sleep 0.01; done\n\
+         3. [C] makes one without a trace\n   - run: D={0}; {wait}; until [ -e $D/made ]; do sleep 0.01; done; unset GIT_TRACE2_EVENT; git branch quiet $(git commit-tree -m quiet HEAD^{{tree}}); touch $D/quiet\n",
         scene.root.display()
     );
     scene.run(&plan, &["-j", "3"]).expect(3);
