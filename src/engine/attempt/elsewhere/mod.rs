@@ -220,19 +220,7 @@ impl<'a> Search<'a> {
         Ok(repo.git_in(&self.case.worktree)?)
     }
 
-    /// Says that a branch changed while an attempt ran, and that none of its commands names it.
-fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
-    let makers = match others {
-        [] => "you may have made it".to_owned(),
-        others => format!(
-            "you may have made it, or one that ran at the same time: {}",
-            comma_list(others)
-        ),
-    };
-    format!("the branch {name} changed while it ran, and none of its git commands names it ({makers})")
-}
-
-/// Lists the commits in the log of a reference with their messages, the latest first.
+    /// Lists the commits in the log of a reference with their messages, the latest first.
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
         Ok(log_in(&self.git()?, reference)?)
     }
@@ -270,6 +258,18 @@ fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
             .push(format!("{sentence}; it is kept below {name}: `{show}`"));
         Ok(())
     }
+}
+
+/// Says that a branch changed while an attempt ran, and that none of its commands names it.
+fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
+    let makers = match others {
+        [] => "you may have made it".to_owned(),
+        others => format!(
+            "you may have made it, or one that ran at the same time: {}",
+            comma_list(others)
+        ),
+    };
+    format!("the branch {name} changed while it ran, and none of its git commands names it ({makers})")
 }
 
 /// Lists the commits in the log of a reference with their messages, the latest first.
