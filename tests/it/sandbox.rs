@@ -216,14 +216,15 @@ fn picks_inside_the_sandbox_are_done_although_git_cannot_remove_their_marks() {
    - run: echo d > one.txt && git add one.txt && git commit -qm d; git cherry-pick other~1; true
 ";
     scene.run(plan, &["--no-assemble"]).expect(3);
-    assert_eq!(
-        scene.statuses(),
-        "1 DONE · 2 DONE · 3 FAILED · 4 FAILED"
-    );
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 FAILED · 4 FAILED");
     let status = scene.dispatch(&["status"]).expect(0).out;
     assert!(status.contains("exit code 7"), "{status}");
     assert!(!status.contains("packed-refs"), "{status}");
-    let subjects = scene.git(&["log", "--format=%s", &format!("main..{}", scene.branch("a"))]);
+    let subjects = scene.git(&[
+        "log",
+        "--format=%s",
+        &format!("main..{}", scene.branch("a")),
+    ]);
     assert_eq!(subjects, "two.txt\none.txt");
     let place = scene.worktree("a").display().to_string();
     let said = scene.git(&["-C", &place, "status"]);

@@ -86,7 +86,11 @@ fn a_branch_is_put_down_to_the_task_that_made_it() {
     );
     scene.run(&plan, &["-j", "3"]).expect(3);
     let shown = |task: &str| scene.dispatch(&["show", task]).expect(0).out;
-    assert!(shown("A").contains("the branch side, which it made or moved"), "{}", shown("A"));
+    assert!(
+        shown("A").contains("the branch side, which it made or moved"),
+        "{}",
+        shown("A")
+    );
     for task in ["B", "C"] {
         assert!(!shown(task).contains("the branch side"), "{}", shown(task));
     }
@@ -94,7 +98,10 @@ fn a_branch_is_put_down_to_the_task_that_made_it() {
                  made it, or one that ran at the same time: #1, #3)";
     assert!(shown("B").contains(words), "{}", shown("B"));
     let report = scene.dispatch(&["report"]).expect(0).out;
-    assert!(!report.contains("a change of the branch side while #1 and #2"), "{report}");
+    assert!(
+        !report.contains("a change of the branch side while #1 and #2"),
+        "{report}"
+    );
 }
 
 #[test]

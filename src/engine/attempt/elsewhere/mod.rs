@@ -241,12 +241,7 @@ impl<'a> Search<'a> {
         self.keep_and_say(commit, &sentence, show)
     }
 
-    fn keep_and_say(
-        &mut self,
-        commit: Oid,
-        sentence: &str,
-        show: &str,
-    ) -> Result<(), EngineError> {
+    fn keep_and_say(&mut self, commit: Oid, sentence: &str, show: &str) -> Result<(), EngineError> {
         if self.is_kept(commit)? {
             return Ok(());
         }
@@ -269,7 +264,9 @@ fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
             comma_list(others)
         ),
     };
-    format!("the branch {name} changed while it ran, and none of its git commands names it ({makers})")
+    format!(
+        "the branch {name} changed while it ran, and none of its git commands names it ({makers})"
+    )
 }
 
 /// Lists the commits in the log of a reference with their messages, the latest first.
