@@ -250,6 +250,19 @@ fn a_commit_made_later_in_a_submodule_keeps_its_worktree() {
 }
 
 #[test]
+fn files_in_the_place_of_a_submodule_are_no_work_in_it() {
+    let scene = with_submodules("");
+    let plan = "1. [A] Puts files in its place
+   - run: git rm -qf --cached sub .gitmodules; rm -rf sub .gitmodules; mkdir sub; echo v > sub/v.txt
+";
+    let ended = scene.run(plan, &[]).expect(0);
+    assert!(!ended.out.contains("the submodule sub has changes"), "{}", ended.out);
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+    assert_eq!(text(&scene, "sub/v.txt").unwrap(), "v\n");
+}
+
+#[test]
 fn a_candidate_is_refused_if_a_commit_of_its_submodule_cannot_be_kept() {
     let scene = scene();
     let plan = COMMITS.replace(

@@ -3,6 +3,7 @@
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::ignored_files::IgnoredFiles;
 use crate::engine::worktree::teardown::tear_down;
 use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::is_uncommitted;
@@ -20,6 +21,28 @@ use crate::model::run::RunState;
 pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
     tear_down(context, worktree)?;
     Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Removes the worktree of an attempt, and keeps its ignored files if they are small. Returns a message
+/// that names them.
+///
+/// # Errors
+/// As [`remove`], and when they cannot be kept.
+pub fn remove_with_ignored(
+    context: &Context,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
+    let is_whole = worktree.exists() && worktree.verify().is_ok();
+    let ignored = is_whole.then(|| IgnoredFiles::of(context, worktree));
+    let ignored = ignored.transpose()?.flatten();
+    if let Some(ignored) = &ignored {
+        context
+            .repo
+            .with_store(|store| ignored.keep(context, store, worktree))?;
+    }
+    remove(context, worktree)?;
+    let place = worktree.path.display();
+    Ok(ignored.map(|ignored| format!("removed {place} with {}", ignored.words())))
 }
 
 /// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.

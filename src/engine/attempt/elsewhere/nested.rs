@@ -9,8 +9,8 @@ use crate::engine::attempt::elsewhere::{MOVES, Search, log_in};
 use crate::engine::attempt::stash_uses::traced_folders;
 use crate::engine::attempt::traced_commands::has_traced;
 use crate::engine::worktree::ignored_repositories::repositories_below;
+use crate::engine::worktree::since_set_up::changes_since;
 use crate::engine::worktree::starting_tree::StartingTree;
-use crate::engine::worktree::unsaved_repositories::has_changes_since;
 use crate::git::worktree::Worktree;
 
 impl Search<'_> {
@@ -85,7 +85,7 @@ impl Search<'_> {
             let found = found.repositories.into_iter();
             for one in found.filter(|one| one.is_inside && one.path == path) {
                 let repository = one.as_submodule(&context.repo);
-                if has_changes_since(&repository, start.as_ref())? {
+                if !changes_since(&repository, start.as_ref())?.is_empty() {
                     remarks.push(format!(
                         "{} changes in no commit in the nested repository {}; they are there only: \
                          `git -C {} status`",
