@@ -191,7 +191,7 @@ impl From<RetryError> for CommandError {
                 .hint(format!("`{}` retries both", suggest::retry(&run, by))),
             RetryError::CheckedOut { place, .. } => CommandError::failed(message).hint(format!(
                 "leave it there first: `git -C {} switch --detach`",
-                shell_path(place)
+                shell_path(&place)
             )),
             RetryError::NotEnded { run, .. } => CommandError::failed(message)
                 .hint(format!("`dispatch resume {run}` continues the run")),
