@@ -129,7 +129,10 @@ fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
         let ignored = plan.ignored.get(&worktree.path);
         let with = ignored.map(|ignored| format!(" with {}", ignored.words()));
         let place = worktree.path.display();
-        say(&format!("{verb} worktree {place}{}", with.unwrap_or_default()));
+        say(&format!(
+            "{verb} worktree {place}{}",
+            with.unwrap_or_default()
+        ));
     }
     for (branch, tip) in &plan.branches {
         say(&format!("{verb} branch {branch} (was {})", tip.short()));

@@ -205,7 +205,10 @@ fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
         assert!(said.contains("/c\n"), "{said}");
     }
     assert_eq!(worktrees(&scene), "");
-    assert_eq!(scene.git(&["show", &format!("{reference}:out.log")]), "precious");
+    assert_eq!(
+        scene.git(&["show", &format!("{reference}:out.log")]),
+        "precious"
+    );
     let files = scene.git(&["diff", "--name-only", &format!("{reference}~"), &reference]);
     assert_eq!(files, "out.log");
 }

@@ -209,11 +209,20 @@ fn a_task_keeps_its_result_where_a_retry_could_not_move_its_branch() {
     let mine = scene.root.join("mine").display().to_string();
     scene.git(&["worktree", "add", "-q", &mine, &scene.branch("a")]);
     let refused = scene.dispatch(&["retry", "A"]).expect(1).err;
-    assert!(refused.contains(&format!("is checked out in {mine}")), "{refused}");
-    assert!(refused.contains(&format!("`git -C {mine} switch --detach`")), "{refused}");
+    assert!(
+        refused.contains(&format!("is checked out in {mine}")),
+        "{refused}"
+    );
+    assert!(
+        refused.contains(&format!("`git -C {mine} switch --detach`")),
+        "{refused}"
+    );
     commit_in(&scene, &scene.root.join("mine"), "fix.txt");
     let refused = scene.dispatch(&["assemble", "--take", "A"]).expect(1).err;
-    assert!(refused.contains(&format!("is checked out in {mine}")), "{refused}");
+    assert!(
+        refused.contains(&format!("is checked out in {mine}")),
+        "{refused}"
+    );
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
     scene.git(&["-C", &mine, "switch", "-q", "--detach"]);
     scene.git(&["-C", &place, "switch", "-q", &scene.branch("a")]);

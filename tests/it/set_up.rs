@@ -272,7 +272,10 @@ fn a_repository_that_set_up_changes_is_nobodys_work() {
         assert!(!shown.contains("remark"), "{shown}");
     }
     let inner = shown("3");
-    assert!(inner.contains("mine.txt") && !inner.contains("new.txt"), "{inner}");
+    assert!(
+        inner.contains("mine.txt") && !inner.contains("new.txt"),
+        "{inner}"
+    );
     scene.dispatch(&["land", "--yes"]).expect(0);
     let cleaned = scene.dispatch(&["clean"]).expect(0);
     let kept = ["nothing", "edit", "inner", "clone"].map(|slug| scene.worktree(slug).exists());

@@ -256,7 +256,11 @@ fn files_in_the_place_of_a_submodule_are_no_work_in_it() {
    - run: git rm -qf --cached sub .gitmodules; rm -rf sub .gitmodules; mkdir sub; echo v > sub/v.txt
 ";
     let ended = scene.run(plan, &[]).expect(0);
-    assert!(!ended.out.contains("the submodule sub has changes"), "{}", ended.out);
+    assert!(
+        !ended.out.contains("the submodule sub has changes"),
+        "{}",
+        ended.out
+    );
     land_and_clean(&scene);
     assert_eq!(worktrees(&scene), 0);
     assert_eq!(text(&scene, "sub/v.txt").unwrap(), "v\n");

@@ -69,7 +69,8 @@ impl CleanPlan {
         }
         let ignored = parallel::map(&used, |worktree| ignored_files(context, worktree));
         for (worktree, ignored) in used.into_iter().zip(ignored) {
-            plan.ignored.extend(ignored.map(|ignored| (worktree.path, ignored)));
+            plan.ignored
+                .extend(ignored.map(|ignored| (worktree.path, ignored)));
         }
         let branches = branches(&store, context, state)?;
         plan.add_branches(branches, &context.repo.checkouts());

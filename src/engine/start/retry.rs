@@ -88,7 +88,9 @@ pub fn refuse_checked_out(
         return Ok(());
     };
     let places = repo.checkouts_of(&branch).into_iter();
-    let own = attempts.iter().map(|attempt| repo.resolve_portable_path(&attempt.worktree));
+    let own = attempts
+        .iter()
+        .map(|attempt| repo.resolve_portable_path(&attempt.worktree));
     let own: HashSet<PathBuf> = own.collect();
     let mut others = places.filter(|place| !own.contains(place));
     match others.next() {

@@ -78,8 +78,24 @@ const BUILT_FOLDERS: [&str; 40] = [
 
 /// Endings of files that compilers and tools make.
 const BUILT_FILES: [&str; 18] = [
-    ".a", ".beam", ".class", ".coverage", ".d", ".dll", ".DS_Store", ".dylib", ".egg-info", ".exe",
-    ".gcda", ".gcno", ".o", ".pyc", ".pyo", ".so", ".swp", ".tsbuildinfo",
+    ".a",
+    ".beam",
+    ".class",
+    ".coverage",
+    ".d",
+    ".dll",
+    ".DS_Store",
+    ".dylib",
+    ".egg-info",
+    ".exe",
+    ".gcda",
+    ".gcno",
+    ".o",
+    ".pyc",
+    ".pyo",
+    ".so",
+    ".swp",
+    ".tsbuildinfo",
 ];
 
 /// Ignored files of a worktree that go with it.
@@ -113,7 +129,9 @@ impl IgnoredFiles {
         let sizes = paths.iter().map(|path| size_of(&top.join(path)));
         let size = sizes.fold(0, u64::saturating_add);
         let name = worktree.path.file_name().unwrap_or_default();
-        let name = name.to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let name = name
+            .to_string_lossy()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let reference = format!("refs/dispatch/attempts/{}/{name}.ignored", context.run);
         Ok((!paths.is_empty()).then(|| IgnoredFiles {
             paths,
@@ -269,7 +287,13 @@ mod tests {
         ] {
             assert!(built(path), "{path}");
         }
-        for path in ["out.log", ".env", "data/", "notes/target.txt", "secrets/key.pem"] {
+        for path in [
+            "out.log",
+            ".env",
+            "data/",
+            "notes/target.txt",
+            "secrets/key.pem",
+        ] {
             assert!(!built(path), "{path}");
         }
     }

@@ -88,7 +88,14 @@ impl Search<'_> {
         let trailers = context.trailers(spec.task, spec.attempt);
         let message = format!("Ignored files of attempt {}\n\n{trailers}", spec.attempt);
         let (base, worktree) = (case.base, &case.worktree);
-        let made = commit(context, self.store, worktree, base, (paths, nested), &message);
+        let made = commit(
+            context,
+            self.store,
+            worktree,
+            base,
+            (paths, nested),
+            &message,
+        );
         let Some(commit) = made? else {
             return Ok(());
         };
