@@ -1,5 +1,7 @@
 //! Removes a worktree, and finds the work that would be lost with it.
 
+use std::path::Path;
+
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -11,6 +13,7 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::outcome::Outcome;
 use crate::model::run::RunState;
 
@@ -73,7 +76,7 @@ pub fn unsaved_work(
     let Some(Head::Detached(head)) = worktree.head() else {
         return Ok(None);
     };
-    let is_kept = head.is_zero() || is_kept(store, state, head)?;
+    let is_kept = head.is_zero() || is_kept(store, state, worktree, head)?;
     let place = shell_path(&worktree.path);
     Ok((!is_kept).then(|| {
         format!(
@@ -108,11 +111,21 @@ pub fn unsaved_changes(
 }
 
 /// Returns `true` if the base, a commit that the journal names, or a reference contains a commit.
-fn is_kept(store: &Store, state: &RunState, commit: Oid) -> Result<bool, EngineError> {
+fn is_kept(
+    store: &Store,
+    state: &RunState,
+    worktree: &Worktree,
+    commit: Oid,
+) -> Result<bool, EngineError> {
     if store.is_ancestor(commit, state.base)? {
         return Ok(true);
     }
-    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+    // Most commits are those of the attempts in this very worktree.
+    let name = worktree.path.file_name();
+    let is_own = |attempt: &&Attempt| Path::new(&attempt.worktree).file_name() == name;
+    let attempts = || state.tasks.iter().flat_map(|task| &task.attempts);
+    let others = attempts().filter(|attempt| !is_own(attempt));
+    let attempts = attempts().filter(is_own).chain(others);
     let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
     for kept in outcomes.flat_map(Outcome::commits) {
         if store.is_ancestor(commit, kept)? {
