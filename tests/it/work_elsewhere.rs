@@ -92,7 +92,8 @@ fn a_branch_is_put_down_to_the_task_that_made_it() {
         shown("A")
     );
     for task in ["B", "C"] {
-        assert!(!shown(task).contains("the branch side"), "{}", shown(task));
+        let words = "left the branch side";
+        assert!(!shown(task).contains(words), "{}", shown(task));
     }
     let words = "the branch quiet changed while it ran, and none of its git commands names it (you may have \
                  made it, or one that ran at the same time: #1, #3)";

@@ -15,22 +15,6 @@ use crate::model::outside_changes::OutsideChange;
 /// The beginning of the name of a change of a branch.
 const BRANCH: &str = "the branch ";
 
-/// The commands of git that make or move branches.
-const MAKERS: [&str; 12] = [
-    "branch",
-    "checkout",
-    "clone",
-    "commit",
-    "fast-import",
-    "fetch",
-    "pull",
-    "push",
-    "stash",
-    "switch",
-    "update-ref",
-    "worktree",
-];
-
 /// The maker of a change of a branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Maker {
@@ -47,16 +31,11 @@ pub(super) fn branch_of(change: &OutsideChange) -> Option<&str> {
     change.name.strip_prefix(BRANCH)
 }
 
-/// Leaves out the changes of branches that attempts at other tasks made.
-pub(super) fn without_those_of_others(
-    execution: &Execution,
-    mut changes: Vec<OutsideChange>,
-) -> Vec<OutsideChange> {
-    changes.retain(|change| {
-        let maker = branch_of(change).map(|branch| maker_of(execution, branch));
-        maker != Some(Maker::Other)
-    });
-    changes
+/// Notes the changes that the attempt itself made, so that no other attempt is searched for its branches.
+pub(super) fn note_own_branches(execution: &Execution, changes: &[OutsideChange]) {
+    for branch in changes.iter().filter_map(branch_of) {
+        maker_of(execution, branch);
+    }
 }
 
 /// Decides who made or moved a branch while an attempt was under way.
@@ -108,17 +87,50 @@ fn is_checked_out_in(worktree: &Path, branch: &str) -> bool {
         .any(|line| line.contains("\tcheckout: moving from ") && line.ends_with(&end))
 }
 
-/// Returns `true` for the arguments of a command that may make or move a branch of this name.
+/// Returns `true` for the arguments of a command that makes or moves a branch of this name.
 fn makes(args: &[String], branch: &str) -> bool {
-    let is_maker = args.iter().skip(1).any(|arg| MAKERS.contains(&&**arg));
-    let names = |arg: &String| {
-        let Some(before) = arg.strip_suffix(branch) else {
-            return false;
-        };
-        let is_option = ["-b", "-B", "-c", "-C"].contains(&before);
-        before.is_empty() || before.ends_with(['/', ':', '=']) || is_option
+    let verbs = [
+        "branch", "checkout", "fetch", "pull", "push", "stash", "switch", "update-ref", "worktree",
+    ];
+    let verb = args.iter().position(|arg| verbs.contains(&&**arg));
+    let Some((verb, rest)) = verb.and_then(|place| args[place..].split_first()) else {
+        return false;
     };
-    is_maker && args.iter().any(names)
+    let full = format!("refs/heads/{branch}");
+    let is_name = |arg: &String| *arg == branch || *arg == full;
+    let mut positional = rest.iter().filter(|arg| !arg.starts_with('-'));
+    match verb.as_str() {
+        "branch" if rest.iter().any(|arg| is_move(arg)) => positional.last().is_some_and(is_name),
+        "branch" => positional.next().is_some_and(is_name),
+        "checkout" | "switch" => creates(rest, branch),
+        "fetch" | "pull" | "push" => rest.iter().any(|arg| {
+            let to = arg.rsplit_once(':').map(|(_, to)| to.to_owned());
+            to.is_some_and(|to| is_name(&to))
+        }),
+        "stash" => rest.first().is_some_and(|verb| verb == "branch") && rest.iter().any(is_name),
+        "update-ref" => rest.iter().any(is_name),
+        "worktree" => creates(rest, branch) || positional.nth(1).is_some_and(|path| {
+            path == branch || path.ends_with(&format!("/{branch}"))
+        }),
+        _ => false,
+    }
+}
+
+/// Returns `true` for an option of `git branch` that renames or copies.
+fn is_move(arg: &str) -> bool {
+    ["-m", "-M", "-c", "-C", "--move", "--copy"].contains(&arg)
+}
+
+/// Returns `true` if an option makes a branch of this name.
+fn creates(args: &[String], branch: &str) -> bool {
+    let options = ["-b", "-B", "-c", "-C", "--orphan", "--create", "--force-create"];
+    let mut pairs = args.windows(2);
+    let is_apart = pairs.any(|pair| options.contains(&&*pair[0]) && pair[1] == branch);
+    let is_joined = |arg: &String| {
+        let before = arg.strip_suffix(branch).map(|before| before.trim_end_matches('='));
+        before.is_some_and(|before| options.contains(&before))
+    };
+    is_apart || args.iter().any(is_joined)
 }
 
 #[cfg(test)]
@@ -133,19 +145,28 @@ mod tests {
         };
         for text in [
             "git branch fix/it",
+            "git branch -f fix/it HEAD",
+            "git branch -m old fix/it",
             "git -C x checkout -b fix/it",
             "git switch -cfix/it",
+            "git switch --create=fix/it",
             "git worktree add ../fix/it",
+            "git worktree add -b fix/it ../x",
             "git update-ref refs/heads/fix/it HEAD",
             "git push . HEAD:fix/it",
+            "git fetch . HEAD:refs/heads/fix/it",
+            "git stash branch fix/it",
         ] {
             assert!(made(text), "{text}");
         }
         for text in [
             "git log fix/it",
-            "git branch other",
+            "git branch other fix/it",
+            "git checkout fix/it",
             "git checkout -b my-fix/it",
             "git branch fix/it-2",
+            "git fetch origin fix/it",
+            "git stash push -m fix/it",
         ] {
             assert!(!made(text), "{text}");
         }

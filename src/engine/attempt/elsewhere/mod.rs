@@ -193,9 +193,10 @@ impl<'a> Search<'a> {
                 let show = format!("git log {}", tip.short());
                 let what = match maker_of(&self.case.execution, name) {
                     Maker::Unknown(others) => changed_branch(name, &others),
-                    Maker::This | Maker::Other => {
+                    Maker::This => {
                         format!("{} the branch {name}, which it made or moved", self.words)
                     }
+                    Maker::Other => continue,
                 };
                 self.keep_and_say(tip, &what, &show)?;
             }
