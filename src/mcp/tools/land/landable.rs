@@ -1,6 +1,7 @@
 //! A landing that could be made: its content, its preview and the move itself.
 
 use super::output::{Method, NEXT, NEXT_WHILE_CHECKED, Output, RUNNING, settled};
+use crate::engine::candidates::newer_commits::newer_commits;
 use crate::engine::land::board_verb;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::session::LandSession;
@@ -149,6 +150,8 @@ impl Landable {
         let tag = |number| &state.plan.task(number).tag;
         let missing = not_included(state).into_iter();
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
+        let by_hand = newer_commits(store, state)?.into_iter();
+        let by_hand = by_hand.map(|newer| newer.warning_before_landing(state));
         let file = &self.session.context.settings.board.file;
         let board = board_verb(store, file, trees)?;
         Ok(Output {
@@ -166,6 +169,7 @@ impl Landable {
             left_behind: left_behind(state)
                 .into_iter()
                 .map(|(number, remark)| format!("{number} [{}]: {remark}", tag(number)))
+                .chain(by_hand)
                 .collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
