@@ -202,8 +202,8 @@ fn uncommitted_changes_of_a_submodule_are_reported_and_keep_their_worktree() {
     }
     let cleaned = land_and_clean(&scene);
     for words in [
-        "has uncommitted changes in the submodule sub\n",
-        "has uncommitted changes in the submodule sub/deep/part\n",
+        "has uncommitted changes in the submodule sub: `git -C ",
+        "has uncommitted changes in the submodule sub/deep/part: `git -C ",
     ] {
         assert!(cleaned.err.contains(words), "{}", cleaned.err);
     }

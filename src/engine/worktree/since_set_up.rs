@@ -14,16 +14,21 @@ pub fn own_tips_since(
     repository: &Submodule,
     start: Option<&StartingTree>,
 ) -> Result<Vec<Oid>, GitError> {
+    match has_references_since(repository, start) {
+        true => repository.own_tips(),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Returns `true` if HEAD or a reference of the repository was written since set-up.
+pub fn has_references_since(repository: &Submodule, start: Option<&StartingTree>) -> bool {
     let is_written = |start: &StartingTree| {
         let places = ["HEAD", "refs", "packed-refs", "reftable"];
         let places = places.map(|name| repository.git_dir.join(name));
         let mut places = places.iter().filter(|path| path.symlink_metadata().is_ok());
         places.any(|path| start.is_written_since(path))
     };
-    match start.is_none_or(is_written) {
-        true => repository.own_tips(),
-        false => Ok(Vec::new()),
-    }
+    start.is_none_or(is_written)
 }
 
 /// Lists the files with changes in no commit that were written since set-up.

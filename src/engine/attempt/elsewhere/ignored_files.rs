@@ -10,6 +10,7 @@ use crate::engine::attempt::elsewhere::Search;
 use crate::engine::worktree::ignored_files::{KEPT_BYTES, NAMED, commit};
 use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::since_set_up::{changes_since, has_references_since};
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::keep_nested;
 use crate::engine::worktree::unsaved_repositories::has_own_commits;
@@ -49,7 +50,10 @@ impl Search<'_> {
         for one in &found.repositories {
             let repository = one.as_submodule(&context.repo);
             let is_shown = one.is_inside && one.folder.is_some() && is_new(&one.path);
-            if is_shown || has_own_commits(&repository, one, start.as_ref())? {
+            // git's maintenance in the background touches what set-up made.
+            let is_work = has_references_since(&repository, start.as_ref())
+                || !changes_since(&repository, start.as_ref())?.is_empty();
+            if is_shown && is_work || has_own_commits(&repository, one, start.as_ref())? {
                 nested.push(repository);
             }
         }
