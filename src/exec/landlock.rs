@@ -57,11 +57,13 @@ pub(super) fn restrict(write: &[PathBuf]) -> Result<(), String> {
 
 fn apply(write: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
     let access = AccessFs::from_write(NEWEST);
+    // A device that root makes in its worktree would open the disk behind the rules.
+    let below = access & !(AccessFs::MakeBlock | AccessFs::MakeChar);
     let status = Ruleset::default()
         .handle_access(access)?
         .scope(Scope::from_all(NEWEST))?
         .create()?
-        .add_rules(path_beneath_rules(write, access))?
+        .add_rules(path_beneath_rules(write, below))?
         .add_rules(path_beneath_rules(DEVICES, access))?
         .restrict_self()?;
     Ok(status.ruleset)

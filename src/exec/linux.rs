@@ -14,7 +14,7 @@ use rustix::process::{
 };
 
 use crate::base::process;
-use crate::exec::{Process, Support, landlock};
+use crate::exec::{Process, Support, capabilities, landlock};
 
 /// Returns the part of a confinement that the kernel can enforce.
 pub(super) fn sandbox_support() -> Support {
@@ -24,6 +24,7 @@ pub(super) fn sandbox_support() -> Support {
 /// Confines this thread and what it starts to changes of these files and folders. The error is a
 /// message for the user.
 pub(super) fn restrict(write: &[PathBuf]) -> Result<(), String> {
+    capabilities::drop_those_around_the_rules();
     landlock::restrict(write)
 }
 

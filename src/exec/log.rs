@@ -6,8 +6,9 @@
 //! place of its first byte in the whole output, so a reader sees what is missing in between.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
@@ -39,7 +40,7 @@ impl LogWriter {
             head_limit: limit / 2,
             segment_limit: (limit / 4).max(1),
             segments: VecDeque::new(),
-            file: File::create(folder.join(HEAD)).ok(),
+            file: create_private(&folder.join(HEAD)).ok(),
             position: 0,
             dropped: 0,
         }
@@ -98,10 +99,17 @@ impl LogWriter {
             self.segments.pop_front();
             self.dropped += length;
         }
-        self.file = Some(File::create(segment(&self.folder, self.position))?);
+        self.file = Some(create_private(&segment(&self.folder, self.position))?);
         self.segments.push_back((self.position, 0));
         Ok(())
     }
+}
+
+/// Creates or empties a file that only its owner may read.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }
 
 fn segment(folder: &Path, offset: u64) -> PathBuf {

@@ -30,6 +30,8 @@ use std::{error, io};
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
+mod capabilities;
+#[cfg(target_os = "linux")]
 mod landlock;
 mod leftovers;
 mod limits;

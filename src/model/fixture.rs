@@ -183,6 +183,7 @@ impl RunFixture {
                 millis: seconds * 1000,
                 flaky: None,
                 left_behind: Vec::new(),
+                secrets: Vec::new(),
                 outside_changes: Vec::new(),
                 kept: None,
                 kept_changes: None,

@@ -33,6 +33,9 @@ pub struct Outcome {
     /// Those of the warnings that name work which the result does not contain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_behind: Vec<String>,
+    /// Those of the warnings that name lines with a secret, which is masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// The changed paths outside the task's `files`, where they are checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<RepoPath>,

@@ -152,6 +152,7 @@ pack_struct!(Outcome {
     killed_processes,
     warnings,
     left_behind,
+    secrets,
     undeclared,
     millis,
     outside_changes,

@@ -30,7 +30,7 @@ macro_rules! codes {
 codes! {
     /// Invalid TOML or JSON.
     Syntax => "syntax",
-    /// The text is larger than 16 MiB.
+    /// The text is larger than 4 MiB.
     TooLarge => "too-large",
     /// There are more than 10,000 tasks.
     TooManyTasks => "too-many-tasks",

@@ -36,7 +36,7 @@ pub use diagnostic::{Code, Diagnostic, Severity, render_counts, render_diagnosti
 use validate::ParseContext;
 
 /// The maximum size of a plan's text, in bytes.
-pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The maximum number of tasks.
 pub const MAX_TASKS: usize = 10_000;
@@ -115,8 +115,10 @@ pub fn parse(
 
 fn parse_text(source: &Source, findings: &mut Collector) -> Option<Draft> {
     if source.text.len() > MAX_BYTES {
-        let message = "the plan is larger than 16 MiB";
-        findings.add(RawDiagnostic::error(Code::TooLarge, 0..0, message));
+        let message = "the plan is larger than 4 MiB";
+        let hint =
+            "split it into several plans, or move long prompts into files named by `prompt_file`";
+        findings.add(RawDiagnostic::error(Code::TooLarge, 0..0, message).hint(hint));
         return None;
     }
     let text = without_byte_order_mark(&source.text);

@@ -1,6 +1,7 @@
 //! Lists what a landing includes, and what it leaves out.
 
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::Outcome;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::report::board::text::left_out_reason;
@@ -23,11 +24,21 @@ pub fn not_included(state: &RunState) -> Vec<(TaskNumber, String)> {
 
 /// Lists the work of passed tasks that their results do not contain, as remarks.
 pub fn left_behind(state: &RunState) -> Vec<(TaskNumber, &str)> {
+    remarks(state, |outcome| &outcome.left_behind)
+}
+
+/// Lists the lines with a secret in the results that are included, as remarks.
+pub fn secrets(state: &RunState) -> Vec<(TaskNumber, &str)> {
+    let mut secrets = remarks(state, |outcome| &outcome.secrets);
+    secrets.retain(|(number, _)| included(state).any(|landing| landing == *number));
+    secrets
+}
+
+fn remarks(state: &RunState, of: impl Fn(&Outcome) -> &Vec<String>) -> Vec<(TaskNumber, &str)> {
     let numbers = state.plan.tasks().iter().map(|task| task.number);
     let passed = numbers.filter(|number| state.status(*number) == Status::Done);
     let remarks = passed.flat_map(|number| {
-        let outcome = state.task(number).outcome();
-        let remarks = outcome.into_iter().flat_map(|outcome| &outcome.left_behind);
+        let remarks = state.task(number).outcome().into_iter().flat_map(&of);
         remarks.map(move |remark| (number, remark.as_str()))
     });
     remarks.collect()

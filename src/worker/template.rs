@@ -25,7 +25,7 @@ pub(super) struct Builtin {
 /// The name of the built-in template: `{% extends "default" %}`.
 const DEFAULT_NAME: &str = "default";
 
-/// The longest prompt, in bytes. A plan of 16 MiB fits.
+/// The longest prompt, in bytes. A plan of 4 MiB fits.
 const LONGEST_PROMPT: usize = 32 << 20;
 
 /// The most steps of a template: many times those of the built-in one for a plan of ten thousand tasks.

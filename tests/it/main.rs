@@ -75,6 +75,7 @@ mod run_worker;
 mod sandbox;
 mod scale;
 mod scope;
+mod secrets;
 mod set_up;
 mod signing;
 mod situations;

@@ -118,7 +118,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     error: latin.md: line 2 is not valid UTF-8
     hint: save the file as UTF-8
     exit 2
-    error: could not read large.md: it is larger than 16 MiB
+    error: could not read large.md: it is larger than 4 MiB
     hint: a plan holds tasks; put data into files of the repository
     exit 2
     error: could not read pipe.md: it is a pipe, not a file

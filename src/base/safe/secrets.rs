@@ -98,6 +98,19 @@ impl Secrets {
         mask_shapes(&masked)
     }
 
+    /// Masks a line of a file; `None` if it has no secret.
+    pub fn mask_line(&self, line: &str) -> Option<String> {
+        let held = self
+            .values
+            .iter()
+            .filter(|value| line.contains(value.as_str()));
+        let masked = held.fold(line.to_owned(), |masked, value| {
+            masked.replace(value.as_str(), MASK)
+        });
+        let masked = mask_shapes(&masked);
+        (masked != line).then_some(masked)
+    }
+
     /// Masks the secrets in output of a program. Output that is not text stays as it is if it has none.
     pub fn mask_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8_lossy(&bytes);

@@ -26,7 +26,7 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::model::integration::Landing;
-use crate::report::landing::{included, left_behind, not_included};
+use crate::report::landing::{included, left_behind, not_included, secrets};
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -316,7 +316,7 @@ fn say_what_is_missing(
         let tag = &state.plan.task(number).tag;
         ui.warning(&format!("{number} [{tag}] is not included: {why}"));
     }
-    for (number, remark) in left_behind(state) {
+    for (number, remark) in left_behind(state).into_iter().chain(secrets(state)) {
         let tag = &state.plan.task(number).tag;
         ui.warning(&format!("{number} [{tag}]: {remark}"));
     }

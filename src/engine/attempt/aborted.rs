@@ -103,6 +103,7 @@ pub(crate) fn outcome_of(end: End) -> Outcome {
         checks: Vec::new(),
         killed_processes: Vec::new(),
         warnings: Vec::new(),
+        secrets: Vec::new(),
         undeclared: Vec::new(),
         flaky: None,
         left_behind: Vec::new(),

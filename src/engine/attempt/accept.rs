@@ -6,6 +6,7 @@ use crate::engine::attempt::case::Case;
 use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_commits_elsewhere};
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
+use crate::engine::attempt::secret_lines;
 use crate::engine::spec::ByHand;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
@@ -58,13 +59,18 @@ pub(super) fn accept(
         info: info(case, &report),
     };
     let left_behind = [&offer.left_behind[..], &elsewhere].concat();
-    let remarks = [&remarks(case, offer, flaky)[..], &left_behind].concat();
+    let secrets = secret_lines::find(case, store, candidate)?;
+    let mut remarks = [&secrets[..], &remarks(case, offer, flaky), &left_behind].concat();
+    if candidate.is_some() && is_forged(case, store, offer)? {
+        remarks.push("its commits named another task, so one commit replaces them".to_owned());
+    }
     Ok(Outcome {
         report,
         checks,
         undeclared: offer.outside.clone(),
         flaky,
         left_behind,
+        secrets,
         ..case.outcome(end, remarks)
     })
 }
@@ -102,7 +108,7 @@ fn commit_candidate(
     let (context, spec) = (&case.execution.context, &case.execution.spec);
     // A commit with a file that a copy or the set-up brought, which may be a secret, must not be in
     // the history that lands.
-    let parent = match has_set_up(case, store, offer.head)? {
+    let parent = match has_set_up(case, store, offer.head)? || is_forged(case, store, offer)? {
         true => case.base,
         false => offer.head,
     };
@@ -138,6 +144,48 @@ fn has_set_up(case: &Case, store: &Store, head: Oid) -> Result<bool, EngineError
     for (commit, _) in store.commits_above(head, Some(case.base))? {
         let tree = store.tree_of(commit)?;
         if start.work_in(store, &case.worktree.path, tree)?.tree != tree {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns `true` if a commit of the worker claims to be another task's. What readers of the history
+/// learn from trailers must be true.
+fn is_forged(case: &Case, store: &Store, offer: &Offer) -> Result<bool, EngineError> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let own = context.trailers(spec.task, spec.attempt);
+    for (commit, _) in store.commits_above(offer.head, Some(case.base))? {
+        let claims = claims_another(&store.commit(commit)?.message, &own);
+        if claims && !is_result_of_another(case, store, commit)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns `true` if the last paragraph of a message names another run or task than the own trailers.
+fn claims_another(message: &str, own: &str) -> bool {
+    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    let mut lines = last.lines().map(str::trim_end);
+    lines.any(|line| {
+        let key = line.split_once(':').map_or("", |(key, _)| key.trim());
+        let is_name = ["Dispatch-Run", "Dispatch-Task"]
+            .iter()
+            .any(|name| key.eq_ignore_ascii_case(name));
+        is_name && own.lines().all(|own| own != line)
+    })
+}
+
+/// Returns `true` for a commit on the branch of another task, which the worker merged.
+fn is_result_of_another(case: &Case, store: &Store, commit: Oid) -> Result<bool, EngineError> {
+    let context = &case.execution.context;
+    let others = context.plan.tasks().iter().map(|task| task.number);
+    for other in others.filter(|other| *other != case.execution.spec.task) {
+        let tip = store.reference(&branch_ref(&context.branch(other)))?;
+        if let Some(tip) = tip
+            && store.is_ancestor(commit, tip)?
+        {
             return Ok(true);
         }
     }

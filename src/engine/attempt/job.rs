@@ -1,6 +1,5 @@
 //! Describes the worker's process of an attempt.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,6 +102,7 @@ fn render_prompt(execution: &Execution) -> Result<String, EngineError> {
     let conflict = spec.brief.conflict.as_ref();
     let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
     let sides = sides.map(|sides| render_both_sides(&context.repo, sides));
+    let sides = sides.transpose()?.map(|text| context.secrets.mask(&text));
     let tree = match spec.reuse {
         Some(_) => Tree::Reused,
         None => Tree::Clean,
@@ -113,7 +113,7 @@ fn render_prompt(execution: &Execution) -> Result<String, EngineError> {
         (spec.task, spec.attempt),
         &spec.brief,
         tree,
-        sides.transpose()?.as_deref(),
+        sides.as_deref(),
     )?)
 }
 
@@ -168,8 +168,8 @@ fn through_own_client(
 fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {
     let failed = |error| EngineError::File(path.display().to_string(), error);
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
+        files::private_folder(folder).map_err(failed)?;
     }
     fault::full("attempt file").map_err(failed)?;
-    fs::write(path, content).map_err(failed)
+    files::replace_private(path, content).map_err(failed)
 }

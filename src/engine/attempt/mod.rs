@@ -20,6 +20,7 @@ mod outside_changes;
 mod outward_links;
 mod repeat;
 pub mod run;
+mod secret_lines;
 mod start;
 mod stash_uses;
 mod traced_commands;

@@ -28,7 +28,7 @@ impl Problem {
         match self {
             Problem::NoSuchFile => "no such file".to_owned(),
             Problem::NotAFile(kind) => format!("it is {kind}, not a file"),
-            Problem::TooLarge => "it is larger than 16 MiB".to_owned(),
+            Problem::TooLarge => "it is larger than 4 MiB".to_owned(),
             Problem::Io(error) => error.to_string(),
         }
     }

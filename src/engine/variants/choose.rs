@@ -117,7 +117,10 @@ fn judge_input(
         let row = rows.iter().find(|row| row.variant == one.variant);
         let attempt = state.task(task).attempt(one.attempt);
         let diff = match attempt.and_then(candidate_of) {
-            Some(candidate) => context.repo.patch(base, candidate, &[])?,
+            Some(candidate) => {
+                let diff = context.repo.patch(base, candidate, &[])?;
+                context.secrets.mask(&diff)
+            }
             None => String::new(),
         };
         let conflicts = match one.conflicts.as_slice() {

@@ -1,6 +1,5 @@
 //! Asks a worker which variant of a task is best, in a worktree of its own.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,10 +100,10 @@ impl Question<'_> {
         if folder.exists() {
             remove_own_folder(&folder, 4).map_err(failed)?;
         }
-        fs::create_dir_all(&folder).map_err(failed)?;
+        files::private_folder(&folder).map_err(failed)?;
         let prompt_file = folder.join(PROMPT_FILE);
         let prompt = render(self.input);
-        fs::write(&prompt_file, &prompt).map_err(failed)?;
+        files::replace_private(&prompt_file, prompt.as_bytes()).map_err(failed)?;
         let job = self.job(&prompt, &prompt_file, worktree)?;
         let running = self.context.executor.start(&self.process(), &job)?;
         self.cancel.attach(running.stopper());

@@ -50,7 +50,7 @@ impl Sources {
         }
     }
 
-    /// Notes a file that could not be read if it is no regular file.
+    /// Notes a file that could not be read if it is not a regular file.
     pub(super) fn note_irregular(&mut self, path: &Path, name: String, error: &io::Error) {
         if error.kind() == io::ErrorKind::InvalidData && !path.is_file() {
             self.irregular.insert(name);

@@ -1,6 +1,6 @@
 //! Checks and compares the globs of `files`.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder};
 
 use crate::plan::collector::{RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
@@ -40,7 +40,7 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, RawDiagnostic> {
     if pattern.len() > LONGEST {
         return Err(bad(format!("it is longer than {LONGEST} bytes")));
     }
-    compile(pattern).map_err(|error| bad(error.kind().to_string()))?;
+    parse_glob(pattern).map_err(|error| bad(error.kind().to_string()))?;
     Ok(match pattern.ends_with('/') {
         true => format!("{pattern}**"),
         false => pattern.to_owned(),
@@ -64,10 +64,9 @@ fn names_git_folder(pattern: &str) -> bool {
         .any(|part| part.eq_ignore_ascii_case(".git"))
 }
 
-/// Compiles a glob in which `*` and `?` do not match `/`, as in git.
-fn compile(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
-    Ok(glob.compile_matcher())
+/// Parses a glob in which `*` and `?` do not match `/`, as in git.
+fn parse_glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).build()
 }
 
 /// Returns the part before the first special character.
@@ -195,11 +194,10 @@ fn is_literal(part: &str) -> bool {
 }
 
 fn parts_overlap(a: &str, b: &str) -> bool {
-    let matches = |glob: &str, name: &str| compile(glob).is_ok_and(|glob| glob.is_match(name));
     match (is_literal(a), is_literal(b)) {
         (true, true) => a == b,
-        (true, false) => matches(b, a),
-        (false, true) => matches(a, b),
+        (true, false) => part_matches(b, a),
+        (false, true) => part_matches(a, b),
         (false, false) => {
             let (start_a, start_b) = (literal_prefix(a), literal_prefix(b));
             let (end_a, end_b) = (literal_suffix(a), literal_suffix(b));
@@ -207,6 +205,39 @@ fn parts_overlap(a: &str, b: &str) -> bool {
                 && (end_a.ends_with(end_b) || end_b.ends_with(end_a))
         }
     }
+}
+
+/// Returns `true` if the glob of one part of a path matches a name. Character classes, which are rare,
+/// cost a regular expression; the others are compared ten thousands of times.
+fn part_matches(glob: &str, name: &str) -> bool {
+    if glob.contains(['[', '{', '\\']) {
+        return parse_glob(glob).is_ok_and(|glob| glob.compile_matcher().is_match(name));
+    }
+    let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
+    wildcards_match(&glob, &name)
+}
+
+/// Matches `*` and `?`, going back to the last `*` at a difference.
+fn wildcards_match(glob: &[char], name: &[char]) -> bool {
+    let (mut at, mut seen) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while seen < name.len() {
+        match glob.get(at) {
+            Some('*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(c) if *c == '?' || *c == name[seen] => (at, seen) = (at + 1, seen + 1),
+            _ => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    (at, seen) = (after + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[at..].iter().all(|c| *c == '*')
 }
 
 fn literal_suffix(pattern: &str) -> &str {

@@ -82,7 +82,8 @@ fn reservations(task: &TaskState, outcome: &Outcome) -> String {
     let flaky = outcome.flaky;
     let flaky = flaky.map(|earlier| format!("flaky: attempt {earlier} failed with the same files"));
     let left = (!outcome.left_behind.is_empty()).then(|| "left work outside its result".to_owned());
-    let all = [chosen, left, flaky, outside];
+    let secrets = (!outcome.secrets.is_empty()).then(|| "has a secret in its files".to_owned());
+    let all = [chosen, secrets, left, flaky, outside];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -434,6 +434,7 @@ impl Game {
             millis: 0,
             flaky: None,
             left_behind: Vec::new(),
+            secrets: Vec::new(),
             outside_changes: Vec::new(),
             kept: None,
             kept_changes: None,

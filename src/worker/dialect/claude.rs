@@ -137,7 +137,7 @@ impl Claude {
         if flag.is_none() && subtype.is_empty() {
             return;
         }
-        let is_error = flag.unwrap_or(false) || subtype.starts_with("error");
+        let is_error = flag.unwrap_or(false) || !matches!(subtype, "" | "success");
         let words = words(event).unwrap_or(subtype);
         builder.session(text(event, "/session_id"));
         builder.transcript.terminal_seen = true;

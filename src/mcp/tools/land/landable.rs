@@ -14,7 +14,7 @@ use crate::mcp::repository::Repository;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::integration::Landing;
-use crate::report::landing::{included, left_behind, not_included};
+use crate::report::landing::{included, left_behind, not_included, secrets};
 use crate::report::suggest;
 
 /// A landing that could be made.
@@ -152,6 +152,8 @@ impl Landable {
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
         let by_hand = newer_commits(store, state)?.into_iter();
         let by_hand = by_hand.map(|newer| newer.warning_before_landing(state));
+        let remark = |(number, remark)| format!("{number} [{}]: {remark}", tag(number));
+        let left_behind = left_behind(state).into_iter().map(remark);
         let file = &self.session.context.settings.board.file;
         let board = board_verb(store, file, trees)?;
         Ok(Output {
@@ -166,11 +168,8 @@ impl Landable {
             board: board.map(|verb| format!("{verb} {file}, the board of the run")),
             tasks: included(state).map(|number| number.0).collect(),
             not_included: missing.collect(),
-            left_behind: left_behind(state)
-                .into_iter()
-                .map(|(number, remark)| format!("{number} [{}]: {remark}", tag(number)))
-                .chain(by_hand)
-                .collect(),
+            left_behind: left_behind.chain(by_hand).collect(),
+            secrets: secrets(state).into_iter().map(remark).collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
             checks: None,

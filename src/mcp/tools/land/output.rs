@@ -45,6 +45,8 @@ pub(super) struct Output {
     pub(super) not_included: Vec<String>,
     /// Work of the tasks that their results do not contain, such as uncommitted changes of a submodule.
     pub(super) left_behind: Vec<String>,
+    /// Lines of the results that hold a secret, which is masked here. Tell the user before landing.
+    pub(super) secrets: Vec<String>,
     /// Conflicts with a target that has moved, each with its resolution.
     pub(super) settled: Vec<String>,
     /// `true` if the target has moved since the run started: the work is merged onto it, and checked
@@ -131,6 +133,8 @@ impl Output {
         lines.extend(missing.map(|line| format!("not included: {line}")));
         let left = self.left_behind.iter();
         lines.extend(left.map(|line| format!("in no result: {line}")));
+        let secrets = self.secrets.iter();
+        lines.extend(secrets.map(|line| format!("a secret would land: {line}")));
         if self.target_has_moved && !self.landed {
             let checks = match self.checks.as_deref() {
                 Some(RUNNING) => ", and the checks are running there",
