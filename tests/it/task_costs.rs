@@ -87,7 +87,11 @@ fn no_attempt_reads_a_list_that_grows_with_the_tasks() {
         .zip(&texts)
         .flat_map(|(file, text)| unexplained(file, text))
         .collect();
-    assert!(found.is_empty(), "lists of everything:\n{}\n", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "lists of everything:\n{}\n",
+        found.join("\n")
+    );
     for (place, part, why) in ALLOWED {
         assert!(!why.is_empty());
         let mut all = files.iter().zip(&texts);
@@ -101,7 +105,10 @@ fn no_attempt_reads_a_list_that_grows_with_the_tasks() {
 #[test]
 fn a_list_of_everything_is_found() {
     let text = "fn a() {\n    let all = repo.worktrees();\n}\n";
-    assert_eq!(unexplained(Path::new("src/engine/attempt/new.rs"), text).len(), 1);
+    assert_eq!(
+        unexplained(Path::new("src/engine/attempt/new.rs"), text).len(),
+        1
+    );
 }
 
 fn unexplained(file: &Path, text: &str) -> Vec<String> {

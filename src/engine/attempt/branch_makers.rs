@@ -90,7 +90,15 @@ fn is_checked_out_in(worktree: &Path, branch: &str) -> bool {
 /// Returns `true` for the arguments of a command that makes or moves a branch of this name.
 fn makes(args: &[String], branch: &str) -> bool {
     let verbs = [
-        "branch", "checkout", "fetch", "pull", "push", "stash", "switch", "update-ref", "worktree",
+        "branch",
+        "checkout",
+        "fetch",
+        "pull",
+        "push",
+        "stash",
+        "switch",
+        "update-ref",
+        "worktree",
     ];
     let verb = args.iter().position(|arg| verbs.contains(&&**arg));
     let Some((verb, rest)) = verb.and_then(|place| args[place..].split_first()) else {
@@ -109,9 +117,12 @@ fn makes(args: &[String], branch: &str) -> bool {
         }),
         "stash" => rest.first().is_some_and(|verb| verb == "branch") && rest.iter().any(is_name),
         "update-ref" => rest.iter().any(is_name),
-        "worktree" => creates(rest, branch) || positional.nth(1).is_some_and(|path| {
-            path == branch || path.ends_with(&format!("/{branch}"))
-        }),
+        "worktree" => {
+            creates(rest, branch)
+                || positional
+                    .nth(1)
+                    .is_some_and(|path| path == branch || path.ends_with(&format!("/{branch}")))
+        }
         _ => false,
     }
 }
@@ -123,11 +134,21 @@ fn is_move(arg: &str) -> bool {
 
 /// Returns `true` if an option makes a branch of this name.
 fn creates(args: &[String], branch: &str) -> bool {
-    let options = ["-b", "-B", "-c", "-C", "--orphan", "--create", "--force-create"];
+    let options = [
+        "-b",
+        "-B",
+        "-c",
+        "-C",
+        "--orphan",
+        "--create",
+        "--force-create",
+    ];
     let mut pairs = args.windows(2);
     let is_apart = pairs.any(|pair| options.contains(&&*pair[0]) && pair[1] == branch);
     let is_joined = |arg: &String| {
-        let before = arg.strip_suffix(branch).map(|before| before.trim_end_matches('='));
+        let before = arg
+            .strip_suffix(branch)
+            .map(|before| before.trim_end_matches('='));
         before.is_some_and(|before| options.contains(&before))
     };
     is_apart || args.iter().any(is_joined)
