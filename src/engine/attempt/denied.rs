@@ -13,7 +13,7 @@ use crate::model::failure::{Failure, FailureClass};
 /// without it; where it needed to change more, it names that, too.
 const HARMLESS: &str = "packed-refs.lock'";
 
-/// Leaves out the lines about the lock that git does not need: they are no cause of a failure.
+/// Leaves out the lines about the lock that git does not need: no failure comes from them.
 pub(super) fn without_harmless(output: &str) -> String {
     let lines = output.split_inclusive('\n');
     lines.filter(|line| !line.contains(HARMLESS)).collect()
