@@ -108,7 +108,9 @@ fn makes(args: &[String], branch: &str) -> bool {
     let is_name = |arg: &String| *arg == branch || *arg == full;
     let mut positional = rest.iter().filter(|arg| !arg.starts_with('-'));
     match verb.as_str() {
-        "branch" if rest.iter().any(|arg| is_move(arg)) => positional.last().is_some_and(is_name),
+        "branch" if rest.iter().any(|arg| is_move(arg)) => {
+            positional.next_back().is_some_and(is_name)
+        }
         "branch" => positional.next().is_some_and(is_name),
         "checkout" | "switch" => creates(rest, branch),
         "fetch" | "pull" | "push" => rest.iter().any(|arg| {

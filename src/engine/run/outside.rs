@@ -238,8 +238,10 @@ impl<'a> Outside<'a> {
         self.spawn(move |context| {
             let removed = remove::remove_with_ignored(context, &worktree);
             let removed = removed.map(|ignored| {
-                // The loop ends only with the program.
-                let _ = ignored.map(|text| post.send(Message::Warning(text)));
+                if let Some(text) = ignored {
+                    // The loop ends only with the program.
+                    let _ = post.send(Message::Warning(text));
+                }
             });
             Ok(Message::WorktreeRemoved(removed))
         });
