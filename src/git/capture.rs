@@ -82,7 +82,6 @@ impl Store {
         fault::point("harvest", "before it begins");
         full("harvest")?;
         remove_stale_locks(worktree)?;
-        worktree.remove_concluded_marks();
         let unfinished = worktree.unfinished();
         let index = self.copy_index(worktree, INDEX_COPY)?;
         let git = self.repo.git_in(worktree)?;

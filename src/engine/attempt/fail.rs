@@ -148,10 +148,11 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
 /// Returns the text in which the cause of a failure is searched: never the events, which hold the
 /// agent's own messages and the files it read.
 fn last_lines(case: &Case) -> String {
-    denied::without_harmless(&match case.transcript.has_terminal_event() {
-        true => case.transcript.stray.join("\n"),
-        false => case.output(TAIL_BYTES),
-    })
+    if case.transcript.has_terminal_event() {
+        case.transcript.stray.join("\n")
+    } else {
+        case.output(TAIL_BYTES)
+    }
 }
 
 /// Returns the facts that dispatch itself knows about the worker's end.
