@@ -191,7 +191,7 @@ fn a_worker_commits_amends_merges_and_rebases_inside_the_sandbox() {
 }
 
 #[test]
-fn picks_inside_the_sandbox_are_done_although_git_cannot_remove_their_marks() {
+fn picks_rebases_and_merges_inside_the_sandbox_leave_no_mark() {
     let Some(scene) = confined() else { return };
     scene.git(&["switch", "-qc", "other"]);
     for file in ["one.txt", "two.txt"] {
@@ -207,9 +207,14 @@ fn picks_inside_the_sandbox_are_done_although_git_cannot_remove_their_marks() {
    - run: git cherry-pick other; exit 7
 4. [D] stops at a conflict
    - run: echo d > one.txt && git add one.txt && git commit -qm d; git cherry-pick other~1; true
+5. [E] picks, then merges
+   - run: git cherry-pick other~1 && git merge -q --no-edit other
 ";
     scene.run(plan, &["--no-assemble"]).expect(3);
-    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 FAILED · 4 FAILED");
+    assert_eq!(
+        scene.statuses(),
+        "1 DONE · 2 DONE · 3 FAILED · 4 FAILED · 5 DONE"
+    );
     let status = scene.dispatch(&["status"]).expect(0).out;
     assert!(!status.contains("packed-refs"), "{status}");
     assert!(!status.contains("(blocker)"), "{status}");
