@@ -82,6 +82,7 @@ mod scale;
 mod scope;
 mod secrets;
 mod set_up;
+mod share;
 mod signing;
 mod situations;
 mod steering;
