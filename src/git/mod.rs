@@ -36,7 +36,7 @@ mod merge_config;
 pub mod merge_engine;
 pub mod merge_environment;
 pub mod merge_error;
-mod merge_tree_parser;
+pub mod merge_tree_parser;
 pub mod module_store;
 pub mod object_hash;
 mod program;
