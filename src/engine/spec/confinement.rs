@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::base::process::find_program;
+use crate::base::process::is_root;
 use crate::config::Settings;
 use crate::config::reaction::{Network, SandboxMode};
 use crate::config::settings::SandboxSettings;
@@ -276,6 +277,18 @@ impl Home {
     }
 }
 
+/// The capabilities of root that a worker keeps: over its own files and users. With the others it could
+/// make the file systems writable again.
+const KEPT_BY_ROOT: [&str; 7] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_KILL",
+];
+
 /// Builds the arguments of bubblewrap: everything is read-only, the home folder empty but for what the
 /// rules name and the programs in `PATH`, processes and temporary files are the worker's own.
 fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<String> {
@@ -289,12 +302,22 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     if settings.network != Network::Open {
         arguments.add(&["--unshare-net"]);
     }
+    if is_root() {
+        arguments.add(&["--cap-drop", "ALL"]);
+        for capability in KEPT_BY_ROOT {
+            arguments.add(&["--cap-add", capability]);
+        }
+    }
     arguments.add(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
     arguments.add(&["--tmpfs", "/tmp"]);
     if let Some(folder) = &home.folder {
         arguments.path("--tmpfs", folder);
         for program_folder in folders_of_programs(folder) {
             arguments.bind("--ro-bind-try", &program_folder);
+        }
+        // The name for commits, ignored files and filters, such as those of git-lfs.
+        for settings in [".gitconfig", ".config/git"] {
+            arguments.bind("--ro-bind-try", &folder.join(settings));
         }
         // The parts of the repository that are not writable.
         if let Some(git) = rules.worktree_admin_common() {
@@ -325,16 +348,17 @@ impl Rules {
     }
 }
 
-/// Lists the folders in `PATH` that lie in the home folder, each with its siblings: a program in `bin`
-/// needs the `lib` beside it.
+/// Lists the folders in `PATH` that lie in the home folder or in `/tmp`, which are empty in the sandbox,
+/// each with its siblings: a program in `bin` needs the `lib` beside it.
 fn folders_of_programs(home: &Path) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let below = std::env::split_paths(&path).filter(|folder| folder.starts_with(home));
-    let with_siblings = below.filter_map(|folder| {
-        let parent = folder.parent().filter(|parent| *parent != home)?;
-        Some(parent.to_owned())
+    let emptied = [home, Path::new("/tmp")];
+    let is_below = |folder: &PathBuf| emptied.iter().any(|empty| folder.starts_with(empty));
+    let with_siblings = std::env::split_paths(&path).filter(is_below).map(|folder| {
+        let parent = folder.parent().filter(|parent| !emptied.contains(parent));
+        parent.map_or(folder.clone(), Path::to_owned)
     });
-    with_siblings.collect()
+    with_siblings.filter(|folder| folder != home).collect()
 }
 
 #[derive(Default)]
