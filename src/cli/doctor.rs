@@ -111,6 +111,11 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
         let lost = journals::examine(&here.repo, &here.store, &settings.run.branch_prefix)?;
         findings.extend(repair(&here, None, general.chain(lost).collect(), args.fix));
     }
+    if let Some(name) = &args.run {
+        let run = here.find_run(Some(name), DefaultRun::Latest)?;
+        let damaged = journals::examine_run(&here.repo, &here.store, &run);
+        findings.extend(repair(&here, None, damaged.into_iter().collect(), args.fix));
+    }
     let runs = match &args.run {
         Some(_) => vec![here.find_run(args.run.as_deref(), DefaultRun::Latest)?],
         None => readable_runs(&here),

@@ -414,6 +414,9 @@ impl From<LandError> for CommandError {
             LandError::BeingRewritten { what, .. } => failed().hint(format!(
                 "nothing has moved; finish the {what} there (`git status` shows how), then try again"
             )),
+            LandError::CheckoutMissing(missing) => {
+                failed().hint(format!("nothing has moved; {}", missing.advice()))
+            }
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),

@@ -12,6 +12,7 @@ mod agent_client;
 mod assemble;
 mod attach;
 mod attempt;
+mod blame;
 mod branches;
 mod clean;
 mod completions;
@@ -27,6 +28,7 @@ pub mod error;
 pub mod help;
 mod init;
 mod land;
+mod log;
 mod logs;
 mod man;
 mod mcp;
@@ -45,6 +47,7 @@ mod retry;
 mod review;
 pub mod run;
 mod show;
+mod stats;
 mod status;
 mod tell;
 mod trust;
@@ -116,6 +119,9 @@ enum Command {
     Workers(workers::WorkersArgs),
     Trust(trust::TrustArgs),
     History(status::HistoryArgs),
+    Log(log::LogArgs),
+    Stats(stats::StatsArgs),
+    Blame(blame::BlameArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
@@ -249,6 +255,9 @@ impl Command {
             Command::Workers(args) => workers::run(args, ui),
             Command::Trust(args) => trust::run(args, ui),
             Command::History(args) => status::history(args, ui),
+            Command::Log(args) => log::run(args, ui),
+            Command::Stats(args) => stats::run(args, ui),
+            Command::Blame(args) => blame::run(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command_within(help::width(ui)), ui),

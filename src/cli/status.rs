@@ -10,6 +10,7 @@ use crate::cli::assemble::warn_of_newer_commits;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::candidates::newer_commits::note_newer_commits;
+use crate::engine::land::target::missing_checkout;
 use crate::engine::publish::{render_board_file, render_reports, report_value};
 use crate::engine::runs::standing::standing_view;
 use crate::journal::runs;
@@ -89,6 +90,10 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     }
     ui.answer(&text::render_within(&shown.view, ui.columns()));
     warn_of_newer_commits(&here.store, &shown.state, ui)?;
+    if let Some(missing) = missing_checkout(&here.repo, &shown.state) {
+        ui.warning(&missing.sentence());
+        ui.hint(&missing.advice());
+    }
     if shown.view.standing == Standing::Interrupted {
         ui.hint(&format!(
             "`dispatch resume {}` continues it",

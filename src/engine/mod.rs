@@ -8,7 +8,7 @@
 //! planner
 //! start  land  clean  reconcile
 //! attempt  assemble  variants
-//! resolve  prompt
+//! resolve  prompt  blame
 //! checks  candidates  publish  runs
 //! worktree
 //! commands  trust
@@ -33,6 +33,7 @@ pub mod checks;
 pub mod publish;
 pub mod runs;
 
+pub mod blame;
 pub mod prompt;
 pub mod resolve;
 

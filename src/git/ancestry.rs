@@ -141,7 +141,7 @@ impl Store {
     pub fn commits_above(&self, tip: Oid, base: Option<Oid>) -> Result<Vec<Lineage>, StoreError> {
         match base.and_then(|base| self.chain_above(tip, base)) {
             Some(chain) => Ok(chain),
-            None => self.backend.commits_above(tip, base),
+            None => self.searching(|backend| backend.commits_above(tip, base)),
         }
     }
 
@@ -167,7 +167,7 @@ impl Store {
     /// # Errors
     /// When history is missing.
     pub fn common_ancestor(&self, tips: &[Oid]) -> Result<Option<Oid>, StoreError> {
-        self.backend.common_ancestor(tips)
+        self.searching(|backend| backend.common_ancestor(tips))
     }
 
     /// Lists the commits at which a shallow history ends.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::base::fault;
 use crate::git::backend::ObjectKind;
 use crate::git::commit_object::{CommitObject, Signature};
-use crate::git::identity::{Person, Role};
+use crate::git::identity::{Identity, Person, Role};
 use crate::git::store::{Store, StoreError, full};
 use crate::merge::oid::Oid;
 
@@ -24,14 +24,16 @@ pub struct NewCommit<'a> {
     /// Author and committer time.
     pub time: Timestamp,
     /// Its author and committer.
-    pub by: By,
+    pub by: By<'a>,
 }
 
 /// The author and committer of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum By {
+pub enum By<'a> {
     /// The user as configured in git; dispatch without such configuration.
     User,
+    /// The user as configured in a worktree; dispatch without such configuration.
+    UserOf(&'a Identity),
     /// The runner.
     Dispatch,
 }
@@ -127,18 +129,19 @@ impl Store {
     fn write_text(&self, new: &NewCommit<'_>, text: &Original) -> Result<Oid, StoreError> {
         let committer = self.signature(new.by, Role::Committer, new.time);
         let named: Vec<Oid> = new.parents.iter().copied().chain([new.tree]).collect();
-        if let Some(missing) = self.backend.missing(&named)? {
+        if let Some(missing) = self.missing(&named)? {
             return Err(StoreError::Missing(missing));
         }
+        self.keep_tree(new.parents.first().copied(), new.tree)?;
         fault::point("commit", "before it is written");
         full("commit")?;
         self.write_object(ObjectKind::Commit, &commit_text(new, text, &committer))
     }
 
     /// Returns the environment variables that make git write the same author and committer.
-    pub(super) fn identity_env(
+    pub fn identity_env(
         &self,
-        (by, time): (By, Timestamp),
+        (by, time): (By<'_>, Timestamp),
         original: Option<&Original>,
     ) -> Vec<(&'static str, OsString)> {
         let committer = self.signature(by, Role::Committer, time);
@@ -159,9 +162,10 @@ impl Store {
         ]
     }
 
-    fn signature(&self, by: By, role: Role, time: Timestamp) -> Signature {
+    fn signature(&self, by: By<'_>, role: Role, time: Timestamp) -> Signature {
         let user = match by {
             By::User => self.repo.user.person(role).cloned(),
+            By::UserOf(identity) => identity.person(role).cloned(),
             By::Dispatch => None,
         };
         let Person { name, email } = user.unwrap_or_else(Person::dispatch);

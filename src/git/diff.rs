@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// When a tree is missing.
     pub fn changes(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError> {
-        self.backend.changes(old, new)
+        self.searching(|backend| backend.changes(old, new))
     }
 
     /// Lists the directories that `changes` removed: each held a removed path, and `tree` has
@@ -74,7 +74,7 @@ impl Store {
     /// # Errors
     /// When a tree is missing.
     pub fn stat(&self, old: Oid, new: Oid) -> Result<ChangeStat, StoreError> {
-        let stats = self.backend.file_stats(old, new)?;
+        let stats = self.searching(|backend| backend.file_stats(old, new))?;
         let mut total = ChangeStat {
             files: stats.len() as u64,
             ..ChangeStat::default()
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// When a tree is missing.
     pub fn file_stats(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {
-        let mut stats = self.backend.file_stats(old, new)?;
+        let mut stats = self.searching(|backend| backend.file_stats(old, new))?;
         stats.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(stats)
     }

@@ -54,6 +54,12 @@ impl Repo {
             _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
         let top = top.ok_or_else(|| bare(common))?;
+        if let Some(path) = [top, common]
+            .into_iter()
+            .find(|path| path.to_str().is_none())
+        {
+            return Err(DiscoverError::NotUtf8(path.clone()));
+        }
         let version = parse_version(&version).unwrap_or(OLDEST_GIT);
         let mut repo = Repo::new(top.clone(), common.clone(), git_dir.clone(), version);
         repo.formats = formats(&repo)?;

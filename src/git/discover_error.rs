@@ -50,6 +50,9 @@ pub enum DiscoverError {
     /// A path with a line break, which `objects/info/alternates` cannot hold.
     #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
     LineBreak(PathBuf),
+    /// A path that is not UTF-8, which records and environment variables cannot hold.
+    #[error("the path {0:?} is not UTF-8")]
+    NotUtf8(PathBuf),
     /// A pipe, a device or a folder stands in place of a file of git, which would wait for it.
     #[error("{} is not a file, and git would wait for it", .0.display())]
     Irregular(PathBuf),
@@ -82,7 +85,9 @@ impl DiscoverError {
             DiscoverError::Irregular(_) => {
                 "a worker may have put it there: remove it, and restore the file from a copy"
             }
-            DiscoverError::LineBreak(_) => "give the folder another name",
+            DiscoverError::LineBreak(_) | DiscoverError::NotUtf8(_) => {
+                "give the folder another name"
+            }
         }
     }
 }

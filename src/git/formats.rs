@@ -27,6 +27,8 @@ pub(super) struct Formats {
     pub(super) objects: ObjectFormat,
     /// `true` if references are stored as reftable, not as files.
     pub(super) has_reftable: bool,
+    /// `true` for a partial clone, where git fetches missing objects.
+    pub(super) is_partial: bool,
     /// The file mode mask with which files in the git folder are made, if not the user's.
     pub(super) file_mask: Option<FileMask>,
 }
@@ -37,6 +39,7 @@ impl Default for Formats {
             way: Way::Libgit2,
             objects: ObjectFormat::Sha1,
             has_reftable: false,
+            is_partial: false,
             file_mask: None,
         }
     }
@@ -53,7 +56,6 @@ impl Formats {
         wanted: Option<Way>,
     ) -> Result<Formats, DiscoverError> {
         let mut formats = Formats::default();
-        let mut is_partial = false;
         for (key, value) in settings {
             let key = key.to_lowercase();
             match (key.as_str(), value.as_str()) {
@@ -67,14 +69,14 @@ impl Formats {
                 ("extensions.refstorage" | "extensions.objectformat", _) => {
                     return Err(DiscoverError::UnknownFormat(key, value.clone()));
                 }
-                ("extensions.partialclone", _) => is_partial = true,
-                (_, "true") if key.ends_with(".promisor") => is_partial = true,
+                ("extensions.partialclone", _) => formats.is_partial = true,
+                (_, "true") if key.ends_with(".promisor") => formats.is_partial = true,
                 _ => {}
             }
         }
         // libgit2 does not fetch the objects that a partial clone lacks.
         let needs_git =
-            is_partial || formats.has_reftable || formats.objects == ObjectFormat::Sha256;
+            formats.is_partial || formats.has_reftable || formats.objects == ObjectFormat::Sha256;
         formats.way = match wanted {
             Some(way) => way,
             None if needs_git => Way::Program,

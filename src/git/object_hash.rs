@@ -33,6 +33,16 @@ pub(super) fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
     Oid::from_slice(&hash).unwrap_or(Oid::ZERO)
 }
 
+/// Hashes an object as it is stored, with the head that names its kind and size.
+pub(super) fn hash_stored(format: ObjectFormat, stored: &[u8]) -> Oid {
+    let pieces = std::iter::once(stored);
+    let hash = match format {
+        ObjectFormat::Sha1 => hash_with::<Sha1>(pieces),
+        ObjectFormat::Sha256 => hash_with::<Sha256>(pieces),
+    };
+    Oid::from_slice(&hash).unwrap_or(Oid::ZERO)
+}
+
 fn hash_with<'a, D: Digest>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut hash = D::new();
     pieces.for_each(|piece| hash.update(piece));

@@ -85,7 +85,7 @@ impl Quarantine {
                 Box::new(program.in_quarantine(&self.objects()))
             }
         };
-        Ok(Store::of(backend, &self.repo))
+        Ok(Store::of_quarantine(backend, &self.repo))
     }
 }
 

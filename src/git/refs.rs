@@ -60,7 +60,10 @@ impl Store {
     ) -> Result<Oid, StoreError> {
         for _ in 0..MOST_WRITES {
             let new = match write() {
-                Err(StoreError::Missing(_)) => continue,
+                Err(StoreError::Missing(_)) => {
+                    self.restore_objects();
+                    continue;
+                }
                 written => written?,
             };
             match self.move_reference(name, old, new, why) {

@@ -12,6 +12,7 @@ use crate::git::frozen_settings::FrozenSettings;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
+use crate::git::object_copies::ObjectCopies;
 use crate::git::object_hash::digest;
 use crate::git::program::Program;
 use crate::git::program::session::Sessions;
@@ -41,6 +42,8 @@ pub struct Repo {
     pub(super) sessions: Arc<Sessions>,
     /// Opened stores, reused by [`Repo::with_store`].
     pub(super) stores: Arc<StorePool>,
+    /// The second names of new objects.
+    pub(super) copies: Arc<ObjectCopies>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
     /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
@@ -57,6 +60,7 @@ impl Repo {
         Repo {
             user: User::at(&top),
             home: main_checkout(&top, &common, &git_dir),
+            copies: Arc::new(ObjectCopies::new(&common)),
             user_state: None,
             key: Arc::default(),
             top,

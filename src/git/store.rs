@@ -3,10 +3,13 @@
 //! A backend (`git/backend.rs`) reads and writes: libgit2 where it reads the format of the
 //! repository, else the `git` program.
 
+use std::sync::Arc;
+
 use crate::base::fault;
 use crate::git::backend::{Backend, ObjectKind};
 use crate::git::formats::{Formats, Way};
 use crate::git::libgit2::Libgit2;
+use crate::git::object_copies::ObjectCopies;
 use crate::git::repo::Repo;
 use crate::git::transient::retried;
 use crate::git::tree::{TreeEntry, entries, order, write_entry};
@@ -20,6 +23,8 @@ pub use crate::git::store_error::StoreError;
 pub struct Store {
     pub(super) backend: Box<dyn Backend>,
     pub(super) repo: Repo,
+    /// The second names of new objects; `None` where objects are thrown away.
+    pub(super) copies: Option<Arc<ObjectCopies>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -74,6 +79,15 @@ impl Store {
         Store {
             backend,
             repo: repo.clone(),
+            copies: Some(Arc::clone(&repo.copies)),
+        }
+    }
+
+    /// Uses the backend of a quarantine, whose objects are thrown away.
+    pub(super) fn of_quarantine(backend: Box<dyn Backend>, repo: &Repo) -> Store {
+        Store {
+            copies: None,
+            ..Store::of(backend, repo)
         }
     }
 
@@ -161,7 +175,7 @@ impl Store {
 
     /// Reads an object of this kind.
     pub(super) fn read(&self, kind: ObjectKind, oid: Oid) -> Result<Vec<u8>, StoreError> {
-        match self.backend.read(oid)? {
+        match self.find_object(oid)? {
             Some((found, content)) if found == kind => Ok(content),
             Some(_) => Err(StoreError::Invalid(oid, kind.word())),
             None => Err(StoreError::Missing(oid)),
@@ -178,7 +192,10 @@ impl Store {
     }
 
     fn sizes(&self, blobs: &[Oid]) -> Result<Vec<u64>, StoreError> {
-        let headers = self.backend.headers(blobs)?;
+        let mut headers = self.backend.headers(blobs)?;
+        if headers.contains(&None) && self.restore_objects() {
+            headers = self.backend.headers(blobs)?;
+        }
         let size = |(oid, header): (&Oid, Option<(_, u64)>)| match header {
             Some((_, size)) => Ok(size),
             None => Err(StoreError::Missing(*oid)),
@@ -186,18 +203,26 @@ impl Store {
         blobs.iter().zip(headers).map(size).collect()
     }
 
-    /// Lists the sizes of all blobs of a tree, in bytes.
+    /// Lists the blobs of a tree, in its order.
     ///
     /// # Errors
-    /// When the tree or the size of a blob cannot be read.
-    pub fn file_sizes(&self, tree: Oid) -> Result<Vec<u64>, StoreError> {
+    /// When the tree cannot be read.
+    pub fn files(&self, tree: Oid) -> Result<Vec<Oid>, StoreError> {
         let mut blobs = Vec::new();
         self.walk(tree, &mut |_, entry| {
             if entry.is_blob() {
                 blobs.push(entry.oid);
             }
         })?;
-        self.sizes(&blobs)
+        Ok(blobs)
+    }
+
+    /// Lists the sizes of all blobs of a tree, in bytes.
+    ///
+    /// # Errors
+    /// When the tree or the size of a blob cannot be read.
+    pub fn file_sizes(&self, tree: Oid) -> Result<Vec<u64>, StoreError> {
+        self.sizes(&self.files(tree)?)
     }
 
     /// Visits every entry of a tree, directories before what is in them, with their paths.
@@ -224,7 +249,7 @@ impl Store {
 
     /// Writes an object.
     pub(super) fn write_object(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
-        retried(|| self.backend.write(kind, content))
+        self.write_with_copy(|| retried(|| self.backend.write(kind, content)))
     }
 
     /// Writes a blob.
@@ -238,7 +263,7 @@ impl Store {
 
     /// Returns `true` if an object exists.
     pub fn has(&self, oid: Oid) -> bool {
-        matches!(self.backend.missing(&[oid]), Ok(None))
+        matches!(self.missing(&[oid]), Ok(None))
     }
 
     /// Reads a tree's entry at a path; `None` for nothing or a directory.
@@ -352,7 +377,8 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn is_ancestor(&self, old: Oid, new: Oid) -> Result<bool, StoreError> {
-        Ok(self.chain_above(new, old).is_some() || self.backend.is_ancestor(old, new)?)
+        Ok(self.chain_above(new, old).is_some()
+            || self.searching(|backend| backend.is_ancestor(old, new))?)
     }
 
     /// Lists the best common ancestors of two commits.
@@ -360,7 +386,7 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn merge_bases(&self, a: Oid, b: Oid) -> Result<Vec<Oid>, StoreError> {
-        self.backend.merge_bases(a, b)
+        self.searching(|backend| backend.merge_bases(a, b))
     }
 }
 

@@ -125,6 +125,7 @@ impl Journal {
         self.tip = tip;
         self.seq = last.seq;
         seal::note_last(self.store.repo(), &self.run, last.seq);
+        self.store.restore_objects_if_due();
         for recorded in records {
             tracing::debug!(seq = recorded.seq, "{}", summary(&recorded.event));
         }
@@ -172,6 +173,12 @@ impl Journal {
             self.run
         ));
         message
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.store.settle_objects();
     }
 }
 

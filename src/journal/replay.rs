@@ -1,6 +1,6 @@
 //! Reads a journal back, from the first commit to the last.
 
-use crate::git::Store;
+use crate::git::{Store, StoreError};
 use crate::journal::record::{RecordError, VERSION, parse_record};
 use crate::journal::{JournalError, journal_ref};
 use crate::merge::oid::Oid;
@@ -133,6 +133,23 @@ fn unreadable(run: &RunId, oid: Oid, what: String) -> JournalError {
 }
 
 impl Replayed {
+    /// Finds the first missing tree or file of the run in any of its versions.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn missing_file(&self, store: &Store) -> Result<Option<Oid>, StoreError> {
+        for (_, tree) in &self.trees {
+            if !store.has(*tree) {
+                return Ok(Some(*tree));
+            }
+            let files = store.files(*tree)?;
+            if let Some(missing) = files.into_iter().find(|file| !store.has(*file)) {
+                return Ok(Some(missing));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the tree of the last commit.
     pub fn tree(&self) -> Oid {
         self.trees.last().map_or(Oid::ZERO, |(_, tree)| *tree)

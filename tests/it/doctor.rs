@@ -67,6 +67,18 @@ fn said(scene: &Scene, ended: &Ended) -> String {
     scene.normal(&ended.out).replace(&run, "RUN")
 }
 
+/// Removes the file of an object.
+fn remove(scene: &Scene, oid: &str) {
+    let objects = scene.repo.join(".git/objects");
+    fs::remove_file(objects.join(&oid[..2]).join(&oid[2..])).unwrap();
+}
+
+/// Removes an object with its copies.
+fn lose(scene: &Scene, oid: &str) {
+    remove(scene, oid);
+    fs::remove_dir_all(scene.repo.join(".git/dispatch/objects")).unwrap();
+}
+
 /// Checks that a problem is found, repaired, and then no longer found.
 #[track_caller]
 fn repaired(scene: &Scene) -> String {
@@ -212,20 +224,79 @@ fn a_journal_whose_tip_is_damaged_goes_back_to_its_last_good_commit() {
     let scene = done();
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
     let (tip, good) = (scene.rev(&journal), scene.rev(&format!("{journal}~")));
-    let object = scene
-        .repo
-        .join(".git/objects")
-        .join(&tip[..2])
-        .join(&tip[2..]);
-    fs::remove_file(object).unwrap();
+    lose(&scene, &tip);
     let refused = scene.dispatch(&["status"]).expect(1);
     assert!(!refused.err.contains("panicked"), "{}", refused.err);
     let found = scene.dispatch(&["doctor"]).expect(4);
-    assert!(found.out.contains("missing or damaged"), "{}", found.out);
+    let why = format!("its commit {tip} is missing");
+    assert!(found.out.contains(&why), "{}", found.out);
     scene.dispatch(&["doctor", "--fix"]);
     assert_eq!(scene.rev(&journal), good);
     scene.dispatch(&["resume"]).expect(0);
     assert_eq!(scene.json()["state"], "finished");
+}
+
+#[test]
+fn objects_that_a_gc_removed_are_put_back() {
+    let scene = done();
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    for revision in [":plan.json", "^{tree}", "~", ""] {
+        remove(&scene, &scene.rev(&format!("{journal}{revision}")));
+    }
+    for revision in ["one:one.txt", "one^{tree}", "one", "two"] {
+        remove(&scene, &scene.rev(&scene.branch(revision)));
+    }
+    scene.dispatch(&["doctor"]).expect(0);
+    scene.git(&["fsck", "--connectivity-only"]);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+}
+
+/// Loses the object that this revision names, and returns what `doctor` prints.
+fn doctor_without(revision: impl Fn(&Scene) -> String) -> (Scene, String, String) {
+    let scene = done();
+    let oid = scene.rev(&revision(&scene));
+    lose(&scene, &oid);
+    let found = scene.dispatch(&["doctor"]).expect(4);
+    assert_eq!(found.out.matches(&oid).count(), 3, "{}", found.out);
+    let text = said(&scene, &found).replace(&oid, "OID");
+    let again = scene.dispatch(&["doctor", &scene.run_name()]).expect(4);
+    assert!(again.out.contains(&oid), "{}", again.out);
+    (scene, oid, text)
+}
+
+#[test]
+fn a_missing_file_of_a_journal_is_named() {
+    let plan = |scene: &Scene| format!("refs/dispatch/runs/{}:plan.json", scene.run_name());
+    let (.., text) = doctor_without(plan);
+    insta::assert_snapshot!(text, @r"
+    RUN: refs/dispatch/runs/RUN
+      object OID, which holds its plan or settings, is missing
+      if another clone or a backup has it, bring it from there: `git -C CLONE cat-file TYPE OID | git hash-object -w --stdin -t TYPE`, with the TYPE that `git -C CLONE cat-file -t OID` prints
+    ");
+}
+
+#[test]
+fn a_missing_object_of_a_result_is_named() {
+    let (scene, oid, text) = doctor_without(|scene| scene.branch("two:two.txt"));
+    insta::assert_snapshot!(text, @r"
+    RUN: object OID is missing
+      the result of #2 (dispatch/RUN/two) needs it; a `git gc --prune=now` may have removed it
+      `dispatch retry RUN 2` makes it again; or if another clone or a backup has it, bring it from there: `git -C CLONE cat-file TYPE OID | git hash-object -w --stdin -t TYPE`, with the TYPE that `git -C CLONE cat-file -t OID` prints
+    ");
+    scene.dispatch(&["retry", &scene.run_name(), "2"]).expect(0);
+    assert_eq!(scene.rev(&scene.branch("two:two.txt")), oid);
+    scene.dispatch(&["doctor"]).expect(0);
+}
+
+#[test]
+fn a_missing_object_of_the_assembled_branch_is_named() {
+    let (scene, _, text) = doctor_without(|scene| scene.branch("integration~^{tree}"));
+    insta::assert_snapshot!(text, @r"
+    RUN: object OID is missing
+      dispatch/RUN/integration needs it; a `git gc --prune=now` may have removed it
+      `dispatch assemble RUN` makes it again; or if another clone or a backup has it, bring it from there: `git -C CLONE cat-file TYPE OID | git hash-object -w --stdin -t TYPE`, with the TYPE that `git -C CLONE cat-file -t OID` prints
+    ");
+    scene.dispatch(&["assemble"]).expect(0);
 }
 
 #[test]

@@ -426,3 +426,22 @@ fn what_keeps_a_checkout_from_moving_is_told_apart() {
         before.assert_same(&scene.fingerprint());
     }
 }
+
+#[test]
+fn a_target_that_is_another_name_of_a_branch_is_that_branch() {
+    let scene = Scene::new();
+    scene.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+    let plan = "# One\n1. [A] First\n   - run: echo a > a.txt\n";
+    scene.run(plan, &["--into", "alias"]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n", "the checkout has moved with it");
+    scene.dispatch(&["unland", "--yes"]).expect(0);
+    scene
+        .dispatch(&["land", "--yes", "--into", "alias"])
+        .expect(0);
+    assert_eq!(
+        scene.git(&["symbolic-ref", "refs/heads/alias"]),
+        "refs/heads/main"
+    );
+    assert_eq!(scene.git(&["status", "--porcelain", "-uno"]), "");
+}

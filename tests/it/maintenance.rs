@@ -85,6 +85,58 @@ fn run_beside_maintenance(tasks: usize) {
     scene.dispatch(&["clean"]).expect(0);
 }
 
+/// Runs this many tasks beside one command that removes every object that no reference leads to, also
+/// one that was written a moment ago, and checks that nothing of dispatch's own is lost.
+fn run_beside_pruning(tasks: usize, command: &[&str]) {
+    let scene = Scene::new();
+    for number in 0..30 {
+        scene.write(&format!("file{number}"), "content\n");
+    }
+    scene.commit("a project");
+    let task =
+        |number: usize| format!("{number}. [T{number}] Write\n     - run: echo a > t{number}\n");
+    let plan: String = (1..=tasks).map(task).collect();
+    let (over, mut rounds) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let ended = scene.run(&format!("# P\n\n{plan}"), &[]);
+            over.store(true, Ordering::SeqCst);
+            ended
+        });
+        while !over.load(Ordering::SeqCst) {
+            scene.try_git(command);
+            rounds += 1;
+        }
+        run.join().unwrap().expect(0);
+    });
+    assert!(rounds > 0);
+    scene.dispatch(&["doctor"]).expect(0);
+    let no_graph = ["-c", "core.commitGraph=false"];
+    let fsck = ["fsck", "--full", "--no-dangling", "--no-progress"];
+    scene.git(&[&no_graph[..], &fsck].concat());
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    for number in 1..=tasks {
+        assert_eq!(scene.read(&format!("t{number}")), "a\n");
+    }
+    scene.dispatch(&["doctor"]).expect(0);
+}
+
+#[test]
+fn a_run_beside_a_gc_that_prunes_everything_loses_nothing() {
+    run_beside_pruning(12, &["gc", "--quiet", "--prune=now"]);
+}
+
+#[test]
+fn a_run_beside_prune_loses_nothing() {
+    run_beside_pruning(12, &["prune", "--expire=now"]);
+}
+
+#[test]
+#[ignore = "takes a minute: cargo test --test it maintenance -- --ignored"]
+fn two_hundred_tasks_beside_a_gc_that_prunes_everything_lose_nothing() {
+    run_beside_pruning(200, &["gc", "--quiet", "--prune=now"]);
+}
+
 #[test]
 fn a_run_beside_gc_repack_pack_refs_prune_and_fetch_loses_nothing() {
     run_beside_maintenance(12);

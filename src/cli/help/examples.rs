@@ -213,6 +213,18 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch mcp" => "started by a coding agent",
         "dispatch mcp < /dev/null" => "check that it starts",
     }
+    "log" {
+        "dispatch log" => "of the latest run",
+        "dispatch log --task API" => "of one task",
+    }
+    "stats" {
+        "dispatch stats" => "over all runs",
+        "dispatch stats --since 2026-11-01 --json" => "of a month, for a program",
+    }
+    "blame" {
+        "dispatch blame src/app.ts:12" => "one line",
+        "dispatch blame src/app.ts" => "every line of a file",
+    }
     "history" {
         "dispatch history" => "as a table",
         "dispatch history --json" => "for programs",

@@ -312,6 +312,13 @@ fn say_what_is_missing(
     for newer in newer_commits(&opened.here.store, state)? {
         ui.warning(&newer.warning_before_landing(state));
     }
+    if !opened.here.repo.has_identity() {
+        ui.warning(
+            "git has no name or address for you, so commits in your name are by dispatch \
+             <dispatch@localhost>; `git config user.name NAME` and `git config user.email ADDRESS` \
+             set them",
+        );
+    }
     for (number, why) in not_included(state) {
         let tag = &state.plan.task(number).tag;
         ui.warning(&format!("{number} [{tag}] is not included: {why}"));

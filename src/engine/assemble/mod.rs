@@ -23,7 +23,6 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::AutoResolver;
-use crate::git::StoreError;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
@@ -46,7 +45,14 @@ use chain::Chain;
 
 /// Assembles the candidates of a state and reports each step to the loop.
 pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, post: Post) {
-    let result = assemble(&context, state, &cancel, &post).await;
+    let mut tries = 1..MOST_TRIES;
+    let result = loop {
+        let result = assemble(&context, state.clone(), &cancel, &post).await;
+        match &result {
+            Err(error) if is_pruned(&context, error) && tries.next().is_some() => {}
+            _ => break result,
+        }
+    };
     // The loop ends only with the program.
     let _ = post.send(Message::Assembled(result));
 }
@@ -86,6 +92,12 @@ async fn assemble(
     let (integration, kept) = published.await?;
     record(Event::Assembled { integration });
     Ok(kept)
+}
+
+/// Returns `true` if a `git gc --prune=now` removed an object that is back now, or that is written again
+/// by the next try.
+fn is_pruned(context: &Context, error: &EngineError) -> bool {
+    context.repo.restore_objects() || error.says_pruned()
 }
 
 /// The number of times that a chain is built again.
@@ -174,7 +186,7 @@ impl Assembly<'_> {
             let mut chain = loop {
                 match Chain::build(&context, &state, order, conflicts, &resolver) {
                     // A `git gc` has removed a tree before a commit named it.
-                    Err(EngineError::Store(StoreError::Missing(_))) if tries.next().is_some() => {}
+                    Err(error) if is_pruned(&context, &error) && tries.next().is_some() => {}
                     built => break built?,
                 }
             };

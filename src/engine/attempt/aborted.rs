@@ -40,11 +40,11 @@ pub(super) fn unsupervised(kept: Option<Oid>) -> Outcome {
 }
 
 /// Returns the outcome of an attempt that dispatch itself failed to run. It needs attention, unless
-/// a killed git is the only cause.
+/// a killed git, or a `git gc --prune=now`, is the only cause.
 pub(super) fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
     let suggestion = error.suggestion();
-    let class = match error.is_killed_git() {
+    let class = match error.is_killed_git() || error.says_pruned() {
         true => FailureClass::Transient,
         false => FailureClass::Blocker,
     };

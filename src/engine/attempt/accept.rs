@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_commits_elsewhere};
 use crate::engine::attempt::flaky;
+use crate::engine::attempt::job::recorded_identity;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::attempt::secret_lines;
 use crate::engine::spec::ByHand;
@@ -113,13 +114,14 @@ fn commit_candidate(
         false => offer.head,
     };
     let mut candidate = parent;
+    let identity = recorded_identity(&case.execution.folder());
     if offer.tree != store.tree_of(parent)? {
         candidate = store.write_commit(&NewCommit {
             tree: offer.tree,
             parents: &[parent],
             message: &message(case, report),
             time: context.clock.now(),
-            by: By::User,
+            by: identity.as_ref().map_or(By::User, By::UserOf),
         })?;
     }
     let branch = context.attempt_branch(spec.of());

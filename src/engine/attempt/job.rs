@@ -15,6 +15,7 @@ use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{PROMPT_FILE, exchange_folder, inbox_folder, time_limits};
 use crate::exec::Job;
+use crate::git::identity::Identity;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::permissions::Permissions;
@@ -27,6 +28,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// The file in the attempt's folder that names the commit it works on.
 const BASE_FILE: &str = "base";
+
+/// The file in the attempt's folder with the author and the committer of its commit.
+const IDENTITY_FILE: &str = "identity";
 
 /// Returns the file in an attempt's folder that names its base, written just before its worker starts.
 pub(super) fn base_file(attempt_folder: &Path) -> PathBuf {
@@ -48,6 +52,11 @@ pub(super) async fn prepare_job(
     let prompt = execution.blocking(render_prompt).await?;
     write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
+    let place = worktree.clone();
+    let identity = execution.blocking(move |execution| Ok(identity(execution, &place)));
+    if let Some(identity) = identity.await? {
+        write(&folder.join(IDENTITY_FILE), identity.render().as_bytes())?;
+    }
     let exchange = exchange_folder(&folder);
     let failed = |error| EngineError::File(exchange.display().to_string(), error);
     files::private_folder(&exchange).map_err(failed)?;
@@ -92,6 +101,23 @@ pub(super) async fn prepare_job(
 pub fn recorded_base(folder: &Path) -> Option<Oid> {
     let text = files::read_if_exists(&folder.join(BASE_FILE)).ok()??;
     String::from_utf8_lossy(&text).parse().ok()
+}
+
+/// Returns the author and the committer in a worktree, if they are not the user's own. Where a worker was
+/// already, its settings are not read: the earlier attempt's answer stays.
+fn identity(execution: &Execution, worktree: &Worktree) -> Option<Identity> {
+    let (context, spec) = (&execution.context, &execution.spec);
+    if spec.reuse.is_none() {
+        return context.repo.identity_in(worktree);
+    }
+    let mut earlier = (1..spec.attempt).rev();
+    earlier.find_map(|attempt| recorded_identity(&context.attempt_folder(spec.task, attempt)))
+}
+
+/// Returns the author and the committer of an attempt's commit, if they are not the user's own.
+pub(super) fn recorded_identity(folder: &Path) -> Option<Identity> {
+    let text = files::read_if_exists(&folder.join(IDENTITY_FILE)).ok()??;
+    Identity::parse(&String::from_utf8_lossy(&text))
 }
 
 fn render_prompt(execution: &Execution) -> Result<String, EngineError> {

@@ -8,6 +8,7 @@ use crate::engine::attempt::content::{embedded_repository, large_files};
 use crate::engine::attempt::outward_links::outward_links;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::remains::LOST_COMMITS;
 use crate::engine::worktree::submodules::keep_submodules;
 use crate::engine::worktree::work::{self, without_set_up};
 use crate::failure::evidence::Fact;
@@ -41,6 +42,7 @@ impl Offer {
     /// # Errors
     /// When the store or git fails.
     pub(super) fn inspect(case: &Case, store: &Store) -> Result<Result<Offer, Fact>, EngineError> {
+        let is_lost = store.keep_commits(&case.worktree, case.base)?;
         let capture = match capture(case, store)? {
             Ok(capture) => capture,
             Err(fact) => return Ok(Err(fact)),
@@ -49,6 +51,7 @@ impl Offer {
         let base_tree = store.tree_of(case.base)?;
         let work = without_set_up(store, &case.worktree, capture.tree)?;
         let mut remarks = work.remarks;
+        remarks.extend(is_lost.then(|| LOST_COMMITS.to_owned()));
         let (tree, dropped) = without_board(case, store, base_tree, work.tree)?;
         remarks.extend(dropped);
         let (tree, dropped) = without_links(case, store, base_tree, tree)?;

@@ -7,16 +7,21 @@ use crate::engine::kernel::disk_space::{self, is_full};
 /// The most repetitions of a step whose git was killed.
 const MOST_KILLED: u32 = 3;
 
+/// The most repetitions of a step for which an object was missing.
+const MOST_MISSING: u32 = 5;
+
 /// Counts the repetitions of a step.
 #[derive(Default)]
 pub(super) struct Repeats {
     full: u32,
     killed: u32,
+    missing: u32,
 }
 
 impl Repeats {
-    /// Waits until a step may be repeated that failed only because a disk was full, or because its
-    /// git was killed; returns `false` if it is to fail.
+    /// Waits until a step may be repeated that failed only because a disk was full, because its git was
+    /// killed, or because `git gc --prune=now` removed an object in the middle of it; returns `false`
+    /// if it is to fail.
     pub(super) async fn allow(&mut self, execution: &Execution, error: &EngineError) -> bool {
         if is_full(error) {
             self.full += 1;
@@ -24,9 +29,17 @@ impl Repeats {
             disk_space::wait(&execution.context, &execution.cancel, self.full).await;
         } else if error.is_killed_git() && self.killed < MOST_KILLED {
             self.killed += 1;
+        } else if self.missing < MOST_MISSING && is_missing(execution, error) {
+            self.missing += 1;
         } else {
             return false;
         }
         execution.may_go_on()
     }
+}
+
+/// Returns `true` if an object was missing, which the step writes again or which is back now.
+fn is_missing(execution: &Execution, error: &EngineError) -> bool {
+    let is_back = execution.context.repo.restore_objects();
+    is_back || error.says_pruned()
 }

@@ -6,7 +6,8 @@ use std::fs;
 use crate::engine::EngineError;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
-use crate::git::{Repo, Store};
+use crate::engine::doctor::objects::copy_it;
+use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::parse_record;
 use crate::journal::runs::{PREFIX, RunLock};
 use crate::journal::{journal_ref, replay};
@@ -25,23 +26,17 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Problem>,
         .collect();
     let traces = traces(repo, store, prefix)?;
     let lost: Vec<&String> = traces.keys().filter(|run| !known.contains(*run)).collect();
-    let damaged: Vec<RunId> = known
-        .iter()
-        .map(RunId::new)
-        .filter(|run| is_damaged(store, run))
+    let runs = known.iter().map(RunId::new);
+    let damaged: Vec<(RunId, Damage)> = runs
+        .filter_map(|run| damage(store, &run).map(|damage| (run, damage)))
         .collect();
     if lost.is_empty() && damaged.is_empty() {
         return Ok(Vec::new());
     }
     let tips = loose_tips(repo, store);
     let mut found = Vec::new();
-    for run in damaged {
-        let fix = match tips.get(run.as_str()) {
-            Some((tip, _)) => Fix::ResetReference(journal_ref(&run), *tip),
-            None => fetch_it(&run),
-        };
-        let why = "its newest commit is missing or damaged";
-        found.push(Problem::of_run(&run, &journal_ref(&run), why, fix));
+    for (run, damage) in damaged {
+        found.push(damaged_journal(&run, &damage, tips.get(run.as_str())));
     }
     for name in lost {
         let run = RunId::new(name);
@@ -60,11 +55,63 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Problem>,
     Ok(found)
 }
 
-fn fetch_it(run: &RunId) -> Fix {
-    Fix::Manual(format!(
-        "`git log {}` shows what is there; fetch it from where it was pushed",
-        journal_ref(run)
-    ))
+/// Examines the journal of one run.
+pub fn examine_run(repo: &Repo, store: &Store, run: &RunId) -> Option<Problem> {
+    let damage = damage(store, run)?;
+    let tips = loose_tips(repo, store);
+    Some(damaged_journal(run, &damage, tips.get(run.as_str())))
+}
+
+/// The damage of a journal.
+enum Damage {
+    /// A commit of the chain is missing or cannot be read.
+    Chain(Option<Oid>),
+    /// A file of the run, such as its plan, is missing.
+    File(Oid),
+}
+
+fn damage(store: &Store, run: &RunId) -> Option<Damage> {
+    use crate::journal::JournalError::{Store as Unstored, Unreadable};
+    match replay(store, run) {
+        Ok(replayed) => match replayed.missing_file(store) {
+            Ok(missing) => missing.map(Damage::File),
+            Err(StoreError::Missing(oid)) => Some(Damage::File(oid)),
+            Err(_) => Some(Damage::Chain(None)),
+        },
+        Err(Unstored {
+            source: StoreError::Missing(oid),
+            ..
+        }) => Some(Damage::Chain(Some(oid))),
+        Err(Unreadable { .. } | Unstored { .. }) => Some(Damage::Chain(None)),
+        Err(_) => None,
+    }
+}
+
+fn damaged_journal(run: &RunId, damage: &Damage, newest: Option<&(Oid, u64)>) -> Problem {
+    let name = journal_ref(run);
+    let (why, fix) = match (damage, newest) {
+        (Damage::File(oid), _) => (
+            format!("object {oid}, which holds its plan or settings, is missing"),
+            Fix::Manual(copy_it(*oid)),
+        ),
+        (Damage::Chain(lost), Some((tip, _))) => {
+            (chain(*lost), Fix::ResetReference(name.clone(), *tip))
+        }
+        (Damage::Chain(lost), None) => {
+            let fetch =
+                format!("`git log {name}` shows what is there; fetch it from where it was pushed");
+            let copy = lost.map(|oid| format!("; {}", copy_it(oid)));
+            (chain(*lost), Fix::Manual(fetch + &copy.unwrap_or_default()))
+        }
+    };
+    Problem::of_run(run, &name, &why, fix)
+}
+
+fn chain(lost: Option<Oid>) -> String {
+    match lost {
+        Some(oid) => format!("its commit {oid} is missing"),
+        None => "its newest commit is missing or damaged".to_owned(),
+    }
 }
 
 /// The branches and kept attempts of every run; none for one that has only a folder.
@@ -92,11 +139,6 @@ fn traces(repo: &Repo, store: &Store, prefix: &str) -> Result<Traces, EngineErro
         traces.entry(run).or_default();
     }
     Ok(traces)
-}
-
-fn is_damaged(store: &Store, run: &RunId) -> bool {
-    use crate::journal::JournalError::{Store as Unstored, Unreadable};
-    matches!(replay(store, run), Err(Unreadable { .. } | Unstored { .. }))
 }
 
 /// Finds the newest readable commit of every journal among unreachable commits.

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod fix;
 pub mod journals;
 pub mod leftovers;
+mod objects;
 pub mod run;
 
 use fix::Fix;

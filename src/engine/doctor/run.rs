@@ -5,7 +5,9 @@ use crate::engine::EngineError;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::attempt;
 use crate::engine::doctor::fix::Fix;
+use crate::engine::doctor::objects;
 use crate::engine::kernel::context::Context;
+use crate::engine::land;
 use crate::engine::reconcile::{inspect, missing_commit};
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -23,6 +25,8 @@ pub fn examine(context: &Context, state: &RunState) -> Result<Vec<Problem>, Engi
     let store = Store::open(&context.repo)?;
     let mut problems = missing_references(context, state)?;
     problems.extend(locked_references(context, state));
+    problems.extend(missing_checkout(context, state));
+    problems.extend(objects::examine(context, &store, state)?);
     for task in state.plan.tasks() {
         for attempt in &state.task(task.number).attempts {
             let examined = attempt::examine(context, &store, state, task.number, attempt)?;
@@ -55,6 +59,14 @@ fn missing_references(context: &Context, state: &RunState) -> Result<Vec<Problem
         ))
     });
     Ok(missing.collect())
+}
+
+/// Finds the missing worktree that has the target checked out. It is the user's, so it is not removed.
+fn missing_checkout(context: &Context, state: &RunState) -> Option<Problem> {
+    let missing = land::target::missing_checkout(&context.repo, state)?;
+    let name = missing.path.display().to_string();
+    let fix = Fix::Manual(missing.advice());
+    Some(Problem::of_run(&state.run, &name, &missing.sentence(), fix))
 }
 
 fn locked_references(context: &Context, state: &RunState) -> Vec<Problem> {

@@ -12,6 +12,7 @@ use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
+use crate::merge::oid::Oid;
 use crate::worker::command::CommandLineError;
 use crate::worker::template::TemplateError;
 
@@ -127,6 +128,30 @@ impl EngineError {
         self.git().is_some_and(GitError::was_killed)
     }
 
+    /// Returns `true` if a git that ran at the same time may have removed an object, or a folder of
+    /// objects, that was about to be used.
+    pub fn says_pruned(&self) -> bool {
+        self.git().is_some_and(GitError::says_pruned) || self.missing_object().is_some()
+    }
+
+    /// Returns the object that is missing in the store.
+    pub fn missing_object(&self) -> Option<Oid> {
+        let store = match self {
+            EngineError::Store(error)
+            | EngineError::Capture(CaptureError::Store(error))
+            | EngineError::Merge(MergeError::Store(error))
+            | EngineError::Detect(
+                DetectError::Store(error) | DetectError::Merge(MergeError::Store(error)),
+            )
+            | EngineError::Journal(JournalError::Store { source: error, .. }) => error,
+            _ => return None,
+        };
+        match store {
+            StoreError::Missing(oid) => Some(*oid),
+            _ => None,
+        }
+    }
+
     /// Suggests a way out of an error whose cause is a setting of the repository.
     pub fn suggestion(&self) -> Option<String> {
         if let EngineError::Untrusted { .. } = self {
@@ -153,6 +178,9 @@ impl EngineError {
     fn git(&self) -> Option<&GitError> {
         match self {
             EngineError::Git(error)
+            | EngineError::Store(StoreError::Program(error))
+            | EngineError::Merge(MergeError::Git(error))
+            | EngineError::Detect(DetectError::Merge(MergeError::Git(error)))
             | EngineError::Worktree(WorktreeError::Git(error))
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),

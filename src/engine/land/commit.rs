@@ -1,5 +1,7 @@
 //! Builds the landing commit, without moving anything.
 
+use std::ffi::OsString;
+
 use jiff::Timestamp;
 
 use crate::engine::EngineError;
@@ -15,8 +17,9 @@ use crate::engine::land::move_target::{backup_name, refuse_blocked_checkout};
 use crate::engine::land::target::LandTarget;
 use crate::engine::land::{LandOptions, MergeMethod, PreparedMove};
 use crate::engine::publish::{render_board_file, with_board};
+use crate::git::commit::By;
 use crate::git::merge_engine::MergeEngine;
-use crate::git::{GitError, Store};
+use crate::git::{Git, GitError, Store};
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
@@ -219,13 +222,11 @@ fn commit(
     if signs {
         args.push("-S".to_owned());
     }
-    let date = format!("@{} +0000", now.as_second());
-    let git = repo
-        .git()
-        .in_foreground()
-        .setting("i18n.commitEncoding=UTF-8")
-        .env("GIT_AUTHOR_DATE", date.clone())
-        .env("GIT_COMMITTER_DATE", date);
+    let git = repo.git().in_foreground();
+    let git = git.setting("i18n.commitEncoding=UTF-8");
+    let identity = Store::open(repo)?.identity_env((By::User, now), None);
+    let set = |git: Git, (name, value): (&str, OsString)| git.env(name, value);
+    let git = identity.into_iter().fold(git, set);
     let line = match git.line(&args) {
         Err(GitError::Failed { message, .. }) if signs => {
             return Err(LandError::Engine(EngineError::Unsigned(message)));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::text::plural;
 use crate::engine::EngineError;
 use crate::git::checkout_obstacle::Obstacle;
+use crate::git::missing_checkout::MissingCheckout;
 use crate::git::{GitError, StoreError};
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
@@ -115,6 +116,9 @@ pub enum LandError {
         /// The paths.
         paths: Vec<RepoPath>,
     },
+    /// The folder is missing in which the target is checked out.
+    #[error("{}", .0.sentence())]
+    CheckoutMissing(MissingCheckout),
     /// The target is checked out more than once.
     #[error("{0} is checked out in several worktrees, so it is not moved")]
     SeveralCheckouts(String),

@@ -142,9 +142,13 @@ pub(super) fn single_checkout(
             what,
         });
     }
-    let mut checkouts = context.repo.checkouts_of(target);
     // Hooks of a landing that was killed have left this one.
     let hooks = context.landing_worktree();
+    let missing = context.repo.missing_checkout(target);
+    if let Some(missing) = missing.filter(|missing| missing.path != hooks) {
+        return Err(LandError::CheckoutMissing(missing));
+    }
+    let mut checkouts = context.repo.checkouts_of(target);
     checkouts.retain(|place| *place != hooks);
     if checkouts.len() > 1 {
         return Err(LandError::SeveralCheckouts(target.to_owned()));

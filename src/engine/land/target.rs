@@ -8,9 +8,10 @@ use crate::engine::kernel::context::Context;
 use crate::engine::land::LandOptions;
 use crate::engine::land::error::LandError;
 use crate::engine::land::move_target::single_checkout;
-use crate::git::Store;
 use crate::git::merge_engine::MergeEngine;
+use crate::git::missing_checkout::MissingCheckout;
 use crate::git::refs::branch_ref;
+use crate::git::{Repo, Store};
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
 use crate::model::integration::{BaseComparison, CheckResult, Integration};
@@ -47,7 +48,9 @@ pub fn inspect(
 ) -> Result<LandTarget, LandError> {
     let integration = landable(state, options)?;
     let store = Store::open(&context.repo)?;
-    let branch = options.into.clone().or(state.target.clone());
+    let into = options.into.as_deref();
+    let into = into.map(|branch| context.repo.real_branch(branch));
+    let branch = into.or(state.target.clone());
     let branch = branch.ok_or(LandError::NoTarget)?;
     let from = store.reference(&branch_ref(&branch)).ok().flatten();
     let from = from.ok_or_else(|| LandError::TargetGone(branch.clone()))?;
@@ -70,6 +73,12 @@ pub fn inspect(
         tip,
         code_tip,
     })
+}
+
+/// Finds the missing folder in which the target of a run that has not landed is checked out.
+pub fn missing_checkout(repo: &Repo, state: &RunState) -> Option<MissingCheckout> {
+    let target = state.target.as_deref().filter(|_| state.landed.is_none())?;
+    repo.missing_checkout(target)
 }
 
 /// Returns the assembled work of a run, if it may land.

@@ -309,7 +309,9 @@ fn find_target(
     };
     let name = name.strip_prefix("refs/heads/").unwrap_or(name);
     match store.reference(&branch_ref(name)) {
-        Ok(Some(_)) => Ok(Some(name.to_owned())),
+        // Where HEAD names it, that is the name of the checkout.
+        Ok(Some(_)) if current_branch(repo).as_deref() == Some(name) => Ok(Some(name.to_owned())),
+        Ok(Some(_)) => Ok(Some(repo.real_branch(name))),
         _ => Err(StartError::NoTarget(name.to_owned())),
     }
 }

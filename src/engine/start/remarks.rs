@@ -42,10 +42,14 @@ pub fn remarks(
             "HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`",
         );
     }
+    let missing = prepared.target.as_deref();
+    let missing = missing.and_then(|target| repo.missing_checkout(target));
+    let missing = missing.map(|missing| format!("{}: {}", missing.sentence(), missing.advice()));
     let mut ignored = unsupported::remarks(plan, settings);
     ignored.extend(confinement::remarks(plan, settings));
     let ignored = inside_superproject(repo, settings)?
         .into_iter()
+        .chain(missing)
         .chain(ignored);
     Ok(remarks
         .into_iter()

@@ -35,6 +35,10 @@ pub fn keep(store: &Store, name: &str, commit: Oid) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Explains that a worker's commits are one now.
+pub const LOST_COMMITS: &str = "its commits were removed by a `git gc --prune=now` that ran at the \
+     same time; what is in its worktree was committed again";
+
 /// The work that an attempt left, kept in git.
 #[derive(Default)]
 pub struct Remains {
@@ -56,6 +60,7 @@ pub fn keep_remains(
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Remains, EngineError> {
+    let lost = store.keep_commits(worktree, base)?.then_some(LOST_COMMITS);
     let captured = capture(context, store, worktree)?;
     let tree = without_set_up(store, worktree, captured.tree)?.tree;
     let mut tip = head_of_work(worktree, captured.head, base);
@@ -73,7 +78,8 @@ pub fn keep_remains(
         })?;
     }
     let changes = store.changes(store.tree_of(base)?, tree)?;
-    let remarks = keep_repositories(context, (task, attempt), worktree, &changes)?;
+    let mut remarks = keep_repositories(context, (task, attempt), worktree, &changes)?;
+    remarks.extend(lost.map(str::to_owned));
     if tip == base {
         worktree.unlock();
         return Ok(Remains {

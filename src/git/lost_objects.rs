@@ -1,0 +1,217 @@
+//! Finds objects that a concurrent `git gc --prune=now` has removed, and writes them again.
+
+use std::collections::HashMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::git::Repo;
+use crate::git::backend::{Backend, ObjectKind};
+use crate::git::store::{Store, StoreError};
+use crate::git::tree::entries;
+use crate::merge::oid::Oid;
+
+/// The writes of an object that is removed before it has a copy.
+const MOST_WRITES: u32 = 3;
+
+/// The most objects of one commit that are taken out of packs.
+const MOST_UNPACKED: u32 = 200;
+
+/// The pause between two looks at the end of a process.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The looks without a loss after which a collection is over.
+const QUIET: u32 = 4;
+
+/// The most looks at the end of a process.
+const MOST_LOOKS: u32 = 40;
+
+impl Repo {
+    /// Puts back every new object that was removed. Returns `true` if there was one.
+    pub fn restore_objects(&self) -> bool {
+        let restored = self.with_store(|store| Ok::<_, StoreError>(store.restore_objects()));
+        restored.unwrap_or(false)
+    }
+}
+
+impl Store {
+    /// Writes an object with a copy, through `write`.
+    pub(super) fn write_with_copy(
+        &self,
+        write: impl Fn() -> Result<Oid, StoreError>,
+    ) -> Result<Oid, StoreError> {
+        let mut oid = write()?;
+        let Some(copies) = &self.copies else {
+            return Ok(oid);
+        };
+        for _ in 1..MOST_WRITES {
+            let added = copies.add(oid);
+            if added
+                .map_err(|error| StoreError::Folder("the copies of objects".to_owned(), error))?
+            {
+                break;
+            }
+            oid = write()?;
+        }
+        Ok(oid)
+    }
+
+    /// Puts back every object with a copy that was removed. Returns `true` if there was one.
+    pub fn restore_objects(&self) -> bool {
+        let Some(copies) = &self.copies else {
+            return false;
+        };
+        let start = Instant::now();
+        let missing = |oid: &Oid| matches!(self.backend.missing(&[*oid]), Ok(Some(_)));
+        let lost = copies.without_file().into_iter().filter(missing);
+        let restored = lost.filter(|oid| self.restore(*oid)).count();
+        copies.searched(start);
+        restored > 0
+    }
+
+    /// Does the same at the end of a process: beside a collection that was noticed, until nothing more
+    /// is removed.
+    pub fn settle_objects(&self) {
+        self.restore_objects();
+        let mut quiet = 0;
+        for _ in 0..MOST_LOOKS {
+            if quiet == QUIET
+                || !self
+                    .copies
+                    .as_ref()
+                    .is_some_and(|copies| copies.had_losses())
+            {
+                return;
+            }
+            sleep(LOOK);
+            quiet = if self.restore_objects() { 0 } else { quiet + 1 };
+        }
+    }
+
+    /// Does the same from time to time only: each search reads the list of all copies.
+    pub fn restore_objects_if_due(&self) {
+        if self
+            .copies
+            .as_ref()
+            .is_some_and(|copies| copies.is_search_due())
+        {
+            self.restore_objects();
+        }
+    }
+
+    /// Puts back one object. Returns `false` if there is no copy of it.
+    pub(super) fn restore(&self, oid: Oid) -> bool {
+        let restored = self.copies.as_ref().map(|copies| copies.restore(oid));
+        // One that cannot be written is missing, which its reader reports.
+        matches!(restored, Some(Ok(true)))
+    }
+
+    /// Reads several objects, and once more if one of them was removed meanwhile.
+    pub(super) fn searching<T>(
+        &self,
+        read: impl Fn(&dyn Backend) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match read(&*self.backend) {
+            Err(_) if self.restore_objects() => read(&*self.backend),
+            result => result,
+        }
+    }
+
+    /// Finds the first object that is missing and has no copy.
+    pub(super) fn missing(&self, oids: &[Oid]) -> Result<Option<Oid>, StoreError> {
+        loop {
+            match self.backend.missing(oids)? {
+                Some(oid) if self.restore(oid) => {}
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// Copies the objects of a history from `base` to `tip`, which other processes wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when one of them is missing.
+    pub fn keep_history(&self, base: Oid, tip: Oid) -> Result<(), StoreError> {
+        if self.copies.is_none() || self.is_partial() {
+            return Ok(());
+        }
+        let mut left = MOST_UNPACKED;
+        for (commit, parents) in self.commits_above(tip, Some(base))? {
+            // A history that was fetched and merged came in a pack.
+            if self.keep_object(commit, &mut left)? {
+                let tree = self.tree_of(commit)?;
+                self.keep_tree(parents.first().copied(), tree)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the objects of a tree that are not in the tree of the commit `parent`.
+    pub(super) fn keep_tree(&self, parent: Option<Oid>, tree: Oid) -> Result<(), StoreError> {
+        if self.copies.is_none() || self.is_partial() {
+            return Ok(());
+        }
+        let before = parent.map(|parent| self.tree_of(parent)).transpose()?;
+        let mut left = MOST_UNPACKED;
+        let mut open = vec![(before, tree)];
+        while let Some((old, new)) = open.pop() {
+            if old == Some(new) {
+                continue;
+            }
+            self.keep_object(new, &mut left)?;
+            let old = old.map(|old| self.read_tree(old)).transpose()?;
+            let old = old.unwrap_or_default();
+            let known: HashMap<&[u8], Oid> = entries(&old, self.format())
+                .map(|entry| (entry.name, entry.oid))
+                .collect();
+            for entry in entries(&self.read_tree(new)?, self.format()) {
+                let before = known.get(entry.name).copied();
+                if entry.is_directory() {
+                    open.push((before, entry.oid));
+                } else if entry.is_blob() && before != Some(entry.oid) {
+                    self.keep_object(entry.oid, &mut left)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies an object. One in a pack becomes a file again, because nothing may lead to it yet, and then
+    /// `git repack -ad` removes it with its pack; `left` counts how many. Returns `false` for one that
+    /// has no copy.
+    fn keep_object(&self, oid: Oid, left: &mut u32) -> Result<bool, StoreError> {
+        let Some(copies) = &self.copies else {
+            return Ok(false);
+        };
+        let added = copies.add(oid);
+        if added.map_err(|error| StoreError::Folder("the copies of objects".to_owned(), error))? {
+            return Ok(true);
+        }
+        if *left == 0 {
+            return match self.missing(&[oid])? {
+                Some(oid) => Err(StoreError::Missing(oid)),
+                None => Ok(false),
+            };
+        }
+        *left -= 1;
+        let Some((kind, content)) = self.find_object(oid)? else {
+            return Err(StoreError::Missing(oid));
+        };
+        self.write_object(kind, &content).map(|_| true)
+    }
+
+    /// Reads an object of any kind; `None` if it is missing and has no copy.
+    pub(super) fn find_object(
+        &self,
+        oid: Oid,
+    ) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
+        match self.backend.read(oid)? {
+            None if self.restore(oid) => self.backend.read(oid),
+            found => Ok(found),
+        }
+    }
+
+    /// Returns `true` in a partial clone, where git fetches missing objects.
+    fn is_partial(&self) -> bool {
+        self.repo.formats.is_partial
+    }
+}

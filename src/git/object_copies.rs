@@ -1,0 +1,272 @@
+//! Second names of new objects, for a repository that is collected while dispatch writes to it.
+//!
+//! `git prune` lists the references first and removes every loose object that they did not lead to later,
+//! also one that was written, and named by a reference, in between; with `--prune=now` its age does not
+//! help. A hard link below dispatch's own folder costs microseconds, is not seen by git, and also
+//! survives the death of this process.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use flate2::read::ZlibDecoder;
+
+use crate::git::object_hash::hash_stored;
+use crate::merge::oid::Oid;
+
+/// The seconds of which all copies are in one folder.
+const SPAN: u64 = 600;
+
+/// The folders that are used, the newest one included. A collection that takes longer than the time of
+/// all but one can still remove an object.
+const SPANS: u64 = 4;
+
+/// The share of the time that may go into searches of all copies.
+const SHARE: u32 = 50;
+
+/// The shortest time between two such searches.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// The copies of one repository.
+#[derive(Debug)]
+pub(super) struct ObjectCopies {
+    objects: PathBuf,
+    folder: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The folder that takes new copies.
+    current: Option<u64>,
+    /// Start and duration of the last search of all copies.
+    searched: Option<(Instant, Duration)>,
+    /// `true` once an object had to be put back.
+    had_losses: bool,
+}
+
+impl ObjectCopies {
+    /// Describes the copies of the repository with this shared folder.
+    pub(super) fn new(common: &Path) -> ObjectCopies {
+        ObjectCopies {
+            objects: common.join("objects"),
+            folder: common.join("dispatch/objects"),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Gives the file of an object a second name. Returns `false` if there is no such file.
+    ///
+    /// # Errors
+    /// When the folder of the copies cannot be written.
+    pub(super) fn add(&self, oid: Oid) -> io::Result<bool> {
+        let folder = self.current_folder()?;
+        let (file, copy) = (self.file(oid), folder.join(oid.to_string()));
+        let linked = match fs::hard_link(&file, &copy) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Another user's file, or a file system without links.
+            Err(_) => copy_file(&file, &copy),
+            linked => linked,
+        };
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // An older copy says nothing about the file.
+            linked => linked.map(|()| file.exists()),
+        }
+    }
+
+    /// Puts an object back. Returns `false` if there is no copy of it.
+    ///
+    /// # Errors
+    /// When the folder of the objects cannot be written.
+    pub(super) fn restore(&self, oid: Oid) -> io::Result<bool> {
+        let name = oid.to_string();
+        for span in self.spans() {
+            let copy = self.folder.join(span.to_string()).join(&name);
+            if is_intact(&copy, oid) {
+                self.state().had_losses = true;
+                return self.put_back(&copy, oid).map(|()| true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn put_back(&self, copy: &Path, oid: Oid) -> io::Result<()> {
+        let file = self.file(oid);
+        let folder = file.parent().unwrap_or(&self.objects);
+        fs::create_dir_all(folder)?;
+        match fs::hard_link(copy, &file) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(_) => copy_file(copy, &file)?,
+            Ok(()) => {}
+        }
+        File::open(folder)?.sync_all()
+    }
+
+    /// Lists the objects that have a copy and no file of their own; they may be in a pack.
+    pub(super) fn without_file(&self) -> Vec<Oid> {
+        let folders = self.spans().into_iter();
+        let folders = folders.map(|span| self.folder.join(span.to_string()));
+        let files = folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        let names: HashSet<_> = files.map(|file| file.file_name()).collect();
+        let oids = names
+            .iter()
+            .filter_map(|name| name.to_str()?.parse::<Oid>().ok());
+        oids.filter(|oid| !self.file(*oid).exists()).collect()
+    }
+
+    /// Returns `true` if this process had to put an object back.
+    pub(super) fn had_losses(&self) -> bool {
+        self.state().had_losses
+    }
+
+    /// Returns `true` if enough time has passed since the last search of all copies.
+    pub(super) fn is_search_due(&self) -> bool {
+        match self.state().searched {
+            Some((start, took)) => start.elapsed() > INTERVAL.max(took * SHARE),
+            None => true,
+        }
+    }
+
+    /// Records a search of all copies.
+    pub(super) fn searched(&self, start: Instant) {
+        self.state().searched = Some((start, start.elapsed()));
+    }
+
+    /// Returns the file of a loose object.
+    fn file(&self, oid: Oid) -> PathBuf {
+        let name = oid.to_string();
+        self.objects.join(&name[..2]).join(&name[2..])
+    }
+
+    /// Returns the folder that takes new copies, and removes the folders that are too old.
+    fn current_folder(&self) -> io::Result<PathBuf> {
+        let now = span_now();
+        let folder = self.folder.join(now.to_string());
+        let mut state = self.state();
+        if state.current != Some(now) {
+            fs::create_dir_all(&folder)?;
+            for span in self.all_spans().into_iter().filter(|span| !is_used(*span)) {
+                // One that stays is removed with the next one.
+                let _ = fs::remove_dir_all(self.folder.join(span.to_string()));
+            }
+            state.current = Some(now);
+        }
+        Ok(folder)
+    }
+
+    /// Lists the folders that are used, the newest first.
+    fn spans(&self) -> Vec<u64> {
+        let mut spans = self.all_spans();
+        spans.retain(|span| is_used(*span));
+        spans.sort_unstable_by(|a, b| b.cmp(a));
+        spans
+    }
+
+    fn all_spans(&self) -> Vec<u64> {
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let number = |folder: fs::DirEntry| folder.file_name().to_str()?.parse().ok();
+        folders.filter_map(number).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves a complete value.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn span_now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs() / SPAN)
+}
+
+fn is_used(span: u64) -> bool {
+    span_now().abs_diff(span) < SPANS
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let temporary = tempfile::Builder::new()
+        .prefix("tmp_obj_")
+        .tempfile_in(to.parent().unwrap_or(to))?;
+    fs::copy(from, temporary.path())?;
+    temporary.as_file().sync_data()?;
+    temporary.persist(to).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Returns `true` if a copy has the content that its name says.
+fn is_intact(copy: &Path, oid: Oid) -> bool {
+    let Ok(file) = File::open(copy) else {
+        return false;
+    };
+    let mut stored = Vec::new();
+    let read = ZlibDecoder::new(file).read_to_end(&mut stored);
+    read.is_ok() && hash_stored(oid.format(), &stored) == oid
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::git::Git;
+
+    /// An empty repository with one object, and its copies.
+    fn scene() -> (tempfile::TempDir, ObjectCopies, Oid) {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::at(folder.path());
+        git.run(&["init", "--quiet", "--bare"]).unwrap();
+        let oid = git.line(&["hash-object", "-w", "HEAD"]).unwrap();
+        let copies = ObjectCopies::new(folder.path());
+        (folder, copies, oid.parse().unwrap())
+    }
+
+    #[test]
+    fn a_pruned_object_is_put_back() {
+        let (folder, copies, oid) = scene();
+        assert!(copies.add(oid).unwrap() && copies.add(oid).unwrap());
+        assert_eq!(copies.without_file(), []);
+        let git = Git::at(folder.path());
+        git.run(&["prune", "--expire=now"]).unwrap();
+        assert_eq!(copies.without_file(), [oid]);
+        assert!(!copies.add(oid).unwrap(), "the file is gone");
+        assert!(copies.restore(oid).unwrap());
+        let text = git.run(&["cat-file", "blob", &oid.to_string()]).unwrap();
+        assert_eq!(text, fs::read(folder.path().join("HEAD")).unwrap());
+        assert_eq!(copies.without_file(), []);
+    }
+
+    #[test]
+    fn a_damaged_copy_is_not_put_back() {
+        let (folder, copies, oid) = scene();
+        copies.add(oid).unwrap();
+        fs::remove_file(copies.file(oid)).unwrap();
+        let copy = copies.current_folder().unwrap().join(oid.to_string());
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "damaged").unwrap();
+        assert!(!copies.restore(oid).unwrap());
+        assert!(!copies.file(oid).exists());
+        drop(folder);
+    }
+
+    #[test]
+    fn old_copies_are_removed() {
+        let (folder, copies, oid) = scene();
+        let old = folder.path().join("dispatch/objects/1");
+        fs::create_dir_all(&old).unwrap();
+        fs::write(old.join(oid.to_string()), "").unwrap();
+        copies.add(oid).unwrap();
+        assert!(!old.exists());
+    }
+
+    #[test]
+    fn searches_take_a_small_share_of_the_time() {
+        let (_folder, copies, _) = scene();
+        assert!(copies.is_search_due());
+        copies.searched(Instant::now());
+        assert!(!copies.is_search_due());
+    }
+}
