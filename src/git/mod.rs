@@ -46,6 +46,8 @@ pub mod module_store;
 mod object_copies;
 pub mod object_hash;
 pub mod patch_ids;
+pub mod private_folder;
+mod private_mark;
 mod program;
 pub mod quarantine;
 mod racy_index;

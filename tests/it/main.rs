@@ -60,6 +60,7 @@ mod plan;
 mod planner;
 mod plugin;
 mod preflight;
+mod private_folder;
 mod process;
 mod prompt;
 mod prose;
