@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::base::files;
 use crate::base::process::find_program;
 use crate::base::process::is_root;
 use crate::config::Settings;
@@ -213,7 +214,8 @@ impl Rules {
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
-        write.extend(state.iter().filter_map(|path| home.expand(path)));
+        let state = state.iter().filter_map(|path| home.expand(path));
+        write.extend(state.inspect(|path| create_state_folder(path)));
         let usual = SandboxSettings::default().write;
         let folders = [&repo.common, &repo.top, &needs.worktree.path];
         for text in &settings.sandbox.write {
@@ -237,6 +239,16 @@ impl Rules {
 fn holds(place: &Path, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(place))
+}
+
+/// Creates a folder of an agent that has not run before: a rule about a folder needs the folder, and
+/// without it the agent would lose its sessions. Files, such as `~/.claude.json`, are left to the agent.
+fn create_state_folder(path: &Path) {
+    let is_file = path.extension().is_some();
+    if !is_file && !path.exists() {
+        // Where it cannot be created, the agent says so itself.
+        let _ = files::private_folder(path);
+    }
 }
 
 /// The home folder and the variables that paths of the settings name.
