@@ -46,6 +46,7 @@ mod resume;
 mod retry;
 mod review;
 pub mod run;
+mod share;
 mod show;
 mod stats;
 mod status;
@@ -122,6 +123,8 @@ enum Command {
     Log(log::LogArgs),
     Stats(stats::StatsArgs),
     Blame(blame::BlameArgs),
+    Push(share::PushArgs),
+    Fetch(share::FetchArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
@@ -258,6 +261,8 @@ impl Command {
             Command::Log(args) => log::run(args, ui),
             Command::Stats(args) => stats::run(args, ui),
             Command::Blame(args) => blame::run(args, ui),
+            Command::Push(args) => share::push_run(args, ui),
+            Command::Fetch(args) => share::fetch_runs(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command_within(help::width(ui)), ui),

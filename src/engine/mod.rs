@@ -8,7 +8,7 @@
 //! planner
 //! start  land  clean  reconcile
 //! attempt  assemble  variants
-//! resolve  prompt  blame
+//! resolve  prompt  blame  share
 //! checks  candidates  publish  runs
 //! worktree
 //! commands  trust
@@ -36,6 +36,7 @@ pub mod runs;
 pub mod blame;
 pub mod prompt;
 pub mod resolve;
+pub mod share;
 
 pub mod assemble;
 pub mod attempt;

@@ -84,6 +84,7 @@ mod scale;
 mod scope;
 mod secrets;
 mod set_up;
+mod share;
 mod signing;
 mod situations;
 mod steering;

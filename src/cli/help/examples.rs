@@ -176,6 +176,14 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch unland --dry-run" => "show what would move",
         "dispatch unland shop-7k" => "undo the landing of this run",
     }
+    "push" {
+        "dispatch push" => "the latest run, to the usual remote",
+        "dispatch push origin shop-7k3q" => "another remote or run",
+    }
+    "fetch" {
+        "dispatch fetch" => "every run of the usual remote",
+        "dispatch fetch origin shop-7k3q" => "one run",
+    }
     "clean" {
         "dispatch clean --dry-run" => "show what would be removed",
         "dispatch clean shop-7k" => "this run",

@@ -34,7 +34,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "review",
         ],
     ),
-    ("Deliver:", &["assemble", "land", "unland"]),
+    ("Deliver:", &["assemble", "land", "unland", "push", "fetch"]),
     ("Tidy up:", &["clean", "doctor"]),
     ("For coding agents:", &["plugin", "mcp"]),
     ("Learn more:", &["help", "completions", "man"]),
