@@ -12,7 +12,7 @@ use std::path::Path;
 mod targets;
 
 /// The changed inputs for each file of the corpus.
-const CHANGES: usize = 60;
+const CHANGES: usize = 40;
 
 /// Pieces that parsers of plans, JSON and git's output care about.
 const WORDS: &[&[u8]] = &[
@@ -58,7 +58,11 @@ fn no_change_of_the_corpus_makes_a_target_fail() {
     let mut random = fastrand::Rng::with_seed(15);
     for (name, target) in targets::TARGETS {
         let corpus = corpus(name);
-        for (file, seed) in &corpus {
+        // What libFuzzer found is fed as it is.
+        let seeds = corpus
+            .iter()
+            .filter(|(file, _)| !file.starts_with("found-"));
+        for (file, seed) in seeds {
             for _ in 0..CHANGES {
                 let mut input = seed.clone();
                 for _ in 0..random.usize(1..6) {

@@ -353,7 +353,7 @@ fn hostile_summaries_add_no_trailer_and_no_control_to_what_is_printed() {
     let ended = scene.dispatch(&["run", "plan.json", "--yes"]);
     let ended = ended.expect(0);
     let run = scene.run_name();
-    for place in 0..count {
+    for (place, text) in texts.iter().enumerate().take(count) {
         let branch = scene.branch(&format!("t{place}"));
         let log = ["log", "-1", "--format=%(trailers:only,unfold)", &branch];
         let trailers = scene.git(&log);
@@ -361,7 +361,7 @@ fn hostile_summaries_add_no_trailer_and_no_control_to_what_is_printed() {
             "Dispatch-Run: {run}\nDispatch-Task: {} T{place}\nDispatch-Attempt: 1",
             place + 1
         );
-        assert_eq!(trailers, own, "{:?}", texts[place]);
+        assert_eq!(trailers, own, "{text:?}");
     }
     assert_shown("run", "output", &ended.out);
     assert_shown("run", "messages", &ended.err);

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use git_dispatch::exec::{Support, sandbox_support};
@@ -498,7 +499,8 @@ fn has_bubblewrap() -> bool {
 #[test]
 fn a_worker_under_the_real_bubblewrap_reaches_only_its_own() {
     if !has_bubblewrap() || has_reftable() {
-        eprintln!("skipped: bubblewrap is not installed, or may not make namespaces here");
+        let why = "skipped: bubblewrap is not installed, or may not make namespaces here";
+        let _ = writeln!(std::io::stderr(), "{why}");
         return;
     }
     let mut scene = Scene::new();
