@@ -58,7 +58,7 @@ impl ObjectCopies {
         }
     }
 
-    /// Gives the file of an object a second name. Returns `false` if there is no such file.
+    /// Gives the file of an object a second name. Returns `false` if there is no such file and no copy.
     ///
     /// # Errors
     /// When the folder of the copies cannot be written.
@@ -66,7 +66,9 @@ impl ObjectCopies {
         let folder = self.current_folder()?;
         let (file, copy) = (self.file(oid), folder.join(oid.to_string()));
         let linked = match fs::hard_link(&file, &copy) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(self.copy_of(oid).is_some());
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // Another user's file, or a file system without links.
             Err(_) => copy_file(&file, &copy),
@@ -74,8 +76,7 @@ impl ObjectCopies {
         };
         match linked {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            // An older copy says nothing about the file.
-            linked => linked.map(|()| file.exists()),
+            linked => linked.map(|()| true),
         }
     }
 
@@ -84,27 +85,42 @@ impl ObjectCopies {
     /// # Errors
     /// When the folder of the objects cannot be written.
     pub(super) fn restore(&self, oid: Oid) -> io::Result<bool> {
+        let Some(copy) = self.copy_of(oid) else {
+            return Ok(false);
+        };
+        self.state().had_losses = true;
+        self.put_back(&copy, oid).map(|()| true)
+    }
+
+    /// Finds an intact copy of an object.
+    fn copy_of(&self, oid: Oid) -> Option<PathBuf> {
         let name = oid.to_string();
-        for span in self.spans() {
-            let copy = self.folder.join(span.to_string()).join(&name);
-            if is_intact(&copy, oid) {
-                self.state().had_losses = true;
-                return self.put_back(&copy, oid).map(|()| true);
-            }
-        }
-        Ok(false)
+        let folders = self.spans().into_iter();
+        let mut copies = folders.map(|span| self.folder.join(span.to_string()).join(&name));
+        copies.find(|copy| is_intact(copy, oid))
     }
 
     fn put_back(&self, copy: &Path, oid: Oid) -> io::Result<()> {
         let file = self.file(oid);
         let folder = file.parent().unwrap_or(&self.objects);
-        fs::create_dir_all(folder)?;
-        match fs::hard_link(copy, &file) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(_) => copy_file(copy, &file)?,
-            Ok(()) => {}
+        let start = Instant::now();
+        loop {
+            fs::create_dir_all(folder)?;
+            let linked = match fs::hard_link(copy, &file) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                // The folder is removed again as soon as it is empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+                Err(_) => copy_file(copy, &file),
+                Ok(()) => Ok(()),
+            };
+            match linked.and_then(|()| File::open(folder)?.sync_all()) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && copy.exists()
+                        && start.elapsed() < INTERVAL => {}
+                done => return done,
+            }
         }
-        File::open(folder)?.sync_all()
     }
 
     /// Lists the objects that have a copy and no file of their own; they may be in a pack.
@@ -232,7 +248,6 @@ mod tests {
         let git = Git::at(folder.path());
         git.run(&["prune", "--expire=now"]).unwrap();
         assert_eq!(copies.without_file(), [oid]);
-        assert!(!copies.add(oid).unwrap(), "the file is gone");
         assert!(copies.restore(oid).unwrap());
         let text = git.run(&["cat-file", "blob", &oid.to_string()]).unwrap();
         assert_eq!(text, fs::read(folder.path().join("HEAD")).unwrap());
