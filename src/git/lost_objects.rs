@@ -151,6 +151,19 @@ impl Store {
         Ok(())
     }
 
+    /// Copies a commit that git wrote, with the objects of its tree that its first parent does not have.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when one of them is missing.
+    pub fn keep_commit(&self, commit: Oid) -> Result<(), StoreError> {
+        if self.copies.is_none() || self.is_partial() {
+            return Ok(());
+        }
+        self.keep_object(commit, &mut 1)?;
+        let found = self.read_commit(commit)?;
+        self.keep_tree(found.parents.first().copied(), found.tree)
+    }
+
     /// Copies the objects of a tree that are not in the tree of the commit `parent`.
     pub(super) fn keep_tree(&self, parent: Option<Oid>, tree: Oid) -> Result<(), StoreError> {
         if self.copies.is_none() || self.is_partial() {
