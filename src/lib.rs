@@ -57,6 +57,9 @@
 //! | makes a plan from a goal | `engine/planner/` |
 //! | imports a plan | `plan/import/` |
 //! | answers an agent's tool call | `mcp/tools/` |
+//! | finds the task that wrote a line | `engine/blame/` |
+//! | shares a run with another clone | `engine/share/` |
+//! | tells an event in words | `report/event_sentence.rs` |
 //! | catches up when a run resumes | `engine/reconcile.rs` |
 //!
 //! # The idea
@@ -69,6 +72,8 @@
 //!
 //! Nothing of the user's (checkout, branches, index, hooks, config) is touched until
 //! `dispatch land`.
+
+#![forbid(unsafe_code)]
 
 pub mod base;
 

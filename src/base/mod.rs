@@ -11,6 +11,7 @@ pub mod files;
 pub(crate) mod golden;
 pub mod inbox;
 pub mod interrupt;
+pub mod line_map;
 pub mod markdown;
 pub mod pack;
 pub mod parallel;

@@ -1,7 +1,10 @@
-//! The program `git-dispatch`, so that `git dispatch …` works; everything is in the library.
+//! The program `git-dispatch`, so that `git dispatch …` works; the same as `dispatch`.
 
 use std::process::ExitCode;
 
+#[path = "../main.rs"]
+mod program;
+
 fn main() -> ExitCode {
-    git_dispatch::cli::main()
+    program::main()
 }

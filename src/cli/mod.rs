@@ -12,6 +12,7 @@ mod agent_client;
 mod assemble;
 mod attach;
 mod attempt;
+mod blame;
 mod branches;
 mod clean;
 mod completions;
@@ -27,6 +28,7 @@ pub mod error;
 pub mod help;
 mod init;
 mod land;
+mod log;
 mod logs;
 mod man;
 mod mcp;
@@ -44,7 +46,9 @@ mod resume;
 mod retry;
 mod review;
 pub mod run;
+mod share;
 mod show;
+mod stats;
 mod status;
 mod tell;
 mod trust;
@@ -116,6 +120,11 @@ enum Command {
     Workers(workers::WorkersArgs),
     Trust(trust::TrustArgs),
     History(status::HistoryArgs),
+    Log(log::LogArgs),
+    Stats(stats::StatsArgs),
+    Blame(blame::BlameArgs),
+    Push(share::PushArgs),
+    Fetch(share::FetchArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
@@ -249,6 +258,11 @@ impl Command {
             Command::Workers(args) => workers::run(args, ui),
             Command::Trust(args) => trust::run(args, ui),
             Command::History(args) => status::history(args, ui),
+            Command::Log(args) => log::run(args, ui),
+            Command::Stats(args) => stats::run(args, ui),
+            Command::Blame(args) => blame::run(args, ui),
+            Command::Push(args) => share::push_run(args, ui),
+            Command::Fetch(args) => share::fetch_runs(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command_within(help::width(ui)), ui),

@@ -8,7 +8,7 @@
 //! planner
 //! start  land  clean  reconcile
 //! attempt  assemble  variants
-//! resolve  prompt
+//! resolve  prompt  blame  share
 //! checks  candidates  publish  runs
 //! worktree
 //! commands  trust
@@ -33,8 +33,10 @@ pub mod checks;
 pub mod publish;
 pub mod runs;
 
+pub mod blame;
 pub mod prompt;
 pub mod resolve;
+pub mod share;
 
 pub mod assemble;
 pub mod attempt;

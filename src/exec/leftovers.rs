@@ -117,15 +117,15 @@ fn kill_adopted(since: u64) -> Vec<String> {
     let deadline = Instant::now() + LIMIT;
     loop {
         let adopted = system::adopted_since(since);
-        let alive = adopted
-            .into_iter()
-            .filter(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)));
-        let handles = alive.map(system::identify);
+        let handles = adopted.iter().map(|pid| system::identify(*pid));
         let handles: Vec<_> = handles.filter_map(system::Handle::open).collect();
         if handles.is_empty() || Instant::now() > deadline {
             return names;
         }
         names.extend(kill_all(name_living(handles)));
+        for pid in adopted {
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! `portable.rs` has the same functions for other systems.
 
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -99,24 +100,30 @@ pub(super) fn boot_id() -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-/// Lists the processes that have become children of this one because their own parent ended, and that
-/// started after `since`: in a session of their own, which this program's children have only if they
-/// run this program, too.
+/// Lists the living processes that have become children of this one because their own parent ended,
+/// and that started after `since`: in a session of their own, which this program's children have only
+/// if they run this program, too.
+///
+/// A dead process runs no program any more, so it may be a supervisor whose end is still to be read.
 pub(super) fn adopted_since(since: u64) -> Vec<Pid> {
     let session = stat_field(getpid(), 6);
     let is_strange = |pid: &Pid| {
         let other = stat_field(*pid, 6) != session;
         let later = stat_field(*pid, 22).is_some_and(|start| start >= since);
-        other && later && !runs_this_program(*pid)
+        other && later && runs_another_program(*pid)
     };
     let children = children().unwrap_or_default();
     children.into_iter().filter(is_strange).collect()
 }
 
-fn runs_this_program(pid: Pid) -> bool {
-    let program = |of: &str| fs::read_link(format!("/proc/{of}/exe")).ok();
-    let own = program("self");
-    own.is_some() && own == program(&pid.as_raw_pid().to_string())
+fn runs_another_program(pid: Pid) -> bool {
+    let program = |of: &str| fs::read_link(format!("/proc/{of}/exe"));
+    match (program("self"), program(&pid.as_raw_pid().to_string())) {
+        (Ok(own), Ok(other)) => own != other,
+        // A program with the rights of another user.
+        (_, Err(error)) => error.kind() == io::ErrorKind::PermissionDenied,
+        (Err(_), Ok(_)) => true,
+    }
 }
 
 /// Reads the start time of a process, which tells it from a later one of the same pid.
@@ -229,4 +236,25 @@ fn is_dead(pid: Pid) -> bool {
 fn state(pid: Pid) -> Option<u8> {
     let state = process::stat_field(pid.as_raw_pid() as u32, 3)?;
     state.bytes().next()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+
+    #[test]
+    fn a_dead_child_in_a_session_of_its_own_is_nothing_that_was_adopted() {
+        let mut child = Command::new("setsid").arg("true").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32).unwrap();
+        let unreaped = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), unreaped).unwrap();
+        assert_ne!(stat_field(pid, 6), stat_field(getpid(), 6));
+        assert!(!adopted_since(0).contains(&pid));
+        assert!(child.wait().unwrap().success());
+    }
 }

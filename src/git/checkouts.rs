@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::base::regular_file;
 use crate::git::head::render_head;
 use crate::git::head_cache::{HeadCache, HeadStore};
+use crate::git::private_mark::PrivateMark;
 use crate::git::repo::Repo;
 use crate::git::worktree::{Head, Worktree, read_head};
 
@@ -33,8 +34,10 @@ impl Repo {
     fn linked_worktree(&self, path: &Path) -> Option<Worktree> {
         let link = path.join(".git");
         let text = regular_file::read_line(&link).ok()?;
-        let admin = PathBuf::from(text.trim_end().strip_prefix("gitdir: ")?);
-        let is_entry = admin.parent() == Some(&self.common.join("worktrees"));
+        let named = Path::new(text.trim_end().strip_prefix("gitdir: ")?);
+        // A git folder of its worker's own has an entry of the same name.
+        let admin = self.common.join("worktrees").join(named.file_name()?);
+        let is_entry = named == admin || PrivateMark::read(&admin)?.entry == named;
         let worktree = worktree_of(admin)?;
         (is_entry && worktree.path == path).then_some(worktree)
     }

@@ -11,6 +11,7 @@ use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
 use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
 use crate::git::irregular_file;
+use crate::git::private_mark;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 
@@ -61,7 +62,9 @@ impl Repo {
             return Err(DiscoverError::NotUtf8(path.clone()));
         }
         let version = parse_version(&version).unwrap_or(OLDEST_GIT);
-        let mut repo = Repo::new(top.clone(), common.clone(), git_dir.clone(), version);
+        let (common, git_dir) =
+            private_mark::repository_of(git_dir).unwrap_or((common.clone(), git_dir.clone()));
+        let mut repo = Repo::new(top.clone(), common, git_dir, version);
         repo.formats = formats(&repo)?;
         if let Some(mask) = repo.formats.file_mask {
             files::set_file_mask(mask);

@@ -139,6 +139,14 @@ impl FrozenSettings {
         self.folder.path().join(name)
     }
 
+    /// Returns the settings of the repository, as a file.
+    pub(super) fn of_repository(&self) -> Result<&[u8], GitError> {
+        self.verify()?;
+        let path = self.path("config");
+        let file = self.files.iter().find(|(file, _)| *file == path);
+        Ok(file.map_or(&[], |(_, content)| content.as_slice()))
+    }
+
     /// Fails if the copy is not what was written.
     pub(super) fn verify(&self) -> Result<(), GitError> {
         for (path, content) in &self.files {

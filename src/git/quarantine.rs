@@ -92,7 +92,7 @@ impl Quarantine {
 /// Renders the file `info/alternates`, which unlike the environment variable needs no quotes around
 /// a path with a colon. Relative alternates of the repository, and of an outer quarantine, are
 /// listed too, because libgit2 follows those of the first repository only.
-fn alternates_of(objects: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn alternates_of(objects: &Path) -> io::Result<Vec<u8>> {
     let mut lines = quoted(objects);
     let own = objects.join("info/alternates");
     let own = crate::base::files::read_if_exists(&own)?.unwrap_or_default();

@@ -9,6 +9,7 @@ use crate::base::files;
 use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::head::{has_pseudo_reference, keeps_reftable, write_head_by_git};
+use crate::git::private_mark::PrivateMark;
 use crate::git::worktree_config;
 
 pub use crate::git::head::Head;
@@ -77,7 +78,9 @@ impl Worktree {
         if !is_file {
             return Err(self.tampered(format!("{} is not a regular file", link.display())));
         }
-        self.expect(&link, &format!("gitdir: {}", self.admin.display()))?;
+        let mark = PrivateMark::read(&self.admin);
+        let entry = mark.as_ref().map_or(&self.admin, |mark| &mark.entry);
+        self.expect(&link, &format!("gitdir: {}", entry.display()))?;
         self.expect(&self.admin.join("commondir"), "../..")?;
         self.expect(&self.admin.join("gitdir"), &link.display().to_string())?;
         match at(&self.admin, worktree_config::foreign_setting(&self.admin))? {
@@ -144,11 +147,19 @@ impl Worktree {
         at(&file, fs::write(&file, format!("{reason}\n")))
     }
 
+    /// Returns `true` while its worker uses a git folder of its own, whose commits and index are not
+    /// taken over yet.
+    pub fn has_private_folder(&self) -> bool {
+        PrivateMark::read(&self.admin).is_some()
+    }
+
     /// Returns the unfinished operation, if any: `merge`, `rebase`, ….
     pub fn unfinished(&self) -> Option<&'static str> {
+        let mark = PrivateMark::read(&self.admin);
+        let entry = mark.as_ref().map_or(&self.admin, |mark| &mark.entry);
         let mut known = UNFINISHED.iter();
         known
-            .find(|(file, _)| has_pseudo_reference(&self.admin, file))
+            .find(|(file, _)| has_pseudo_reference(entry, file))
             .map(|(_, word)| *word)
     }
 

@@ -13,10 +13,11 @@ use std::sync::PoisonError;
 
 use crate::base::fault;
 use crate::base::files::FileLock;
-use crate::base::regular_file;
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
 use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
+use crate::git::private_folder::PrivateFolder;
 use crate::git::racy_index::postdate_index;
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
@@ -156,7 +157,7 @@ impl Repo {
         }
     }
 
-    fn has_worktree_config(&self) -> bool {
+    pub(super) fn has_worktree_config(&self) -> bool {
         let is_set = |store: &Store| Ok(store.is_set("extensions.worktreeConfig"));
         self.with_store::<bool, StoreError>(is_set).unwrap_or(false)
     }
@@ -259,6 +260,53 @@ impl Repo {
         Ok(worktree)
     }
 
+    /// Gives a worktree that a worker added to its own git folder an entry of this repository, at the
+    /// commit that it shows. Does nothing with a reftable.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub(super) fn adopt_worktree(
+        &self,
+        worktree: &Worktree,
+        head: &Head,
+    ) -> Result<(), WorktreeError> {
+        if self.formats.has_reftable {
+            return Ok(());
+        }
+        let stage_root = self.dispatch_folder().join("stage");
+        at(&stage_root, fs::create_dir_all(&stage_root))?;
+        let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        let write = |name: &str, text: String| {
+            let file = staged.path().join(name);
+            at(&file, fs::write(&file, text))
+        };
+        write("HEAD", render_head(head))?;
+        write("commondir", "../..\n".to_owned())?;
+        write(
+            "gitdir",
+            format!("{}\n", worktree.path.join(".git").display()),
+        )?;
+        // Only files are taken, and only those whose content git checks.
+        let index = staged.path().join("index");
+        let _ = regular_file::copy_with_time(&worktree.admin.join("index"), &index);
+        let log = regular_file::read(&worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
+        if let Ok(log) = log {
+            let folder = staged.path().join("logs");
+            at(&folder, fs::create_dir(&folder))?;
+            at(&folder, fs::write(folder.join("HEAD"), log))?;
+        }
+        let _lock = self.lock_worktrees()?;
+        let root = self.common.join("worktrees");
+        let admin = free_name(&root, &worktree.path);
+        at(&admin, fs::rename(staged.path(), &admin))?;
+        let _ = staged.keep();
+        Worktree {
+            path: worktree.path.clone(),
+            admin,
+        }
+        .relink()
+    }
+
     /// Serialises creation and removal of worktrees among all dispatch processes.
     fn lock_worktrees(&self) -> Result<FileLock, WorktreeError> {
         let path = self.dispatch_folder().join("worktrees.lock");
@@ -291,6 +339,8 @@ impl Repo {
             }
         }
         fault::point("worktree", "out of sight");
+        let private = PrivateFolder::of(self, worktree);
+        at(&worktree.path, private.remove())?;
         at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
         fault::point("worktree", "gone");
         Ok(())

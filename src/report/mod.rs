@@ -1,14 +1,17 @@
 //! Views of a run: boards, reports, notifications. Each is a value and its renderings.
 
+pub mod blame;
 pub mod board;
 pub mod completion;
 pub mod conflict_suggestion;
+pub mod event_sentence;
 pub mod failure;
 pub mod history;
 pub mod landing;
 pub mod notification;
 pub mod pull_request;
 pub mod recovery_table;
+pub mod statistics;
 pub mod suggest;
 pub mod variants;
 pub mod words;

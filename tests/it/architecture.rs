@@ -34,6 +34,26 @@ fn no_files_import_each_other_in_a_circle() {
     assert!(all.is_empty(), "\n{}\n", all.join("\n"));
 }
 
+#[test]
+fn unsafe_code_stands_in_one_file_only() {
+    let word = concat!("uns", "afe");
+    let has_it = |text: &str| {
+        let code = text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or(""));
+        code.into_iter().any(|line| {
+            line.contains(&format!("{word} {{")) || line.contains(&format!("{word} fn"))
+        })
+    };
+    let sources = sources();
+    let with: Vec<&str> = sources
+        .iter()
+        .filter(|(_, text)| has_it(text))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(with, ["src/main.rs"]);
+}
+
 /// Reads every file of `src`, with its path from the top.
 fn sources() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -177,7 +197,7 @@ fn a_package_outside_its_rooms_is_found() {
         src/engine/run/driver.rs:1: git2 is used, but its rooms are src/git/, src/journal/
 
         src/git/repo.rs:1: clap is used, but its rooms are src/cli/
-        src/conflicts/prune.rs:1: similar is used, but its rooms are src/conflicts/hunks.rs, src/ui/diff.rs
+        src/conflicts/prune.rs:1: similar is used, but its rooms are src/base/line_map.rs, src/conflicts/hunks.rs, src/ui/diff.rs
 
         src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process/, src/engine/, src/exec/, src/acp/, src/control/, src/forge/, src/ui/, src/cli/, src/mcp/
 

@@ -13,9 +13,16 @@ fn plan(commands: &[&str]) -> String {
     format!("# Outside\n\n{tasks}")
 }
 
+/// Creates a scene in which workers share the git folder of the repository.
+fn unconfined() -> Scene {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    scene
+}
+
 #[test]
 fn a_change_of_what_all_worktrees_share_is_reported() {
-    let scene = Scene::new();
+    let scene = unconfined();
     let commands = [
         "git config gc.pruneExpire never",
         "git branch mine",
@@ -51,7 +58,7 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
 
 #[test]
 fn by_policy_such_an_attempt_fails_and_what_it_made_is_kept() {
-    let scene = Scene::new();
+    let scene = unconfined();
     scene.configure("[run]\noutside_writes = \"fail\"\n");
     let command = "touch a.txt; git config gc.pruneExpire never";
     let ended = scene.run(&plan(&[command]), &[]).expect(3);
@@ -64,7 +71,7 @@ fn by_policy_such_an_attempt_fails_and_what_it_made_is_kept() {
 
 #[test]
 fn all_attempts_that_were_under_way_are_named() {
-    let scene = Scene::new();
+    let scene = unconfined();
     let mut gates = [Gate::new(&scene, "one"), Gate::new(&scene, "two")];
     let commands: Vec<String> = gates.iter().map(Gate::script).collect();
     let plan = scene.plan(&plan(&[&commands[0], &commands[1], "touch c.txt"]));
@@ -120,7 +127,7 @@ fn the_work_of_other_tasks_and_of_dispatch_itself_is_no_change() {
 
 #[test]
 fn a_change_after_dispatch_was_killed_is_reported_by_the_one_that_resumes() {
-    let scene = Scene::new();
+    let scene = unconfined();
     let mut gate = Gate::new(&scene, "gate");
     let plan = scene.plan(&plan(&[&gate.script()]));
     let mut child = scene.start(&["run", &plan, "--yes"]);
@@ -137,7 +144,7 @@ fn a_change_after_dispatch_was_killed_is_reported_by_the_one_that_resumes() {
 
 #[test]
 fn nobody_looks_where_nobody_wants_to_know() {
-    let scene = Scene::new();
+    let scene = unconfined();
     scene.configure("[run]\noutside_writes = \"ignore\"\n");
     let ended = scene
         .run(&plan(&["git config gc.pruneExpire never"]), &[])
@@ -228,7 +235,7 @@ fn tasks_under_way_have_ports_of_their_own_in_all_runs_and_later_attempts_the_sa
 
 #[test]
 fn attempts_that_get_each_others_stash_entries_fail() {
-    let scene = Scene::new();
+    let scene = unconfined();
     let gate = |name| Gate::new(&scene, name);
     let (mut pushed, mut popped) = (gate("pushed"), gate("popped"));
     let (mut begun, mut other_pushed) = (gate("begun"), gate("other-pushed"));
@@ -317,7 +324,7 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
             vec![],
         ),
     ] {
-        let scene = Scene::new();
+        let scene = unconfined();
         let command = format!(
             "G=$(git rev-parse --git-common-dir); {plant}; echo '* filter=q' > .gitattributes"
         );
@@ -360,7 +367,7 @@ fn what_git_would_execute_stops_the_run_and_every_later_command_until_it_is_undo
 
 #[test]
 fn workers_under_way_are_stopped_when_another_changes_what_git_executes() {
-    let scene = Scene::new();
+    let scene = unconfined();
     let gate = Gate::new(&scene, "held");
     let commands = [&gate.script(), "git config core.fsmonitor true"];
     let ended = scene.run(&plan(&commands), &["-j", "2"]).expect(1);
@@ -382,7 +389,7 @@ fn a_pipe_in_place_of_a_file_of_git_makes_nothing_wait() {
         if has_reftable() && place.contains("refs") {
             continue;
         }
-        let scene = Scene::new();
+        let scene = unconfined();
         let command = format!(
             "G=$(git rev-parse --git-common-dir); rm -f $G/{place}; mkdir -p $G/info; mkfifo $G/{place}"
         );

@@ -56,7 +56,8 @@ fn a_program_that_a_worker_names_in_the_configuration_of_its_worktree_is_tamperi
 
 #[test]
 fn core_bare_that_a_tool_has_set_is_named_and_repaired_after_a_question() {
-    let scene = scene();
+    let mut scene = scene();
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
     let plan = "# P\n\n1. [A] First\n   - run: git config core.bare true; echo x >> app.txt\n";
     scene.run(plan, &[]);
     let file = scene.repo.join(".git/config");

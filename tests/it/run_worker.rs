@@ -12,7 +12,17 @@ fn one(script: &str) -> Scene {
 
 /// Runs one task with more fields.
 fn one_with(fields: &str, script: &str) -> Scene {
-    let scene = Scene::new();
+    one_in(Scene::new(), fields, script)
+}
+
+/// Runs one task whose worker shares the git folder of the repository.
+fn one_unconfined(script: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    one_in(scene, "", script)
+}
+
+fn one_in(scene: Scene, fields: &str, script: &str) -> Scene {
     scene.write("worker.sh", script);
     scene.write("old.txt", "old\n");
     scene.commit("Worker");
@@ -77,8 +87,10 @@ fn commits_on_a_detached_head_are_taken() {
 
 #[test]
 fn commits_on_another_branch_are_taken_and_that_branch_stays() {
-    let scene = one("echo 0 > zero.txt; git add .; git commit -qm Zero\n\
-         git checkout -q -b feature HEAD~1; echo 1 > one.txt; git add .; git commit -qm One\n");
+    let scene = one_unconfined(
+        "echo 0 > zero.txt; git add .; git commit -qm Zero\n\
+         git checkout -q -b feature HEAD~1; echo 1 > one.txt; git add .; git commit -qm One\n",
+    );
     assert_eq!(status(&scene), "DONE: One (left work outside its result)");
     assert_eq!(subjects(&scene), "One");
     assert_eq!(scene.git(&["log", "-1", "--format=%s", "feature"]), "One");
@@ -400,7 +412,8 @@ fn a_branch_that_was_moved_off_its_base_fails_and_is_kept() {
 
 #[test]
 fn a_branch_that_was_renamed_or_deleted_comes_back() {
-    let scene = one("echo 1 > one.txt; git add .; git commit -qm One; git branch -m mine\n");
+    let scene =
+        one_unconfined("echo 1 > one.txt; git add .; git commit -qm One; git branch -m mine\n");
     assert_eq!(status(&scene), "DONE: One");
     assert_eq!(scene.rev("mine"), scene.rev(&scene.branch("a")));
     let scene = one(

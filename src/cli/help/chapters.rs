@@ -42,6 +42,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "conflicts" "which branches conflict, and why" [],
     "assembly" "how results come together and onto your branch" ["landing", "pull-requests"],
     "recovery" "how to continue after a crash or with an edited plan" [],
+    "past-runs" "what earlier runs did, and who wrote a line" ["log", "blame", "stats", "history"],
     "configuration" "every setting" ["config", "settings"],
     "json" "how programs read all of it" ["events", "notifications"],
     "git-layout" "how to read a run with plain git, and share it" ["refs", "journal"],

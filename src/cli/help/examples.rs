@@ -176,6 +176,14 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch unland --dry-run" => "show what would move",
         "dispatch unland shop-7k" => "undo the landing of this run",
     }
+    "push" {
+        "dispatch push" => "the latest run, to the usual remote",
+        "dispatch push origin shop-7k3q" => "another remote or run",
+    }
+    "fetch" {
+        "dispatch fetch" => "every run of the usual remote",
+        "dispatch fetch origin shop-7k3q" => "one run",
+    }
     "clean" {
         "dispatch clean --dry-run" => "show what would be removed",
         "dispatch clean shop-7k" => "this run",
@@ -212,6 +220,18 @@ pub const EXAMPLES: &[Examples] = examples! {
     "mcp" {
         "dispatch mcp" => "started by a coding agent",
         "dispatch mcp < /dev/null" => "check that it starts",
+    }
+    "log" {
+        "dispatch log" => "of the latest run",
+        "dispatch log --task API" => "of one task",
+    }
+    "stats" {
+        "dispatch stats" => "over all runs",
+        "dispatch stats --since 2026-11-01 --json" => "of a month, for a program",
+    }
+    "blame" {
+        "dispatch blame src/app.ts:12" => "one line",
+        "dispatch blame src/app.ts" => "every line of a file",
     }
     "history" {
         "dispatch history" => "as a table",

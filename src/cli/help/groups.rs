@@ -16,7 +16,8 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Watch it:",
         &[
-            "status", "logs", "show", "output", "diff", "board", "report", "history", "wait",
+            "status", "logs", "show", "output", "diff", "board", "report", "log", "history",
+            "stats", "blame", "wait",
         ],
     ),
     (
@@ -33,7 +34,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "review",
         ],
     ),
-    ("Deliver:", &["assemble", "land", "unland"]),
+    ("Deliver:", &["assemble", "land", "unland", "push", "fetch"]),
     ("Tidy up:", &["clean", "doctor"]),
     ("For coding agents:", &["plugin", "mcp"]),
     ("Learn more:", &["help", "completions", "man"]),

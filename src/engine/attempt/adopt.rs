@@ -4,6 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::execution::{Execution, Reached};
 use crate::engine::attempt::job::recorded_base;
 use crate::engine::attempt::keep::{keep_lost, keep_unfinished};
+use crate::engine::attempt::private_folder::take_over;
 use crate::engine::attempt::watch::{RunningWorker, watch};
 use crate::engine::commands::runner;
 use crate::engine::worktree::setup::end_set_up;
@@ -23,11 +24,19 @@ pub(super) async fn adopt_worker(execution: &Execution) -> Result<Reached, Engin
         // The worktree was removed or never created, so its worker's changes are lost.
         runner::end_job(context, &folder).await?;
         // git may prune the entry of a missing folder at any time.
-        found.iter().for_each(Worktree::unlock);
+        if let Some(gone) = found {
+            gone.unlock();
+            execution
+                .blocking(move |execution| take_over(execution, &gone))
+                .await?;
+        }
         return Ok(Reached::Aborted(None));
     };
     match context.executor.status(&folder)? {
         JobStatus::Absent => {
+            execution
+                .blocking(move |execution| take_over(execution, &worktree))
+                .await?;
             end_set_up(context, spec).await?;
             Ok(Reached::Aborted(None))
         }

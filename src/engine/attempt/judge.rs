@@ -8,6 +8,7 @@ use crate::engine::attempt::case::Case;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::fail::fail;
 use crate::engine::attempt::offer::Offer;
+use crate::engine::attempt::private_folder::take_over;
 use crate::engine::attempt::stash_uses::crossed_stash;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::blocking::blocking;
@@ -25,6 +26,10 @@ pub(super) async fn judge(
     execution: &Execution,
     finished: Finished,
 ) -> Result<Outcome, EngineError> {
+    let worktree = finished.worktree.clone();
+    execution
+        .blocking(move |execution| take_over(execution, &worktree))
+        .await?;
     let case = Case::read(execution, finished).await?;
     if !case.ended_well() {
         return fail(case, None, Vec::new()).await;

@@ -3,6 +3,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
+use crate::engine::attempt::private_folder::take_over;
 use crate::engine::worktree::remains;
 use crate::exec::kill_orphans;
 use crate::git::Store;
@@ -35,6 +36,7 @@ pub(super) async fn keep_unfinished(
     worktree: Worktree,
 ) -> Result<Option<Oid>, EngineError> {
     let keep = move |execution: &Execution| {
+        take_over(execution, &worktree)?;
         let (context, spec) = (&execution.context, &execution.spec);
         let store = Store::open(&context.repo)?;
         let of = (spec.task, spec.attempt);

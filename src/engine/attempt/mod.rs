@@ -17,6 +17,7 @@ mod offer;
 mod output;
 mod outside_changes;
 mod outward_links;
+mod private_folder;
 mod repeat;
 pub mod run;
 mod secret_lines;

@@ -8,6 +8,7 @@ use crate::engine::attempt::adopt::{adopt_worker, stop_worker};
 use crate::engine::attempt::execution::{Execution, Finished, Reached};
 use crate::engine::attempt::judge;
 use crate::engine::attempt::outside_changes::stops_run;
+use crate::engine::attempt::private_folder::remove_objects;
 use crate::engine::attempt::repeat::Repeats;
 use crate::engine::attempt::start::{Start, forget_start, start};
 use crate::engine::attempt::stash_uses::keep_uses;
@@ -74,6 +75,7 @@ async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
     fault::point("attempt", "judged");
     // A trace that stays is read again, which is only slower.
     let _ = keep_uses(&execution.folder());
+    remove_objects(&execution);
     ports::release(&execution.context, task, attempt);
     execution.post(Message::Ended {
         task,

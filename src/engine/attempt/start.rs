@@ -9,6 +9,7 @@ use crate::engine::attempt::execution::{Execution, Reached};
 use crate::engine::attempt::job::prepare_job;
 use crate::engine::attempt::keep::keep_unfinished;
 use crate::engine::attempt::outside_changes::look_before;
+use crate::engine::attempt::private_folder;
 use crate::engine::attempt::watch::RunningWorker;
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::kernel::blocking::blocking;
@@ -80,6 +81,12 @@ pub(super) fn forget_start(execution: &Execution) {
     let status = execution.context.executor.status(&folder);
     if matches!(status, Ok(JobStatus::Absent)) {
         let _ = remove_own_folder(&folder, 6);
+        let found = execution
+            .context
+            .repo
+            .find_worktree(&execution.spec.worktree);
+        // A worktree that still uses the folder of its worker is refused when the attempt starts again.
+        let _ = found.map(|worktree| private_folder::take_over(execution, &worktree));
     }
 }
 
@@ -169,6 +176,10 @@ async fn start_worker(
     let job = prepare_job(execution, base, &worktree).await?;
     fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
+    let own = worktree.clone();
+    execution
+        .blocking(move |execution| private_folder::give(execution, &own))
+        .await?;
     let running = context.executor.start(&execution.worker_folder(), &job)?;
     fault::point("attempt", "after its worker has started");
     execution.post_started(base);

@@ -17,6 +17,7 @@ use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
+use crate::engine::attempt::private_folder::has_own_stash;
 use crate::engine::spec::environment::git_trace;
 
 /// The file in an attempt's folder with the uses of the stash that its trace had.
@@ -77,12 +78,15 @@ pub(super) fn keep_uses(attempt: &Path) -> Result<(), EngineError> {
 /// each had its own.
 pub(super) fn crossed_stash(case: &Case) -> Option<String> {
     let own = case.execution.folder();
+    if has_own_stash(&own) {
+        return None;
+    }
     let mut uses = uses_in(&own, Some(&case.worktree.path));
     let first = uses.iter().map(|used| used.at.clone()).min()?;
     let runs = case.execution.context.repo.dispatch_folder().join("runs");
     for run in subfolders(&runs) {
         for attempt in subfolders(&run.join("attempts")) {
-            if attempt != own && may_have_uses(&attempt, &own) {
+            if attempt != own && !has_own_stash(&attempt) && may_have_uses(&attempt, &own) {
                 uses.extend(uses_in(&attempt, None));
             }
         }

@@ -1,5 +1,6 @@
 //! Holds the fixed data of a run that every effect needs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -133,6 +134,16 @@ impl Context {
     pub fn shared_state(&self) -> Result<Reading, GitError> {
         let reader = self.shared_state.lock();
         reader.unwrap_or_else(PoisonError::into_inner).read()
+    }
+
+    /// Returns the references of which a worker gets a copy, by name, as their files read.
+    ///
+    /// # Errors
+    /// When git cannot read them.
+    pub fn copied_references(&self) -> Result<Arc<BTreeMap<String, String>>, GitError> {
+        let reader = self.shared_state.lock();
+        let mut reader = reader.unwrap_or_else(PoisonError::into_inner);
+        reader.copied_references()
     }
 
     /// Returns what git executes or reads and has changed since the first call.

@@ -8,6 +8,7 @@ use crate::exec::ExecError;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;
 use crate::git::module_store::CarryError;
+use crate::git::private_folder::take_over::TakeOverError;
 use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
@@ -31,6 +32,9 @@ pub enum EngineError {
     /// A worktree could not be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// The commits of a worker could not be taken over.
+    #[error(transparent)]
+    TakeOver(#[from] TakeOverError),
     /// Work in a submodule could not be kept.
     #[error(transparent)]
     Carry(#[from] CarryError),

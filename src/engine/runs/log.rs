@@ -10,7 +10,7 @@ use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder,
 use crate::exec::log;
 use crate::git::{Repo, Store};
 use crate::journal::replay;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::run::RunState;
 
 /// A part of an attempt that has a log.
@@ -42,17 +42,42 @@ pub enum LogError {
     Unreadable(PathBuf, #[source] io::Error),
 }
 
+impl LogPart {
+    fn name(self) -> &'static str {
+        match self {
+            LogPart::Worker => "worker",
+            LogPart::SetUp => "set-up",
+            LogPart::Teardown => "teardown",
+        }
+    }
+}
+
+/// Returns the full name of the reference with the stored logs of a run (`dispatch push`).
+pub fn logs_ref(run: &RunId) -> String {
+    format!("refs/dispatch/logs/{run}")
+}
+
+/// Returns the path of a log among the stored ones.
+pub fn log_file((task, attempt): (TaskNumber, AttemptNumber), part: LogPart) -> String {
+    format!("{}/{attempt}/{}.log", task.0, part.name())
+}
+
 /// Reads the log of an attempt, with the command in front of the output of each, and secrets masked.
 ///
 /// # Errors
-/// When there is none on this machine, or it cannot be read.
+/// When there is none on this machine and none is stored, or it cannot be read.
 pub fn read_log(
     (repo, store): (&Repo, &Store),
     state: &RunState,
     of: (TaskNumber, AttemptNumber),
     part: LogPart,
 ) -> Result<Vec<u8>, LogError> {
-    let log = read_raw_log(repo, state, of, part)?;
+    let log = match read_raw_log(repo, state, of, part) {
+        Err(error @ LogError::None { .. }) => {
+            return stored_log(store, state, of, part).ok_or(error);
+        }
+        log => log?,
+    };
     Ok(secrets_of_run(store, state).mask_bytes(log))
 }
 
@@ -64,6 +89,19 @@ pub fn secrets_of_run(store: &Store, state: &RunState) -> Secrets {
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok());
     secrets(&settings.unwrap_or_default(), &state.plan)
+}
+
+/// Reads a log that was stored when the run was pushed.
+fn stored_log(
+    store: &Store,
+    state: &RunState,
+    of: (TaskNumber, AttemptNumber),
+    part: LogPart,
+) -> Option<Vec<u8>> {
+    let commit = store.reference(&logs_ref(&state.run)).ok()??;
+    let tree = store.tree_of(commit).ok()?;
+    let entry = store.entry(tree, &log_file(of, part)).ok()??;
+    store.blob(entry.oid).ok()
 }
 
 fn read_raw_log(

@@ -12,6 +12,7 @@ use crate::engine::kernel::error::EngineError;
 use crate::engine::spec::{AttemptSpec, exchange_folder};
 use crate::exec::{ResourceLimits, Sandbox, Support, sandbox_support};
 use crate::git::Repo;
+use crate::git::private_folder::PrivateFolder;
 use crate::git::worktree::Worktree;
 use crate::model::worker::{Confinement, Worker};
 
@@ -25,8 +26,8 @@ pub struct Needs<'a> {
     pub worktree: &'a Worktree,
     /// Folders of dispatch that it writes to.
     pub folders: Vec<PathBuf>,
-    /// The folder of branch names below which it may commit, without `refs/heads/`: `dispatch/RUN`.
-    pub branches: Option<String>,
+    /// The git folder of its own; without one it may write the worktree's, but not commit.
+    pub private: Option<PrivateFolder>,
     /// The least confinement that its task asks for.
     pub least: Option<Confinement>,
     /// Files that it must not read, where the confinement can hide them.
@@ -39,7 +40,7 @@ impl<'a> Needs<'a> {
         Needs {
             worktree,
             folders,
-            branches: None,
+            private: None,
             least: None,
             hidden: Vec::new(),
         }
@@ -49,7 +50,7 @@ impl<'a> Needs<'a> {
 /// Returns the confinement of a worker, or of a check without one; `None` if it runs free.
 ///
 /// # Errors
-/// When a confinement is required that this machine does not have, or a folder cannot be created.
+/// When a confinement is required that this machine does not have.
 pub fn sandbox(
     (repo, settings): (&Repo, &Settings),
     worker: Option<&Worker>,
@@ -60,9 +61,9 @@ pub fn sandbox(
     let rules = || Rules::collect((repo, settings), worker, needs);
     Ok(match means {
         Means::Nothing => None,
-        Means::Kernel => Some(Sandbox::Write(rules()?.write)),
+        Means::Kernel => Some(Sandbox::Write(rules().write)),
         Means::Bubblewrap(program) => {
-            let arguments = bubblewrap(&rules()?, &settings.sandbox, &Home::of_user());
+            let arguments = bubblewrap(&rules(), &settings.sandbox, &Home::of_user());
             let program = program.to_string_lossy().into_owned();
             Some(Sandbox::Wrapper([vec![program], arguments].concat()))
         }
@@ -76,15 +77,12 @@ pub fn sandbox(
 }
 
 /// Lists the files and folders that a worker may change.
-///
-/// # Errors
-/// When a folder cannot be created.
 pub fn writable(
     of: (&Repo, &Settings),
     worker: Option<&Worker>,
     needs: &Needs<'_>,
-) -> Result<Vec<PathBuf>, EngineError> {
-    Ok(Rules::collect(of, worker, needs)?.write)
+) -> Vec<PathBuf> {
+    Rules::collect(of, worker, needs).write
 }
 
 /// Returns the resource limits of the settings.
@@ -107,17 +105,25 @@ pub fn needs_of_worker<'a>(
 ) -> Needs<'a> {
     let attempt = context.attempt_folder(spec.task, spec.attempt);
     let run = context.repo.run_folder(context.run.as_str());
+    let is_private = has_private_folder(context, spec);
     Needs {
-        branches: Some(format!(
-            "{}/{}",
-            context.settings.run.branch_prefix, context.run
-        )),
+        private: is_private.then(|| PrivateFolder::of(&context.repo, worktree)),
         least: context.plan.task(spec.task).fields.sandbox,
         hidden: ["control.sock", "control.secret"]
             .map(|name| run.join(name))
             .to_vec(),
         ..Needs::of_reader(worktree, vec![exchange_folder(&attempt)])
     }
+}
+
+/// Returns `true` if the worker of an attempt gets a git folder of its own: the sandbox closes that of the
+/// repository, and the worker may commit. Work made by hand has no worker.
+pub fn has_private_folder(context: &Context, spec: &AttemptSpec) -> bool {
+    let settings = &context.settings;
+    let least = context.plan.task(spec.task).fields.sandbox;
+    let means = means(settings, kind(settings, Some(&spec.worker), least));
+    let is_closed = matches!(means, Ok(Means::Kernel | Means::Bubblewrap(_)));
+    is_closed && settings.sandbox.commits && spec.by_hand.is_none()
 }
 
 /// The means of a confinement on this machine.
@@ -181,6 +187,8 @@ pub fn means(settings: &Settings, kind: Confinement) -> Result<Means, String> {
 /// The paths of a confinement.
 struct Rules {
     worktree: PathBuf,
+    /// The git folder that all worktrees share.
+    common: PathBuf,
     write: Vec<PathBuf>,
     hidden: Vec<PathBuf>,
 }
@@ -190,16 +198,17 @@ impl Rules {
         (repo, settings): (&Repo, &Settings),
         worker: Option<&Worker>,
         needs: &Needs<'_>,
-    ) -> Result<Rules, EngineError> {
+    ) -> Rules {
         let home = Home::of_user();
-        let mut write = vec![needs.worktree.path.clone(), needs.worktree.admin.clone()];
+        let mut write = vec![needs.worktree.path.clone()];
+        match &needs.private {
+            Some(private) => write.extend(private.writable(needs.worktree)),
+            None => write.push(needs.worktree.admin.clone()),
+        }
         write.extend(needs.folders.iter().cloned());
         // Links into the checkout are shared on purpose.
         let links = settings.worktree.link.iter();
         write.extend(links.map(|link| repo.top.join(link.trim_end_matches('/'))));
-        if let Some(branches) = needs.branches.as_ref().filter(|_| settings.sandbox.commits) {
-            write.extend(places_of_commits(repo, branches)?);
-        }
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
@@ -214,11 +223,12 @@ impl Rules {
         }
         let hidden = settings.sandbox.deny_read.iter();
         let hidden = hidden.filter_map(|path| home.expand(path));
-        Ok(Rules {
+        Rules {
             worktree: needs.worktree.path.clone(),
+            common: repo.common.clone(),
             write,
             hidden: hidden.chain(needs.hidden.iter().cloned()).collect(),
-        })
+        }
     }
 }
 
@@ -226,24 +236,6 @@ impl Rules {
 fn holds(place: &Path, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(place))
-}
-
-/// Returns the folders that git changes in a commit, and creates those of references: a rule about a
-/// folder needs the folder.
-fn places_of_commits(repo: &Repo, branches: &str) -> Result<Vec<PathBuf>, EngineError> {
-    let objects = repo.common.join("objects");
-    if repo.has_reftable() {
-        // A reftable has all references in one folder.
-        return Ok(vec![objects, repo.common.join("reftable")]);
-    }
-    let folders =
-        ["refs/heads", "logs/refs/heads"].map(|parent| repo.common.join(parent).join(branches));
-    for folder in &folders {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| EngineError::File(folder.display().to_string(), error))?;
-    }
-    let [refs, logs] = folders;
-    Ok(vec![objects, refs, logs])
 }
 
 /// The home folder and the variables that paths of the settings name.
@@ -297,9 +289,7 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
             arguments.bind("--ro-bind-try", &program_folder);
         }
         // The parts of the repository that are not writable.
-        if let Some(git) = rules.worktree_admin_common() {
-            arguments.bind("--ro-bind-try", &git);
-        }
+        arguments.bind("--ro-bind-try", &rules.common);
     }
     for path in &rules.write {
         arguments.bind("--bind-try", path);
@@ -315,14 +305,6 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     arguments.path("--chdir", &rules.worktree);
     arguments.add(&["--"]);
     arguments.0
-}
-
-impl Rules {
-    /// Returns the folder that all worktrees share: that above `worktrees/<id>`.
-    fn worktree_admin_common(&self) -> Option<PathBuf> {
-        let admin = self.write.get(1)?;
-        Some(admin.parent()?.parent()?.to_owned())
-    }
 }
 
 /// Lists the folders in `PATH` that lie in the home folder, each with its siblings: a program in `bin`

@@ -70,6 +70,9 @@ pub fn unsaved_changes(
     store: &Store,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
+    if worktree.has_private_folder() {
+        return Ok(Some("has commits that were not taken over".to_owned()));
+    }
     let head = match worktree.head() {
         Some(Head::Branch(branch)) => store.reference(&branch_ref(&branch))?,
         Some(Head::Detached(commit)) => Some(commit).filter(|commit| !commit.is_zero()),

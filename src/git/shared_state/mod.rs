@@ -25,7 +25,7 @@ mod sources;
 mod tests;
 
 use files::read_files;
-use references::{read_head, read_references};
+use references::{read_compared, read_copied, read_head};
 use settings::read_settings;
 use sources::Sources;
 
@@ -40,6 +40,8 @@ pub struct SharedStateReader {
     references: Part<BTreeMap<String, String>>,
     files: Part<BTreeMap<String, Oid>>,
     settings: Part<BTreeMap<String, Oid>>,
+    /// The references of which a worker gets a copy.
+    copied: Part<Arc<BTreeMap<String, String>>>,
     last: Reading,
 }
 
@@ -63,8 +65,20 @@ impl SharedStateReader {
             references: Part::default(),
             files: Part::default(),
             settings: Part::default(),
+            copied: Part::default(),
             last: Reading::default(),
         }
+    }
+
+    /// Returns the references of which a worker gets a copy, by name, as their files read.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn copied_references(&mut self) -> Result<Arc<BTreeMap<String, String>>, GitError> {
+        let (repo, own) = (&self.repo, self.own_branches.as_str());
+        self.copied
+            .update(|sources| read_copied(repo, own, sources).map(Arc::new))?;
+        Ok(Arc::clone(&self.copied.value))
     }
 
     /// Returns the state now. A file that cannot be read is left out.
@@ -76,7 +90,7 @@ impl SharedStateReader {
         let mut changed = vec![
             self.head.update(|sources| read_head(repo, sources))?,
             self.references
-                .update(|sources| read_references(repo, own, sources))?,
+                .update(|sources| read_compared(repo, own, sources))?,
             self.files.update(|sources| Ok(read_files(repo, sources)))?,
         ];
         let parts = [

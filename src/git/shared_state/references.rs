@@ -26,14 +26,43 @@ pub(super) fn read_head(repo: &Repo, sources: &mut Sources) -> Result<String, Gi
     Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
-/// Reads the references outside of dispatch's `own` branches, as their files would read.
-pub(super) fn read_references(
+/// References that belong to the main checkout, or that dispatch or git alone use: a worker gets no copy.
+const NOT_COPIED: [&str; 6] = [
+    "refs/dispatch",
+    "refs/stash",
+    "refs/replace",
+    "refs/bisect",
+    "refs/rewritten",
+    "refs/worktree",
+];
+
+/// Reads the references that are compared: those of the user, outside of dispatch's `own` branches.
+pub(super) fn read_compared(
     repo: &Repo,
     own: &str,
     sources: &mut Sources,
 ) -> Result<BTreeMap<String, String>, GitError> {
+    read_references(repo, (&SKIPPED_REFERENCES, own), sources)
+}
+
+/// Reads the references of which a worker gets a copy, without dispatch's `own` branches.
+pub(super) fn read_copied(
+    repo: &Repo,
+    own: &str,
+    sources: &mut Sources,
+) -> Result<BTreeMap<String, String>, GitError> {
+    read_references(repo, (&NOT_COPIED, own), sources)
+}
+
+/// Reads the references outside of these folders and of dispatch's `own` branches, as their files would
+/// read.
+fn read_references(
+    repo: &Repo,
+    (skipped, own): (&[&str], &str),
+    sources: &mut Sources,
+) -> Result<BTreeMap<String, String>, GitError> {
     let is_skipped = |name: &str| {
-        let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
+        let skipped = skipped.iter().copied().chain([own]);
         let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
         below.any(|rest| rest.is_empty() || rest.starts_with('/'))
     };

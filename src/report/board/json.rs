@@ -469,7 +469,8 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
 
 /// Builds the git command that reproduces a verdict.
 ///
-/// A side is a candidate, or a temporary commit of the work in a worktree.
+/// A side is a candidate, or a temporary commit of the work in a worktree. That commit can be in the
+/// worker's own object folder.
 fn command(view: &BoardView, a: TaskNumber, b: TaskNumber) -> Option<String> {
     let side = |number: TaskNumber| {
         let row = &view.tasks[number.index()];
@@ -484,10 +485,26 @@ fn command(view: &BoardView, a: TaskNumber, b: TaskNumber) -> Option<String> {
             (None, None) => None,
         }
     };
+    let sides = [a, b].map(|number| &view.tasks[number.index()]);
+    let at_work = sides.iter().filter(|row| row.candidate.is_none());
+    let folders = at_work.filter_map(|row| {
+        let worktree = shell_word(row.worktree.as_ref()?);
+        Some(format!(
+            "$(git -C {worktree} rev-parse --path-format=absolute --git-path objects)"
+        ))
+    });
+    let folders: Vec<String> = folders.collect();
+    let objects = match folders.as_slice() {
+        [] => String::new(),
+        folders => {
+            let folders = folders.join(":");
+            format!("GIT_ALTERNATE_OBJECT_DIRECTORIES=\"{folders}\" ")
+        }
+    };
     let (a, b) = (side(a)?, side(b)?);
     let base = view.base;
     Some(format!(
-        "GIT_ATTR_SOURCE={base} git merge-tree --write-tree {a} {b}"
+        "{objects}GIT_ATTR_SOURCE={base} git merge-tree --write-tree {a} {b}"
     ))
 }
 

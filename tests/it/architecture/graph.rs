@@ -12,7 +12,7 @@ const ROOMS: &[&[&str]] = &[
     &["commands", "trust"],
     &["worktree"],
     &["checks", "candidates", "publish", "runs"],
-    &["resolve", "prompt"],
+    &["resolve", "prompt", "blame", "share"],
     &["attempt", "assemble", "variants"],
     &["start", "land", "clean", "reconcile"],
     &["planner"],

@@ -38,7 +38,14 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/ui/"]),
     ("console", &["src/ui/"]),
-    ("similar", &["src/conflicts/hunks.rs", "src/ui/diff.rs"]),
+    (
+        "similar",
+        &[
+            "src/base/line_map.rs",
+            "src/conflicts/hunks.rs",
+            "src/ui/diff.rs",
+        ],
+    ),
     (
         "tokio",
         &[

@@ -18,6 +18,8 @@ use crate::engine::attempt::job::base_file;
 use crate::engine::worktree::hand_made_commits::remarks_on_hand_made;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::private_folder::PrivateFolder;
+use crate::git::private_folder::left::{Left, Log};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, GitError, Store};
 use crate::merge::oid::Oid;
@@ -34,7 +36,7 @@ pub(super) fn keep_work_elsewhere(
     store: &Store,
     kept: Option<Oid>,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search::new(case, store, kept, "no change on its branch, but it left");
+    let mut search = Search::new(case, store, kept, "no change on its branch, but it left")?;
     search.hand_made();
     search.commits()?;
     search.ignored_files()?;
@@ -50,7 +52,7 @@ pub(super) fn keep_commits_elsewhere(
     case: &Case,
     store: &Store,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search::new(case, store, None, "no change on its branch, but it left");
+    let mut search = Search::new(case, store, None, "no change on its branch, but it left")?;
     search.hand_made();
     search.commits()?;
     search.nested_changes()?;
@@ -68,11 +70,12 @@ pub(super) fn keep_commits_beside(
     store: &Store,
     result: Oid,
 ) -> Result<Vec<String>, EngineError> {
-    let mut search = Search::new(case, store, Some(result), "besides its change it left");
+    let mut search = Search::new(case, store, Some(result), "besides its change it left")?;
     search.hand_made();
     search.left_checkouts()?;
     search.own_worktrees()?;
     search.nested_changes()?;
+    search.own_branches()?;
     if search.may_have_stash() {
         search.stash()?;
     }
@@ -85,6 +88,8 @@ struct Search<'a> {
     store: &'a Store,
     /// The candidate or the kept work of the attempt.
     result: Option<Oid>,
+    /// The state of its worker's own git folder, if it had one.
+    left: Option<Left>,
     /// The beginning of each remark.
     words: &'static str,
     /// Commits that are kept, or that the attempt did not make.
@@ -93,12 +98,18 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(case: &'a Case, store: &'a Store, kept: Option<Oid>, words: &'static str) -> Search<'a> {
+    fn new(
+        case: &'a Case,
+        store: &'a Store,
+        kept: Option<Oid>,
+        words: &'static str,
+    ) -> Result<Search<'a>, EngineError> {
         let of_set_up = StartingTree::read(&case.worktree).and_then(|start| start.head);
-        Search {
+        Ok(Search {
             case,
             store,
             result: kept,
+            left: what_is_left(case)?,
             words,
             kept: kept
                 .into_iter()
@@ -106,7 +117,7 @@ impl<'a> Search<'a> {
                 .chain(of_set_up)
                 .collect(),
             remarks: Vec::new(),
-        }
+        })
     }
 
     /// Names the commits of the user that were kept when the attempt started without them.
@@ -142,7 +153,11 @@ impl<'a> Search<'a> {
         let format = "--format=%(refname:lstrip=2)";
         let git = self.git()?;
         let branch = git.line(&["for-each-ref", &points, format, "refs/heads"])?;
-        let place = match branch.lines().next() {
+        let own = self.left.as_ref().map(|left| &left.branches);
+        let mut own = own.into_iter().flatten();
+        let own = own.find(|(_, tip)| **tip == commit);
+        let own = own.map(|(branch, _)| branch.as_str());
+        let place = match branch.lines().next().or(own) {
             Some(branch) => format!("on the branch {branch}"),
             None => "on no branch".to_owned(),
         };
@@ -168,6 +183,10 @@ impl<'a> Search<'a> {
 
     /// Returns `false` if the log of HEAD, where it is a file, has no move to another commit or branch.
     fn may_have_left_checkouts(&self) -> bool {
+        if let Some(left) = &self.left {
+            let mut log = left.head_log.iter();
+            return log.any(|(_, message)| message.starts_with(MOVES));
+        }
         let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
         log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
     }
@@ -183,8 +202,30 @@ impl<'a> Search<'a> {
         Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
     }
 
+    /// Finds branches of the worker's own git folder that the user does not have, or has elsewhere.
+    fn own_branches(&mut self) -> Result<(), EngineError> {
+        let context = &self.case.execution.context;
+        let own = context.attempt_branch(self.case.execution.spec.of());
+        for (name, tip) in self.changed_branches()? {
+            if name == own || !self.store.has(tip) {
+                continue;
+            }
+            // The user may have moved a branch that the worker left as it was.
+            let is_older = match self.store.reference(&branch_ref(&name))? {
+                Some(users) => self.store.is_ancestor(tip, users)?,
+                None => false,
+            };
+            if !is_older && !self.is_in_result(tip)? {
+                let what = format!("the branch {name}, which changed while it ran");
+                self.keep(tip, &what, &format!("git log {}", tip.short()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Finds branches that appeared or moved while the worker ran.
     fn branches(&mut self) -> Result<(), EngineError> {
+        self.own_branches()?;
         let names = self.case.meanwhile.iter();
         let names = names.filter_map(|change| change.name.strip_prefix("the branch "));
         for name in names {
@@ -194,6 +235,16 @@ impl<'a> Search<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Lists the branches in the worker's own git folder that the user does not have, or has elsewhere.
+    fn changed_branches(&self) -> Result<Vec<(String, Oid)>, EngineError> {
+        let Some(left) = &self.left else {
+            return Ok(Vec::new());
+        };
+        let of_user = self.case.execution.context.copied_references()?;
+        let changed = left.changed_branches(&of_user);
+        Ok(changed.map(|(name, tip)| (name.to_owned(), tip)).collect())
     }
 
     /// Returns the time at which the worker started.
@@ -215,7 +266,18 @@ impl<'a> Search<'a> {
 
     /// Lists the commits in the log of a reference with their messages, the latest first.
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
+        match (&self.left, reference) {
+            (Some(left), "HEAD") => return Ok(self.known(&left.head_log)),
+            (Some(left), "refs/stash") => return Ok(self.known(&left.stash)),
+            _ => {}
+        }
         Ok(log_in(&self.git()?, reference)?)
+    }
+
+    /// Returns the entries of a log whose commits the worker has not removed.
+    fn known(&self, log: &Log) -> Log {
+        let known = log.iter().filter(|(commit, _)| self.store.has(*commit));
+        known.cloned().collect()
     }
 
     /// Returns `true` if a kept commit contains this one.
@@ -243,6 +305,16 @@ impl<'a> Search<'a> {
         ));
         Ok(())
     }
+}
+
+/// Reads what the worker left in a git folder of its own, if it had one.
+fn what_is_left(case: &Case) -> Result<Option<Left>, EngineError> {
+    let private = PrivateFolder::of(&case.execution.context.repo, &case.worktree);
+    if !private.exists() {
+        return Ok(None);
+    }
+    let failed = |error| EngineError::File(case.worktree.path.display().to_string(), error);
+    private.left().map(Some).map_err(failed)
 }
 
 /// Lists the commits in the log of a reference with their messages, the latest first.

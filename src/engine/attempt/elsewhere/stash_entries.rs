@@ -14,7 +14,8 @@ impl Search<'_> {
         let pushes = own_pushes(self.case);
         for (commit, message) in self.log("refs/stash")? {
             let place = stash_place(&message);
-            if place == Some(branch.as_str()) || self.is_pushed_here(commit, place, &pushes)? {
+            let is_own = self.left.is_some() || place == Some(branch.as_str());
+            if is_own || self.is_pushed_here(commit, place, &pushes)? {
                 let show = format!("git stash show -p {}", commit.short());
                 self.keep(commit, "a stash entry", &show)?;
             }
@@ -53,6 +54,9 @@ impl Search<'_> {
 
     /// Returns `false` if there is no stash, where its log is a file.
     pub(super) fn may_have_stash(&self) -> bool {
+        if let Some(left) = &self.left {
+            return !left.stash.is_empty();
+        }
         let git_folder = &self.case.execution.context.repo.common;
         git_folder.join("reftable").is_dir() || git_folder.join("logs/refs/stash").exists()
     }

@@ -9,6 +9,7 @@ use crate::engine::land::LandOptions;
 use crate::engine::land::error::LandError;
 use crate::engine::land::pull_request::error::PullRequestError;
 use crate::engine::land::target::landable;
+use crate::engine::share::remote::default_remote;
 use crate::forge::Wording;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -53,7 +54,10 @@ pub fn plan(
     let target = target.ok_or(LandError::NoTarget)?;
     let remote = match remote {
         Some(remote) => remote.to_owned(),
-        None => default_remote(context, &target)?,
+        None => {
+            let found = default_remote(&context.repo, Some(&target))?;
+            found.ok_or(PullRequestError::NoRemote)?
+        }
     };
     let folder = context.repo.run_folder(context.run.as_str());
     let folder = folder.join("pull-requests");
@@ -178,24 +182,4 @@ fn topmost(state: &RunState, tasks: &[TaskNumber]) -> Vec<TaskNumber> {
     };
     let topmost = tasks.iter().copied().filter(|task| !is_below(task));
     topmost.collect()
-}
-
-/// Returns the remote to which git itself would push: the branch's own, the default, `origin`, or the
-/// only one.
-fn default_remote(context: &Context, target: &str) -> Result<String, PullRequestError> {
-    let repo = &context.repo;
-    let own = format!("branch.{target}.pushRemote");
-    let from = format!("branch.{target}.remote");
-    for key in [own.as_str(), "remote.pushDefault", from.as_str()] {
-        if let Some(name) = repo.setting(&["--get", key])?.filter(|name| name != ".") {
-            return Ok(name);
-        }
-    }
-    let remotes = repo.git().line(&["remote"])?;
-    let remotes: Vec<&str> = remotes.lines().collect();
-    match remotes.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        several if several.contains(&"origin") => Ok("origin".to_owned()),
-        _ => Err(PullRequestError::NoRemote),
-    }
 }

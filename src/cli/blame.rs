@@ -1,0 +1,225 @@
+//! `dispatch blame`: tells which task wrote a line.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::line_map::{line_map, lines};
+use crate::base::regular_file;
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::help::pager;
+use crate::cli::repo_context::RepoContext;
+use crate::cli::status::pretty;
+use crate::config;
+use crate::config::variable::Overrides;
+use crate::engine::blame::credit_lines;
+use crate::journal::runs;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::model::run::RunState;
+use crate::report::blame::{CreditedLine, render_line, render_lines, value};
+use crate::ui::Ui;
+
+/// Tell which task wrote a line: run, worker, attempt, cost, prompt
+///
+/// A commit belongs to a task if it is one of its own, one of the assembly, or makes the same change as one of these: after a rebase, a squash or a cherry-pick. A pull request that was squashed as a whole is followed into the run.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct BlameArgs {
+    /// The file, or one of its lines as FILE:LINE
+    #[arg(value_name = "FILE[:LINE]")]
+    place: String,
+    /// The commit in whose file the lines are [default: the file as it is, over HEAD]
+    #[arg(long, value_name = "REVISION")]
+    rev: Option<String>,
+    /// Print it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file, and one of its lines if one was asked for.
+struct Place {
+    path: RepoPath,
+    line: Option<usize>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When there is no such commit, file or line.
+pub(crate) fn run(args: BlameArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open_to_read()?;
+    let name = args.rev.as_deref().unwrap_or("HEAD");
+    let Some(commit) = here.store.resolve(name)? else {
+        return Err(CommandError::failed(format!("{name} names no commit")));
+    };
+    let place = find_place(&here, commit, &args.place).map_err(|error| {
+        error.hint("FILE is a path from here, as in `dispatch blame src/app.ts:12`")
+    })?;
+    let states = read_runs(&here, ui)?;
+    let lines = match args.rev {
+        Some(_) => of_commit(&here, &states, commit, &place)?,
+        None => of_working_file(&here, &states, commit, &place)?,
+    };
+    let path = &place.path;
+    match (args.json, lines.as_slice(), place.line) {
+        (true, ..) => ui.answer(&pretty(&value(path, &lines, &states))),
+        (false, [line], Some(_)) => ui.answer_text(&render_line(path, line, &states)),
+        (false, ..) => ui.page(&render_lines(&lines, &states, ui.columns()), &pager()),
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Reads all runs, the latest first. One whose journal is damaged credits nothing.
+fn read_runs(here: &RepoContext, ui: &Ui) -> Result<Vec<RunState>, CommandError> {
+    let mut states = Vec::new();
+    for entry in runs::list(&here.store)?.into_iter().rev() {
+        match here.read_state(&entry.run) {
+            Ok(state) => states.push(state),
+            Err(error) => ui.warning(&format!("{} is left out: {}", entry.run, error.message)),
+        }
+    }
+    Ok(states)
+}
+
+/// Finds the file in the commit: by the whole argument, else by what stands before its last colon.
+fn find_place(here: &RepoContext, commit: Oid, argument: &str) -> Result<Place, CommandError> {
+    let tree = here.store.tree_of(commit)?;
+    let is_file = |path: &RepoPath| -> Result<bool, CommandError> {
+        let entry = here.store.entry_at(tree, path)?;
+        Ok(entry.is_some_and(|entry| matches!(entry.mode, 0o100_644 | 0o100_755)))
+    };
+    let path = repo_path(here, argument)?;
+    if is_file(&path)? {
+        return Ok(Place { path, line: None });
+    }
+    if let Some((name, line)) = argument.rsplit_once(':')
+        && let Ok(line) = line.parse::<usize>()
+    {
+        let path = repo_path(here, name)?;
+        if line > 0 && is_file(&path)? {
+            let line = Some(line);
+            return Ok(Place { path, line });
+        }
+    }
+    Err(CommandError::failed(format!(
+        "{argument} names no committed file"
+    )))
+}
+
+/// Turns a path from the current folder into one from the top of the repository.
+fn repo_path(here: &RepoContext, name: &str) -> Result<RepoPath, CommandError> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize());
+    let folder = folder.map_err(|error| {
+        CommandError::failed(format!("could not read the current folder: {error}"))
+    })?;
+    let top = here
+        .repo
+        .top
+        .canonicalize()
+        .unwrap_or_else(|_| here.repo.top.clone());
+    let mut whole = PathBuf::new();
+    for part in folder.join(name).components() {
+        match part {
+            Component::ParentDir => {
+                whole.pop();
+            }
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    let inside = whole.strip_prefix(&top).unwrap_or(Path::new(name));
+    Ok(RepoPath::new(inside.as_os_str().as_bytes()))
+}
+
+fn of_commit(
+    here: &RepoContext,
+    states: &[RunState],
+    commit: Oid,
+    place: &Place,
+) -> Result<Vec<CreditedLine>, CommandError> {
+    let count = lines(&committed(here, commit, &place.path)?).len();
+    let range = match place.line {
+        Some(line) if line > count => return Err(no_line(&place.path, line, count)),
+        line => line.map(|line| (line, line)),
+    };
+    let at = (&here.repo, &here.store);
+    let board = board_file(here);
+    Ok(credit_lines(
+        at,
+        states,
+        &board,
+        commit,
+        (&place.path, range),
+    )?)
+}
+
+/// Credits the lines of the file as it is now; those that differ from the commit's are not committed.
+fn of_working_file(
+    here: &RepoContext,
+    states: &[RunState],
+    commit: Oid,
+    place: &Place,
+) -> Result<Vec<CreditedLine>, CommandError> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let file = here.repo.top.join(OsStr::from_bytes(place.path.as_bytes()));
+    let committed = committed(here, commit, &place.path)?;
+    let Ok(now) = regular_file::read(&file, regular_file::RECORD_LIMIT) else {
+        return of_commit(here, states, commit, place);
+    };
+    let (old, new) = (lines(&committed), lines(&now));
+    let map = line_map(&old, &new);
+    // A filter may store something else than the file, and then no line is alike.
+    if now == committed || map.iter().all(Option::is_none) {
+        return of_commit(here, states, commit, place);
+    }
+    let wanted: Vec<usize> = match place.line {
+        Some(line) if line > new.len() => return Err(no_line(&place.path, line, new.len())),
+        Some(line) => vec![line - 1],
+        None => (0..new.len()).collect(),
+    };
+    let range = match wanted[..] {
+        [line] => map[line].map(|line| (line + 1, line + 1)),
+        _ => None,
+    };
+    let is_new = place.line.is_some() && range.is_none();
+    let at = (&here.repo, &here.store);
+    let credited = match is_new {
+        true => Vec::new(),
+        false => credit_lines(at, states, &board_file(here), commit, (&place.path, range))?,
+    };
+    let numbered = credited.iter().map(|line| (line.number, line));
+    let numbered: HashMap<usize, &CreditedLine> = numbered.collect();
+    let credit = |line: usize| {
+        let found = map[line].and_then(|line| numbered.get(&(line + 1)));
+        CreditedLine {
+            number: line + 1,
+            text: String::from_utf8_lossy(new[line]).into_owned(),
+            commit: found.and_then(|found| found.commit),
+            credit: found.and_then(|found| found.credit.clone()),
+        }
+    };
+    Ok(wanted.into_iter().map(credit).collect())
+}
+
+/// Returns the name of the board file, which does not count as a change of the run.
+fn board_file(here: &RepoContext) -> RepoPath {
+    let settings = config::load(&here.repo.top, None, &Overrides::default()).unwrap_or_default();
+    RepoPath::new(settings.board.file)
+}
+
+fn committed(here: &RepoContext, commit: Oid, path: &RepoPath) -> Result<Vec<u8>, CommandError> {
+    let tree = here.store.tree_of(commit)?;
+    match here.store.entry_at(tree, path)? {
+        Some(entry) => Ok(here.store.blob(entry.oid)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn no_line(path: &RepoPath, line: usize, count: usize) -> CommandError {
+    CommandError::failed(format!("{path} has no line {line}; it has {count}"))
+}

@@ -1,0 +1,217 @@
+//! Views of the lines of a file with the tasks that wrote them: `dispatch blame`.
+
+use serde_json::{Value, json};
+
+use crate::base::table::table;
+use crate::base::text::{one_line, terminal_safe};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
+use crate::model::ids::TaskNumber;
+use crate::model::plan::Task;
+use crate::model::run::RunState;
+use crate::model::usage::Cost;
+use crate::report::words::minute;
+
+/// A line of a file with the task that wrote it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CreditedLine {
+    /// The number of the line, from 1.
+    pub number: usize,
+    /// The line without its end.
+    pub text: String,
+    /// The commit that wrote it; none for a line that is not committed.
+    pub commit: Option<Oid>,
+    /// The task, if a run wrote it.
+    pub credit: Option<Credit>,
+}
+
+/// A task that wrote a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Credit {
+    /// The number of the run among those that were searched.
+    pub run: usize,
+    /// The task.
+    pub task: TaskNumber,
+    /// The link between the commit and the task.
+    pub link: Link,
+}
+
+/// The link between the commit of a line and a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// The commit is one of the task's own.
+    Own,
+    /// The commit is the one on the integration branch that brings the task in.
+    Assembled,
+    /// The commit makes the same change as one of the task's: a rebase, a squash or a cherry-pick.
+    SameChange,
+    /// The commit brings in the whole run at once, and in that the line is the task's.
+    WholeRun,
+}
+
+impl Link {
+    /// Returns the word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Link::Own => "own-commit",
+            Link::Assembled => "assembled",
+            Link::SameChange => "same-change",
+            Link::WholeRun => "whole-run",
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Link::Own => "the task's own",
+            Link::Assembled => "made by the assembly",
+            Link::SameChange => "the same change as the task's, rebased, squashed or picked",
+            Link::WholeRun => "the whole run in one commit",
+        }
+    }
+}
+
+/// The attempt, the prompt and the cost behind a credit.
+struct Author<'a> {
+    state: &'a RunState,
+    task: &'a Task,
+    attempt: Option<&'a Attempt>,
+}
+
+impl<'a> Author<'a> {
+    fn of(credit: &Credit, runs: &'a [RunState]) -> Option<Author<'a>> {
+        let state = runs.get(credit.run)?;
+        Some(Author {
+            state,
+            task: state.plan.task(credit.task),
+            attempt: state.task(credit.task).deciding_attempt(),
+        })
+    }
+
+    /// Returns the prompt: of the user, else of the plan.
+    fn prompt(&self) -> &'a str {
+        let rewritten = self
+            .state
+            .task(self.task.number)
+            .rewritten_prompt
+            .as_deref();
+        rewritten.unwrap_or(self.task.text())
+    }
+
+    fn cost(&self) -> Cost {
+        let outcome = self.attempt.and_then(|attempt| attempt.outcome.as_ref());
+        outcome.map_or(Cost::Unknown, |outcome| outcome.cost)
+    }
+}
+
+/// Renders the lines as columns: number, task, worker, run, text.
+pub fn render_lines(lines: &[CreditedLine], runs: &[RunState], columns: usize) -> String {
+    let row = |line: &CreditedLine| {
+        let author = line
+            .credit
+            .as_ref()
+            .and_then(|credit| Author::of(credit, runs));
+        let [task, worker, run] = match (&author, line.commit) {
+            (Some(author), _) => [
+                format!("{} {}", author.task.number, one_line(&author.task.tag)),
+                author
+                    .attempt
+                    .map_or_else(String::new, |attempt| one_line(&attempt.worker)),
+                author.state.run.to_string(),
+            ],
+            (None, Some(commit)) => [commit.short(), String::new(), String::new()],
+            (None, None) => ["not committed".to_owned(), String::new(), String::new()],
+        };
+        let text = terminal_safe(&line.text).replace('\t', "    ");
+        [line.number.to_string(), task, worker, run, text]
+    };
+    table(&lines.iter().map(row).collect::<Vec<_>>(), columns)
+}
+
+/// Renders everything about one line; every line of the text ends in a line end.
+pub fn render_line(path: &RepoPath, line: &CreditedLine, runs: &[RunState]) -> String {
+    let mut text = format!("{path}:{}  {}\n", line.number, line.text.trim());
+    let mut field = |name: &str, value: String| {
+        text.push_str(&format!("  {name:<8} {}\n", one_line(&value)));
+    };
+    let Some(commit) = line.commit else {
+        field("commit", "none: the line is not committed".to_owned());
+        return terminal_safe(&text);
+    };
+    let author = line
+        .credit
+        .as_ref()
+        .and_then(|credit| Author::of(credit, runs));
+    let (Some(author), Some(credit)) = (author, &line.credit) else {
+        field("commit", format!("{}, which no run made", commit.short()));
+        return terminal_safe(&text);
+    };
+    let Author {
+        state,
+        task,
+        attempt,
+    } = author;
+    field(
+        "task",
+        format!("{} {}: {}", task.number, task.tag, task.title),
+    );
+    field(
+        "run",
+        format!(
+            "{}, {}, {}",
+            state.run,
+            state.plan.title(),
+            minute(state.started)
+        ),
+    );
+    if let Some(attempt) = attempt {
+        let cost = match author.cost() {
+            Cost::Known(dollars) => format!(", ${dollars:.2}"),
+            Cost::Unknown => String::new(),
+        };
+        field(
+            "attempt",
+            format!("{} by {}{cost}", attempt.number, attempt.worker),
+        );
+    }
+    field(
+        "commit",
+        format!("{} ({})", commit.short(), credit.link.sentence()),
+    );
+    field("prompt", author.prompt().to_owned());
+    let shown = format!("dispatch show {} {}", state.run, task.number.0);
+    field("more", shown);
+    terminal_safe(&text)
+}
+
+/// Renders the lines as JSON.
+pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState]) -> Value {
+    let line = |line: &CreditedLine| {
+        let author = line
+            .credit
+            .as_ref()
+            .and_then(|credit| Author::of(credit, runs));
+        let credit = author.zip(line.credit.as_ref()).map(|(author, credit)| {
+            let cost: Option<f64> = author.cost().into();
+            json!({
+                "run": author.state.run.as_str(),
+                "task": author.task.number.0,
+                "tag": author.task.tag,
+                "title": author.task.title,
+                "attempt": author.attempt.map(|attempt| attempt.number),
+                "worker": author.attempt.map(|attempt| attempt.worker.as_str()),
+                "cost": cost,
+                "prompt": author.prompt(),
+                "link": credit.link.word(),
+            })
+        });
+        json!({
+            "line": line.number,
+            "text": line.text,
+            "commit": line.commit.map(|commit| commit.to_string()),
+            "by": credit,
+        })
+    };
+    let lines: Vec<Value> = lines.iter().map(line).collect();
+    json!({"version": 1, "path": path.to_string(), "lines": lines})
+}

@@ -1,0 +1,256 @@
+//! The git folder of its own that a worker in the sandbox uses: git works there, nothing of it reaches the
+//! repository but what dispatch takes over.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use git_dispatch::exec::{Support, sandbox_support};
+use rustix::process::Signal;
+
+use crate::harness::{Gate, Scene};
+use crate::process::{Background, is_alive, pid_in, send, until};
+
+/// Creates a scene whose workers may write nothing but what is theirs; `None` where the kernel has no
+/// Landlock.
+fn confined() -> Option<Scene> {
+    if sandbox_support() != Support::FilesAndSignals {
+        return None;
+    }
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_WRITE", "[]");
+    Some(scene)
+}
+
+/// Writes a worker's script; `$C` is the git folder of the repository.
+fn script(scene: &Scene, lines: &str) -> String {
+    let path = scene.root.join("work.sh");
+    let common = scene.repo.join(".git");
+    fs::write(&path, format!("C='{}'\n{lines}", common.display())).unwrap();
+    format!("sh {}", path.display())
+}
+
+fn plan(scene: &Scene, lines: &str) -> String {
+    format!("1. [A] a\n   - run: {}\n", script(scene, lines))
+}
+
+/// Returns the references that keep what the attempts at the task left.
+fn kept(scene: &Scene) -> Vec<String> {
+    let below = format!("refs/dispatch/attempts/{}/a", scene.run_name());
+    let listed = scene.git(&["for-each-ref", "--format=%(refname)", &below]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn all_of_git_works_and_nothing_of_it_is_in_the_repository() {
+    let Some(scene) = confined() else { return };
+    scene.git(&["branch", "other"]);
+    scene.write(".gitignore", "wt/\n");
+    scene.commit("Ignore");
+    let before = scene.fingerprint();
+    let lines = "set -e
+git log --format=%s other main >log.txt
+git diff main >>log.txt
+echo a > a.txt && git add -A && git commit -qm one
+git checkout -q -b side && echo s > side.txt && git add -A && git commit -qm side && git checkout -q -
+git tag mine && git branch spare && git config user.name Worker
+echo b > b.txt && git add -A && git stash -q && test ! -e b.txt && git stash pop -q
+echo left > left.txt && git add -A && git stash -q
+git worktree add -q -b nested wt && (cd wt && echo w > w.txt && git add -A && git commit -qm nested)
+git gc -q && git pack-refs --all && git fetch -q . main
+git update-ref -d refs/heads/other
+";
+    let ended = scene
+        .run(&plan(&scene, lines), &["--no-assemble"])
+        .expect(0);
+    before.assert_same(&scene.fingerprint());
+    scene.git(&["fsck", "--no-dangling"]);
+    let branch = scene.branch("a");
+    let files = scene.git(&["ls-tree", "--name-only", &branch]);
+    let files: Vec<&str> = files
+        .lines()
+        .filter(|name| name.ends_with(".txt"))
+        .collect();
+    assert_eq!(files, ["a.txt", "log.txt"], "left.txt is in the stash");
+    let words = [
+        "on the branch side",
+        "a stash entry",
+        "on the branch nested",
+    ];
+    for words in words {
+        assert!(ended.out.contains(words), "{words}\n{}", ended.out);
+    }
+    let kept = kept(&scene);
+    for file in ["side.txt", "left.txt", "w.txt"] {
+        let has = |name: &String| scene.has(&format!("{name}:{file}"));
+        assert!(kept.iter().any(has), "{file} in {kept:?}");
+    }
+    // The user finds an ordinary worktree.
+    let worktree = scene.worktree("a");
+    let path = worktree.to_str().unwrap();
+    let common = ["rev-parse", "--path-format=absolute", "--git-common-dir"];
+    let found = scene.git(&[&["-C", path], &common[..]].concat());
+    assert_eq!(found, scene.repo.join(".git").display().to_string());
+    let status = ["-C", path, "status", "--porcelain", "--untracked-files=no"];
+    assert_eq!(scene.git(&status), "");
+    scene.git(&["-C", path, "log", "-g", "HEAD"]);
+}
+
+#[test]
+fn objects_references_and_worktrees_of_others_are_out_of_reach() {
+    let Some(scene) = confined() else { return };
+    let blob = scene.git(&["rev-parse", "main:README.md"]);
+    let object = format!("$C/objects/{}/{}", &blob[..2], &blob[2..]);
+    let attempts = [
+        ("delete", format!("rm -f {object} && ! test -e {object}")),
+        ("write", "echo 1 > $C/objects/x".to_owned()),
+        (
+            "alternates",
+            "mkdir -p $C/objects/info && echo /tmp > $C/objects/info/alternates".to_owned(),
+        ),
+        (
+            "sibling",
+            "git --git-dir=$C update-ref refs/heads/dispatch/$DISPATCH_RUN/b HEAD".to_owned(),
+        ),
+        (
+            "integration",
+            "mkdir -p $C/refs/heads/dispatch/$DISPATCH_RUN && git rev-parse HEAD \
+             > $C/refs/heads/dispatch/$DISPATCH_RUN/integration"
+                .to_owned(),
+        ),
+        (
+            "its own entry",
+            "echo / > $(ls -d $C/worktrees/*-a)/commondir".to_owned(),
+        ),
+        (
+            "its mark",
+            "rm $(ls -d $C/worktrees/*-a)/dispatch-private".to_owned(),
+        ),
+        (
+            "its own object",
+            "rm -rf $(git rev-parse --git-common-dir)/hooks".to_owned(),
+        ),
+    ];
+    let lines: String = attempts
+        .iter()
+        .map(|(name, command)| {
+            format!("if ( {command} ) 2>/dev/null; then echo {name}: allowed; else echo {name}: denied; fi >> tried.txt\n")
+        })
+        .collect();
+    scene
+        .run(&plan(&scene, &lines), &["--no-assemble"])
+        .expect(0);
+    let tried = scene.git(&["show", &format!("{}:tried.txt", scene.branch("a"))]);
+    insta::assert_snapshot!(tried, @r"
+    delete: denied
+    write: denied
+    alternates: denied
+    sibling: denied
+    integration: denied
+    its own entry: denied
+    its mark: denied
+    its own object: allowed
+    ");
+    scene.git(&["fsck", "--no-dangling"]);
+}
+
+#[test]
+fn what_git_refuses_is_not_taken_over_and_stays_where_it_is() {
+    let cases = [
+        (
+            "a tree with a file named .git",
+            "b=$(echo x | git hash-object -w --stdin)
+t=$(printf '100644 blob %s\\tagit\\n' $b | git mktree)
+t=$(git cat-file tree $t | LC_ALL=C sed s/agit/.git/ | git hash-object -w -t tree --stdin --literally)
+c=$(git commit-tree -m evil -p HEAD $t) && git update-ref HEAD $c",
+        ),
+        (
+            "an object with another content",
+            "echo a > a.txt && git add a.txt && git commit -qm one
+o=$(git rev-parse HEAD:a.txt); p=$(git rev-parse --git-common-dir)/objects
+f=$p/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-); o=$(echo b | git hash-object -w --stdin)
+chmod u+w $f; cp $p/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-) $f",
+        ),
+        (
+            "a pipe in place of an object",
+            "echo a > a.txt && git add a.txt && git commit -qm one
+o=$(git rev-parse HEAD:a.txt); p=$(git rev-parse --git-common-dir)/objects
+f=$p/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-); rm -f $f; mkfifo $f",
+        ),
+        (
+            "a missing object",
+            "echo a > a.txt && git add a.txt && git commit -qm one
+o=$(git rev-parse HEAD:a.txt); p=$(git rev-parse --git-common-dir)/objects
+rm -f $p/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)",
+        ),
+    ];
+    for (name, lines) in cases {
+        let Some(scene) = confined() else { return };
+        let main = scene.rev("main");
+        let ended = scene
+            .run(&plan(&scene, lines), &["--no-assemble"])
+            .expect(3);
+        let said = "the commits of the worker could not be taken over";
+        assert!(ended.out.contains(said), "{name}\n{}", ended.out);
+        assert_eq!(scene.statuses(), "1 FAILED", "{name}");
+        assert_eq!(scene.rev(&scene.branch("a")), main, "{name}");
+        scene.git(&["fsck", "--strict", "--no-dangling"]);
+        assert!(kept(&scene).is_empty(), "{name}");
+        // The worktree is the only place of that work, so it stays.
+        scene.dispatch(&["clean", "--yes"]);
+        assert!(scene.worktree("a").exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_worker_that_removes_its_commits_leaves_its_files() {
+    let Some(scene) = confined() else { return };
+    let lines = "echo a > a.txt && git add a.txt && git commit -qm one
+rm -rf $(git rev-parse --git-common-dir)/objects/??";
+    scene
+        .run(&plan(&scene, lines), &["--no-assemble"])
+        .expect(0);
+    let branch = scene.branch("a");
+    assert_eq!(scene.git(&["show", &format!("{branch}:a.txt")]), "a");
+    assert_ne!(scene.git(&["log", "-1", "--format=%s", &branch]), "one");
+}
+
+#[test]
+fn commits_of_a_worker_are_found_after_dispatch_was_killed() {
+    for with_supervisor in [false, true] {
+        let Some(scene) = confined() else { return };
+        let mut scene = scene;
+        let root = format!("[{:?}]", scene.root);
+        scene.set_env("DISPATCH_SANDBOX_WRITE", &root);
+        let mut gate = Gate::new(&scene, "gate");
+        let lines = format!(
+            "[ $DISPATCH_ATTEMPT = 1 ] || {{ echo b > b.txt; exit; }}
+echo a > a.txt && git add -A && git commit -qm one && git branch spare HEAD~0
+echo $$ > {}; {}",
+            scene.root.join("pid").display(),
+            gate.script()
+        );
+        let dispatch = Background::run(&scene, &plan(&scene, &lines), &["--no-assemble"]);
+        gate.wait_until_reached();
+        let worker = pid_in(&scene.root.join("pid"));
+        dispatch.crash();
+        if with_supervisor {
+            let run = scene.run_name();
+            let record = format!(".git/dispatch/runs/{run}/attempts/1-1/worker/proc.json");
+            let record = fs::read(scene.repo.join(record)).unwrap();
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+            send(record["shim"]["pid"].as_i64().unwrap() as i32, Signal::KILL);
+        } else {
+            gate.open();
+            until("the worker ends", || !is_alive(worker));
+        }
+        scene.dispatch(&["resume"]).expect(0);
+        assert_eq!(scene.statuses(), "1 DONE");
+        let place = match with_supervisor {
+            true => format!("refs/dispatch/attempts/{}/a/1", scene.run_name()),
+            false => scene.branch("a"),
+        };
+        assert_eq!(scene.git(&["log", "-1", "--format=%s", &place]), "one");
+        assert_eq!(scene.git(&["show", &format!("{place}:a.txt")]), "a");
+        scene.git(&["fsck", "--no-dangling"]);
+    }
+}
