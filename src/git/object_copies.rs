@@ -6,14 +6,17 @@
 //! survives the death of this process.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::ZlibDecoder;
 
+use crate::base::files;
+use crate::base::regular_file;
 use crate::git::object_hash::hash_stored;
 use crate::merge::oid::Oid;
 
@@ -113,7 +116,7 @@ impl ObjectCopies {
                 Err(_) => copy_file(copy, &file),
                 Ok(()) => Ok(()),
             };
-            match linked.and_then(|()| File::open(folder)?.sync_all()) {
+            match linked.and_then(|()| files::sync_folder(folder)) {
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && copy.exists()
@@ -205,10 +208,11 @@ fn is_used(span: u64) -> bool {
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let temporary = tempfile::Builder::new()
+    let mut temporary = tempfile::Builder::new()
         .prefix("tmp_obj_")
+        .permissions(Permissions::from_mode(0o444))
         .tempfile_in(to.parent().unwrap_or(to))?;
-    fs::copy(from, temporary.path())?;
+    io::copy(&mut regular_file::open(from)?, &mut temporary)?;
     temporary.as_file().sync_data()?;
     temporary.persist(to).map_err(|error| error.error)?;
     Ok(())
@@ -216,12 +220,9 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Returns `true` if a copy has the content that its name says.
 fn is_intact(copy: &Path, oid: Oid) -> bool {
-    let Ok(file) = File::open(copy) else {
-        return false;
-    };
-    let mut stored = Vec::new();
-    let read = ZlibDecoder::new(file).read_to_end(&mut stored);
-    read.is_ok() && hash_stored(oid.format(), &stored) == oid
+    let file = regular_file::open(copy);
+    let hash = file.and_then(|file| hash_stored(oid.format(), ZlibDecoder::new(file)));
+    hash.is_ok_and(|hash| hash == oid)
 }
 
 #[cfg(test)]
