@@ -11,6 +11,7 @@ use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
+use crate::model::ids::RunId;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 use crate::ui::Ui;
@@ -52,6 +53,9 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     }
     let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
+    if !plan.kept_tasks.is_empty() {
+        ui.hint(&force_hint(&run, &plan));
+    }
     if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
         return Ok(ExitStatus::Ok);
     }
@@ -104,6 +108,16 @@ fn refuse_unfinished(state: &RunState) -> Result<(), CommandError> {
     })
 }
 
+/// Says how the worktrees that are kept go.
+fn force_hint(run: &RunId, plan: &CleanPlan) -> String {
+    let tasks = plan.kept_tasks.iter().map(|task| task.0.to_string());
+    format!(
+        "commit or discard what is only in these worktrees; `dispatch clean {run} --force {}` removes them \
+         with it",
+        tasks.collect::<Vec<_>>().join(",")
+    )
+}
+
 /// Prints the removals: as the answer of a dry run, otherwise as progress.
 fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
@@ -112,7 +126,13 @@ fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     };
     let verb = if dry_run { "would remove" } else { "removing" };
     for worktree in &plan.worktrees {
-        say(&format!("{verb} worktree {}", worktree.path.display()));
+        let ignored = plan.ignored.get(&worktree.path);
+        let with = ignored.map(|ignored| format!(" with {}", ignored.words()));
+        let place = worktree.path.display();
+        say(&format!(
+            "{verb} worktree {place}{}",
+            with.unwrap_or_default()
+        ));
     }
     for (branch, tip) in &plan.branches {
         say(&format!("{verb} branch {branch} (was {})", tip.short()));

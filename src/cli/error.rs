@@ -189,6 +189,10 @@ impl From<RetryError> for CommandError {
         match error {
             RetryError::Blocked { run, by, .. } => CommandError::failed(message)
                 .hint(format!("`{}` retries both", suggest::retry(&run, by))),
+            RetryError::CheckedOut { place, .. } => CommandError::failed(message).hint(format!(
+                "leave it there first: `git -C {} switch --detach`",
+                shell_path(&place)
+            )),
             RetryError::NotEnded { run, .. } => CommandError::failed(message)
                 .hint(format!("`dispatch resume {run}` continues the run")),
             RetryError::NoWorker { known, .. } => {

@@ -179,14 +179,16 @@ impl Store {
             self.keep_object(new, &mut left)?;
             let old = old.map(|old| self.read_tree(old)).transpose()?;
             let old = old.unwrap_or_default();
-            let known: HashMap<&[u8], Oid> = entries(&old, self.format())
-                .map(|entry| (entry.name, entry.oid))
+            // A file or a submodule may have been where a folder is now, and the reverse.
+            let known: HashMap<&[u8], (bool, Oid)> = entries(&old, self.format())
+                .map(|entry| (entry.name, (entry.is_directory(), entry.oid)))
                 .collect();
             for entry in entries(&self.read_tree(new)?, self.format()) {
                 let before = known.get(entry.name).copied();
                 if entry.is_directory() {
-                    open.push((before, entry.oid));
-                } else if entry.is_blob() && before != Some(entry.oid) {
+                    let folder = before.filter(|(is_directory, _)| *is_directory);
+                    open.push((folder.map(|(_, oid)| oid), entry.oid));
+                } else if entry.is_blob() && before.map(|(_, oid)| oid) != Some(entry.oid) {
                     self.keep_object(entry.oid, &mut left)?;
                 }
             }

@@ -100,7 +100,8 @@ impl Repo {
             store: self.existing_store(store, &path),
             name: name.to_string_lossy().into_owned(),
             path,
-            folder,
+            // Files of the repository around it may have taken its place.
+            folder: folder.filter(|folder| folder.join(".git").is_file()),
             git_dir,
         }
     }

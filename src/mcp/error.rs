@@ -177,6 +177,9 @@ impl From<RetryError> for ToolError {
             RetryError::Blocked { by, .. } => {
                 found.next(format!("retry {by} first; the tasks it blocks follow"))
             }
+            RetryError::CheckedOut { .. } => {
+                found.next("the user has to switch to another branch there")
+            }
             RetryError::NotEnded { .. } => found.next("`run_wait` waits for it"),
             RetryError::NoWorker { known, .. } => {
                 found.next(format!("name one of {}", known.join(", ")))

@@ -94,8 +94,15 @@ impl Shortage {
     pub fn hint(&self) -> &'static str {
         match self.resource {
             Resource::Bytes | Resource::Files => "free some space",
-            Resource::Worktrees | Resource::TotalDisk => {
+            Resource::Worktrees | Resource::TotalDisk if self.kept.is_empty() => {
                 "remove a finished run with `dispatch clean`, or raise the limit"
+            }
+            Resource::Worktrees if self.kept.len() as u64 == self.has => {
+                "commit or discard what keeps the worktrees of this run, or raise the limit"
+            }
+            Resource::Worktrees | Resource::TotalDisk => {
+                "commit or discard what keeps worktrees of this run, remove a finished run with `dispatch \
+                 clean`, or raise the limit"
             }
         }
     }
@@ -169,6 +176,14 @@ mod tests {
                 reason: (*reason).to_owned(),
             })
             .collect();
+        let all_hints = [4, 5].map(|has| {
+            shortage.has = has;
+            shortage.hint()
+        });
+        insta::assert_snapshot!(all_hints.join("\n"), @r"
+        commit or discard what keeps the worktrees of this run, or raise the limit
+        commit or discard what keeps worktrees of this run, remove a finished run with `dispatch clean`, or raise the limit
+        ");
         insta::assert_snapshot!(shortage.kept_message().unwrap_or_default(), @"not removed: /data/0 has uncommitted changes; /data/1 is the work of #2; /data/2 x; 1 more are kept");
     }
 

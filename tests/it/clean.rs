@@ -185,6 +185,49 @@ fn ignored_files_of_a_worker_do_not_keep_its_worktree() {
 }
 
 #[test]
+fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
+    let scene = Scene::new();
+    scene.write(".gitignore", "*.log\ndata/\ntarget/\n.env\n");
+    scene.write(".env", "SECRET=1\n");
+    scene.configure("[worktree]\ncopy = [\".env\"]\n");
+    let plan = "1. [A] a\n   - run: echo a > a.txt; echo precious > out.log; mkdir -p target/x && echo t > target/x/t\n\
+                2. [B] b\n   - run: echo b > b.txt; mkdir data && head -c 2000000 /dev/zero > data/big\n\
+                3. [C] c\n   - run: echo c > c.txt; mkdir target && echo t > target/t\n";
+    scene.run(plan, &[]).expect(0);
+    let reference = format!("refs/dispatch/attempts/{}/a.ignored", scene.run_name());
+    let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
+    assert!(!scene.has(&reference), "a dry run keeps nothing");
+    let cleaned = scene.dispatch(&["clean"]).expect(0).err;
+    let small = format!("/a with out.log, which git ignores; kept below {reference}\n");
+    let large = "/b with data/, which git ignores; 1.9 MiB, which go with it\n";
+    for said in [planned, cleaned] {
+        assert!(said.contains(&small) && said.contains(large), "{said}");
+        assert!(said.contains("/c\n"), "{said}");
+    }
+    assert_eq!(worktrees(&scene), "");
+    assert_eq!(
+        scene.git(&["show", &format!("{reference}:out.log")]),
+        "precious"
+    );
+    let files = scene.git(&["diff", "--name-only", &format!("{reference}~"), &reference]);
+    assert_eq!(files, "out.log");
+}
+
+#[test]
+fn what_keeps_a_worktree_is_named_with_the_way_out() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    fs::write(scene.worktree("b").join("mine.txt"), "mine").unwrap();
+    let cleaned = scene.dispatch(&["clean"]).expect(0).err;
+    let words = format!(
+        "`dispatch clean {} --force 2` removes them with it",
+        scene.run_name()
+    );
+    assert!(cleaned.contains(&words), "{cleaned}");
+}
+
+#[test]
 fn a_run_can_be_read_when_its_worktrees_and_branches_are_gone() {
     let scene = Scene::new();
     scene.run(PLAN, &[]).expect(3);

@@ -88,6 +88,7 @@ mod situations;
 mod steering;
 mod submodules;
 mod suggest;
+mod task_costs;
 mod together;
 mod trace;
 mod trust;

@@ -201,6 +201,36 @@ fn a_retry_keeps_and_names_commits_that_were_made_by_hand() {
 }
 
 #[test]
+fn a_task_keeps_its_result_where_a_retry_could_not_move_its_branch() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(0);
+    let place = scene.worktree("a").display().to_string();
+    scene.git(&["-C", &place, "switch", "-q", "--detach"]);
+    let mine = scene.root.join("mine").display().to_string();
+    scene.git(&["worktree", "add", "-q", &mine, &scene.branch("a")]);
+    let refused = scene.dispatch(&["retry", "A"]).expect(1).err;
+    assert!(
+        refused.contains(&format!("is checked out in {mine}")),
+        "{refused}"
+    );
+    assert!(
+        refused.contains(&format!("`git -C {mine} switch --detach`")),
+        "{refused}"
+    );
+    commit_in(&scene, &scene.root.join("mine"), "fix.txt");
+    let refused = scene.dispatch(&["assemble", "--take", "A"]).expect(1).err;
+    assert!(
+        refused.contains(&format!("is checked out in {mine}")),
+        "{refused}"
+    );
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    scene.git(&["-C", &mine, "switch", "-q", "--detach"]);
+    scene.git(&["-C", &place, "switch", "-q", &scene.branch("a")]);
+    scene.dispatch(&["assemble", "--take", "A"]).expect(0);
+    assert!(scene.has(&format!("{}:fix.txt", scene.branch("integration"))));
+}
+
+#[test]
 fn a_commit_on_no_branch_is_noticed_and_taken() {
     let scene = Scene::new();
     scene.run(PLAN, &[]).expect(0);

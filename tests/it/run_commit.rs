@@ -245,3 +245,22 @@ fn one_commit_of_several_names_those_who_wrote_them() {
     ];
     assert_eq!(scene.git(&one).trim_end(), both);
 }
+
+#[test]
+fn a_file_becomes_a_folder_and_a_folder_a_file() {
+    let scene = Scene::new();
+    scene.write("one", "1\n");
+    scene.write("two/file", "2\n");
+    scene.commit("Files");
+    let plan = "1. [A] Turns them around
+   - run: rm one && mkdir one && echo 1 > one/file && rm -r two && echo 2 > two
+2. [B] Commits that
+   - run: rm one && mkdir one && echo 1 > one/file && rm -r two && echo 2 > two && git add -A && git commit -qm turned
+";
+    scene.run(plan, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(
+        (scene.read("one/file"), scene.read("two")),
+        ("1\n".to_owned(), "2\n".to_owned())
+    );
+}

@@ -191,6 +191,45 @@ fn a_worker_commits_amends_merges_and_rebases_inside_the_sandbox() {
 }
 
 #[test]
+fn picks_rebases_and_merges_inside_the_sandbox_leave_no_mark() {
+    let Some(scene) = confined() else { return };
+    scene.git(&["switch", "-qc", "other"]);
+    for file in ["one.txt", "two.txt"] {
+        scene.write(file, "other\n");
+        scene.commit(file);
+    }
+    scene.git(&["switch", "-q", "main"]);
+    let plan = "1. [A] picks two
+   - run: git cherry-pick other~1 other
+2. [B] rebases
+   - run: echo b > b.txt && git add b.txt && git commit -qm b && git rebase -q other
+3. [C] fails for another reason
+   - run: git cherry-pick other; exit 7
+4. [D] stops at a conflict
+   - run: echo d > one.txt && git add one.txt && git commit -qm d; git cherry-pick other~1; true
+5. [E] picks, then merges
+   - run: git cherry-pick other~1 && git merge -q --no-edit other
+";
+    scene.run(plan, &["--no-assemble"]).expect(3);
+    assert_eq!(
+        scene.statuses(),
+        "1 DONE · 2 DONE · 3 FAILED · 4 FAILED · 5 DONE"
+    );
+    let status = scene.dispatch(&["status"]).expect(0).out;
+    assert!(!status.contains("packed-refs"), "{status}");
+    assert!(!status.contains("(blocker)"), "{status}");
+    let subjects = scene.git(&[
+        "log",
+        "--format=%s",
+        &format!("main..{}", scene.branch("a")),
+    ]);
+    assert_eq!(subjects, "two.txt\none.txt");
+    let place = scene.worktree("a").display().to_string();
+    let said = scene.git(&["-C", &place, "status"]);
+    assert!(!said.contains("cherry-pick"), "{said}");
+}
+
+#[test]
 fn without_commits_the_whole_git_folder_is_closed() {
     let Some(scene) = confined() else { return };
     configure_user(&scene, "[sandbox]\ncommits = false\n");

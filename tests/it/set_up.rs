@@ -1,6 +1,7 @@
 //! The set-up of worktrees: no part of any result, and the same for checks, hooks and resolutions.
 
 use crate::harness::Scene;
+use crate::submodules;
 
 /// A project whose set-up changes a file of git, deletes one, and adds one.
 fn scene() -> Scene {
@@ -248,4 +249,35 @@ fn a_commit_that_set_up_makes_is_nobodys_work() {
     assert!(!scene.repo.join("gen.txt").exists());
     let cleaned = scene.dispatch(&["clean"]).expect(0);
     assert!(!cleaned.err.contains("keeping"), "{}", cleaned.err);
+}
+
+#[test]
+fn a_repository_that_set_up_changes_is_nobodys_work() {
+    let scene = submodules::scene();
+    scene.write(".gitignore", "dep/\n");
+    scene.git(&["submodule", "update", "--quiet", "--init"]);
+    scene.configure(
+        "[worktree]\nsubmodules = true\nsetup = [\
+         \"echo gen >> sub/a.txt; echo new > sub/new.txt; cd sub/deep/part && git commit -q --allow-empty -m gen\", \
+         \"git clone -q . dep/c && cd dep/c && git commit -q --allow-empty -m own && echo x > x.txt\"]\n",
+    );
+    let plan = "1. [NOTHING] Nothing\n   - run: true\n\
+                2. [EDIT] Edits the repository\n   - run: echo b > b.txt\n\
+                3. [INNER] Edits the submodule, too\n   - run: echo c > c.txt; echo mine > sub/mine.txt\n\
+                4. [CLONE] Commits in the clone\n   - run: echo d > d.txt; cd dep/c && git commit -q --allow-empty -m mine\n";
+    scene.run(plan, &["-j", "2"]).expect(3);
+    let shown = |task: &str| scene.dispatch(&["show", task]).expect(0).out;
+    for task in ["1", "2"] {
+        let shown = shown(task);
+        assert!(!shown.contains("remark"), "{shown}");
+    }
+    let inner = shown("3");
+    assert!(
+        inner.contains("mine.txt") && !inner.contains("new.txt"),
+        "{inner}"
+    );
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    let kept = ["nothing", "edit", "inner", "clone"].map(|slug| scene.worktree(slug).exists());
+    assert_eq!(kept, [false, false, true, true], "{}", cleaned.err);
 }

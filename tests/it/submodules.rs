@@ -202,8 +202,8 @@ fn uncommitted_changes_of_a_submodule_are_reported_and_keep_their_worktree() {
     }
     let cleaned = land_and_clean(&scene);
     for words in [
-        "has uncommitted changes in the submodule sub\n",
-        "has uncommitted changes in the submodule sub/deep/part\n",
+        "has uncommitted changes in the submodule sub: `git -C ",
+        "has uncommitted changes in the submodule sub/deep/part: `git -C ",
     ] {
         assert!(cleaned.err.contains(words), "{}", cleaned.err);
     }
@@ -247,6 +247,23 @@ fn a_commit_made_later_in_a_submodule_keeps_its_worktree() {
     let words = format!("has commit {commit}, which is nowhere else, in the submodule sub");
     assert!(cleaned.err.contains(&words), "{}", cleaned.err);
     assert_eq!(worktrees(&scene), 1);
+}
+
+#[test]
+fn files_in_the_place_of_a_submodule_are_no_work_in_it() {
+    let scene = with_submodules("");
+    let plan = "1. [A] Puts files in its place
+   - run: git rm -qf --cached sub .gitmodules; rm -rf sub .gitmodules; mkdir sub; echo v > sub/v.txt
+";
+    let ended = scene.run(plan, &[]).expect(0);
+    assert!(
+        !ended.out.contains("the submodule sub has changes"),
+        "{}",
+        ended.out
+    );
+    land_and_clean(&scene);
+    assert_eq!(worktrees(&scene), 0);
+    assert_eq!(text(&scene, "sub/v.txt").unwrap(), "v\n");
 }
 
 #[test]

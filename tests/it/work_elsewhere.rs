@@ -67,9 +67,43 @@ fn a_branch_made_without_a_checkout_is_named_and_kept() {
     assert!(
         ended
             .out
-            .contains("the branch side, which changed while it ran"),
+            .contains("the branch side, which it made or moved"),
         "{}",
         ended.out
+    );
+}
+
+#[test]
+fn a_branch_is_put_down_to_the_task_that_made_it() {
+    let mut scene = Scene::new();
+    // In a sandbox each worker has branches of its own.
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    // Each waits for the others, so that all of them are under way while the branches appear.
+    let wait = "touch $D/$DISPATCH_TASK; until [ -e $D/1 ] && [ -e $D/2 ] && [ -e $D/3 ]; do sleep 0.01; done";
+    let plan = format!(
+        "1. [A] makes a branch\n   - run: D={0}; {wait}; git branch side $(git commit-tree -m side HEAD^{{tree}}); touch $D/made\n\
+         2. [B] does nothing\n   - run: D={0}; {wait}; until [ -e $D/made ] && [ -e $D/quiet ]; do sleep 0.01; done\n\
+         3. [C] makes one without a trace\n   - run: D={0}; {wait}; until [ -e $D/made ]; do sleep 0.01; done; unset GIT_TRACE2_EVENT; git branch quiet $(git commit-tree -m quiet HEAD^{{tree}}); touch $D/quiet\n",
+        scene.root.display()
+    );
+    scene.run(&plan, &["-j", "3"]).expect(3);
+    let shown = |task: &str| scene.dispatch(&["show", task]).expect(0).out;
+    assert!(
+        shown("A").contains("the branch side, which it made or moved"),
+        "{}",
+        shown("A")
+    );
+    for task in ["B", "C"] {
+        let words = "left the branch side";
+        assert!(!shown(task).contains(words), "{}", shown(task));
+    }
+    let words = "the branch quiet changed while it ran, and none of its git commands names it (you may have \
+                 made it, or one that ran at the same time: #1, #3)";
+    assert!(shown("B").contains(words), "{}", shown("B"));
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    assert!(
+        !report.contains("a change of the branch side while #1 and #2"),
+        "{report}"
     );
 }
 

@@ -17,7 +17,7 @@ use crate::engine::candidates::newer_commits::newer_commits_of;
 use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::confinement;
-use crate::engine::start::retry::refuse_retry;
+use crate::engine::start::retry::{refuse_checked_out, refuse_retry};
 use crate::engine::start::worker_for;
 use crate::model::attempt::Attempt;
 use crate::model::event::Event;
@@ -107,6 +107,7 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
         confinement::use_current(&here.repo, &mut loaded.settings);
         // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
+        refuse_checked_out(&here.repo, &loaded.state, task)?;
         if !args.continue_session {
             warn_of_hand_made(&here, &loaded.state, task, ui)?;
         }

@@ -3,6 +3,7 @@
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::attempt::aborted::outcome_of;
+use crate::engine::attempt::branch_makers::note_own_branches;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
@@ -57,6 +58,7 @@ impl Case {
         let (context, spec) = (&execution.context, &execution.spec);
         let transcript = read_output(context, spec, &worktree, &end).await?;
         let meanwhile = look_after(context, spec).await?;
+        note_own_branches(execution, &meanwhile);
         Ok(Case {
             execution: execution.clone(),
             worktree,

@@ -9,6 +9,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::message::{Message, Post};
+use crate::engine::kernel::under_way::Stay;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::prepare;
 use crate::engine::worktree::setup::SetUpFailure;
@@ -62,6 +63,12 @@ impl Execution {
             cancel,
             post,
         }
+    }
+
+    /// Enters the attempt among those under way, until the answer is dropped.
+    pub(super) fn enter(&self) -> Stay {
+        let attempt = (self.spec.task, self.spec.attempt);
+        self.context.under_way.enter(attempt)
     }
 
     /// Returns the folder of the attempt: prompt, result, logs.

@@ -3,6 +3,7 @@
 pub mod aborted;
 mod accept;
 mod adopt;
+mod branch_makers;
 mod case;
 mod content;
 mod denied;
@@ -23,4 +24,5 @@ pub mod run;
 mod secret_lines;
 mod start;
 mod stash_uses;
+mod traced_commands;
 mod watch;

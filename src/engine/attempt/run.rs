@@ -21,6 +21,7 @@ use crate::model::outcome::{End, Outcome};
 
 /// Runs an attempt and posts its outcome.
 pub async fn run(execution: Execution) {
+    let _stay = execution.enter();
     if stops_run(&execution).await {
         return;
     }
@@ -41,6 +42,7 @@ pub async fn run(execution: Execution) {
 
 /// Adopts an attempt that another process started, and posts its outcome.
 pub async fn adopt(execution: Execution) {
+    let _stay = execution.enter();
     let mut repeats = Repeats::default();
     let result = loop {
         match adopt_worker(&execution).await {
@@ -54,6 +56,7 @@ pub async fn adopt(execution: Execution) {
 /// Stops an attempt that the edited plan no longer contains, keeps its work, and posts its
 /// interruption.
 pub async fn set_aside(execution: Execution) {
+    let _stay = execution.enter();
     let mut repeats = Repeats::default();
     let result = loop {
         match stop_worker(&execution).await {

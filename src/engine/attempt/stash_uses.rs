@@ -18,6 +18,7 @@ use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::private_folder::has_own_stash;
+use crate::engine::attempt::traced_commands::words;
 use crate::engine::spec::environment::git_trace;
 
 /// The file in an attempt's folder with the uses of the stash that its trace had.
@@ -258,13 +259,6 @@ struct Command {
     from: String,
     is_stash: bool,
     worktree: String,
-}
-
-fn words(argv: &Value) -> Vec<String> {
-    let words = argv.as_array().into_iter().flatten();
-    words
-        .filter_map(|word| word.as_str().map(str::to_owned))
-        .collect()
 }
 
 /// Parses the arguments of `git stash`.

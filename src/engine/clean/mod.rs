@@ -3,7 +3,7 @@
 mod branches;
 mod worktrees;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::base::{fault, parallel};
@@ -12,6 +12,7 @@ use crate::engine::clean::branches::{BranchOfRun, branches};
 use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::conflict_worktree::is_untouched;
+use crate::engine::worktree::ignored_files::IgnoredFiles;
 use crate::engine::worktree::remove::{remove, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
@@ -30,6 +31,10 @@ pub struct CleanPlan {
     pub branches: Vec<(String, Oid)>,
     /// Names of kept items, with the reason.
     pub kept: Vec<(String, String)>,
+    /// The tasks whose worktrees are kept.
+    pub kept_tasks: BTreeSet<TaskNumber>,
+    /// The ignored files that go with worktrees, by their folders.
+    pub ignored: BTreeMap<PathBuf, IgnoredFiles>,
 }
 
 impl CleanPlan {
@@ -46,6 +51,7 @@ impl CleanPlan {
         let store = Store::open(&context.repo)?;
         let mut plan = CleanPlan::default();
         let found = worktrees(context, state);
+        let mut used = Vec::new();
         let reasons = parallel::map(&found, |found| reason_to_keep(context, state, found));
         for (found, reason) in found.into_iter().zip(reasons) {
             let is_forced = found.task.is_some_and(|task| forced.contains(&task));
@@ -53,9 +59,18 @@ impl CleanPlan {
                 Some(why) if !is_forced => {
                     let name = found.worktree.path.display().to_string();
                     plan.kept.push((name, why));
+                    plan.kept_tasks.extend(found.task);
                 }
-                _ => plan.worktrees.push(found.worktree),
+                _ => {
+                    used.extend(found.was_used.then(|| found.worktree.clone()));
+                    plan.worktrees.push(found.worktree);
+                }
             }
+        }
+        let ignored = parallel::map(&used, |worktree| ignored_files(context, worktree));
+        for (worktree, ignored) in used.into_iter().zip(ignored) {
+            plan.ignored
+                .extend(ignored.map(|ignored| (worktree.path, ignored)));
         }
         let branches = branches(&store, context, state)?;
         plan.add_branches(branches, &context.repo.checkouts());
@@ -89,7 +104,13 @@ impl CleanPlan {
     /// When something cannot be removed; what was removed until then is gone.
     pub fn apply(&self, context: &Context) -> Result<(), EngineError> {
         fault::point("cleaning", "before it begins");
-        let removed = parallel::map(&self.worktrees, |worktree| remove(context, worktree));
+        let removed = parallel::map(&self.worktrees, |worktree| {
+            if let Some(ignored) = self.ignored.get(&worktree.path) {
+                let keep = |store: &Store| ignored.keep(context, store, worktree);
+                context.repo.with_store(keep)?;
+            }
+            remove(context, worktree)
+        });
         fault::point("cleaning", "without worktrees");
         for (worktree, removed) in self.worktrees.iter().zip(removed) {
             removed?;
@@ -106,6 +127,14 @@ impl CleanPlan {
         }
         Ok(())
     }
+}
+
+/// Lists the ignored files of a worktree that goes, whatever they are: one that git cannot read any more
+/// goes only where the user wants it.
+fn ignored_files(context: &Context, worktree: &Worktree) -> Option<IgnoredFiles> {
+    let is_whole = worktree.exists() && worktree.verify().is_ok();
+    let found = is_whole.then(|| IgnoredFiles::of(context, worktree).ok());
+    found.flatten().flatten()
 }
 
 /// Returns the reason why a worktree must stay.

@@ -14,6 +14,7 @@ use crate::conflicts::Detector;
 use crate::engine::kernel::error::EngineError;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::masking::secrets;
+use crate::engine::kernel::under_way::UnderWay;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::exec::local::LocalExecutor;
@@ -53,6 +54,8 @@ pub struct Context {
     integration: Mutex<()>,
     /// The conflict detector; created on first use.
     pub detector: Mutex<Option<Detector>>,
+    /// The attempts under way.
+    pub under_way: UnderWay,
     shared_state: Mutex<SharedStateReader>,
     /// The state when this process began to drive the run.
     first_state: OnceLock<Arc<SharedState>>,
@@ -91,6 +94,7 @@ impl Context {
             fills,
             integration: Mutex::new(()),
             detector: Mutex::default(),
+            under_way: UnderWay::default(),
             shared_state: Mutex::new(shared_state),
             first_state: OnceLock::new(),
             stopping,

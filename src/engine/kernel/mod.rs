@@ -15,4 +15,5 @@ pub mod message;
 pub mod sealed_file;
 pub mod signals;
 pub mod sweep;
+pub mod under_way;
 pub mod worktree_size;

@@ -234,8 +234,15 @@ impl<'a> Outside<'a> {
     }
 
     fn remove(&self, worktree: Worktree) {
+        let post = self.post.clone();
         self.spawn(move |context| {
-            let removed = remove::remove(context, &worktree);
+            let removed = remove::remove_with_ignored(context, &worktree);
+            let removed = removed.map(|ignored| {
+                if let Some(text) = ignored {
+                    // The loop ends only with the program.
+                    let _ = post.send(Message::Warning(text));
+                }
+            });
             Ok(Message::WorktreeRemoved(removed))
         });
     }

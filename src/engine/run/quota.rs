@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
@@ -98,7 +99,11 @@ pub fn removable(
         }
     }
     for (task, worktree) in of_tasks(|task| task.phase != TaskPhase::Done) {
-        let reason = format!("has the work of {task}, which has not passed");
+        let reason = format!(
+            "has the work of {task}, which has not passed (`git worktree remove --force {}` removes it; \
+             refs/dispatch/attempts/ keeps its changes)",
+            shell_path(&worktree.path)
+        );
         kept.push(kept_worktree(worktree, reason));
     }
     Ok(Err(kept))

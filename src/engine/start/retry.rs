@@ -1,7 +1,11 @@
 //! Checks that a task can be retried.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+
 use crate::config::Settings;
 use crate::engine::start::{StartError, refuse_worker};
+use crate::git::Repo;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
@@ -26,6 +30,16 @@ pub enum RetryError {
         run: RunId,
         /// The task.
         task: TaskNumber,
+    },
+    /// Its branch, which the next attempt moves, is checked out in a place that is not the run's.
+    #[error("the branch {branch} of {task} is checked out in {}", place.display())]
+    CheckedOut {
+        /// The task.
+        task: TaskNumber,
+        /// The branch.
+        branch: String,
+        /// The checkout.
+        place: PathBuf,
     },
     /// The settings of the run have no such worker.
     #[error("{run} has no worker {name:?}")]
@@ -55,6 +69,36 @@ pub fn refuse_retry(
     refuse_unready(state, number)?;
     match worker {
         Some(name) => refuse_unsuited(state, settings, number, name),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the branch of a task is checked out in no place that is not the run's: the next attempt
+/// could not move it, and would cost the task its result.
+///
+/// # Errors
+/// When it is.
+pub fn refuse_checked_out(
+    repo: &Repo,
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<(), RetryError> {
+    let attempts = &state.task(task).attempts;
+    let Some(branch) = attempts.last().map(|last| last.branch.clone()) else {
+        return Ok(());
+    };
+    let places = repo.checkouts_of(&branch).into_iter();
+    let own = attempts
+        .iter()
+        .map(|attempt| repo.resolve_portable_path(&attempt.worktree));
+    let own: HashSet<PathBuf> = own.collect();
+    let mut others = places.filter(|place| !own.contains(place));
+    match others.next() {
+        Some(place) => Err(RetryError::CheckedOut {
+            task,
+            branch,
+            place,
+        }),
         None => Ok(()),
     }
 }

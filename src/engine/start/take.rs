@@ -59,7 +59,7 @@ impl TakeError {
                 shell_path(place)
             )),
             TakeError::CheckedOut(_, _, place) => Some(format!(
-                "switch to another branch there: `git -C {} switch -`",
+                "leave it there first: `git -C {} switch --detach`",
                 shell_path(place)
             )),
             TakeError::Elsewhere(_, branch, place) => Some(format!(
@@ -126,6 +126,10 @@ fn refuse_other_content(
         Some(Head::Detached(found)) => found == newer.tip,
         None => false,
     };
+    let mut places = context.repo.checkouts_of(branch).into_iter();
+    if let Some(other) = places.find(|other| !is_at_tip && other != place) {
+        return Err(TakeError::CheckedOut(task, branch.clone(), other));
+    }
     if !is_at_tip {
         return Err(TakeError::Elsewhere(task, branch.clone(), place.clone()));
     }

@@ -122,7 +122,9 @@ fn tips(
     let places = numbers.map(|number| context.worktree_path(spec.task, number));
     // A worktree that is gone is not searched for among those of all tasks.
     for path in places.filter(|path| path.join(".git").exists()) {
+        // A locked one is that of another variant, whose worker runs.
         let worktree = context.repo.find_worktree(&path);
+        let worktree = worktree.filter(|found| found.lock_reason().is_none());
         if let Some(Head::Detached(head)) = worktree.as_ref().and_then(Worktree::head)
             && !head.is_zero()
         {

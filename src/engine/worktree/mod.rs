@@ -2,6 +2,7 @@
 
 pub mod command_log;
 pub mod hand_made_commits;
+pub mod ignored_files;
 pub mod ignored_repositories;
 pub mod populate;
 pub mod prepare;
@@ -10,6 +11,7 @@ pub mod remains;
 pub mod remove;
 pub mod reuse;
 pub mod setup;
+pub mod since_set_up;
 pub mod starting_tree;
 pub mod submodules;
 mod teardown;

@@ -125,7 +125,7 @@ fn keep_repositories(
     let mut remarks = Vec::new();
     for kept in [
         keep_submodules(context, of, worktree, &[]),
-        keep_nested(context, of, &nested),
+        keep_nested(context, of, worktree, &nested),
     ] {
         match kept.map_err(EngineError::from) {
             Ok(found) => remarks.extend(found),

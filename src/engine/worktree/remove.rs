@@ -1,8 +1,11 @@
 //! Removes a worktree, and finds the work that would be lost with it.
 
+use std::path::Path;
+
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::ignored_files::IgnoredFiles;
 use crate::engine::worktree::teardown::tear_down;
 use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::is_uncommitted;
@@ -10,6 +13,7 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::outcome::Outcome;
 use crate::model::run::RunState;
 
@@ -20,6 +24,28 @@ use crate::model::run::RunState;
 pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
     tear_down(context, worktree)?;
     Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Removes the worktree of an attempt, and keeps its ignored files if they are small. Returns a message
+/// that names them.
+///
+/// # Errors
+/// As [`remove`], and when they cannot be kept.
+pub fn remove_with_ignored(
+    context: &Context,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
+    let is_whole = worktree.exists() && worktree.verify().is_ok();
+    let ignored = is_whole.then(|| IgnoredFiles::of(context, worktree));
+    let ignored = ignored.transpose()?.flatten();
+    if let Some(ignored) = &ignored {
+        context
+            .repo
+            .with_store(|store| ignored.keep(context, store, worktree))?;
+    }
+    remove(context, worktree)?;
+    let place = worktree.path.display();
+    Ok(ignored.map(|ignored| format!("removed {place} with {}", ignored.words())))
 }
 
 /// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.
@@ -50,7 +76,7 @@ pub fn unsaved_work(
     let Some(Head::Detached(head)) = worktree.head() else {
         return Ok(None);
     };
-    let is_kept = head.is_zero() || is_kept(store, state, head)?;
+    let is_kept = head.is_zero() || is_kept(store, state, worktree, head)?;
     let place = shell_path(&worktree.path);
     Ok((!is_kept).then(|| {
         format!(
@@ -88,11 +114,21 @@ pub fn unsaved_changes(
 }
 
 /// Returns `true` if the base, a commit that the journal names, or a reference contains a commit.
-fn is_kept(store: &Store, state: &RunState, commit: Oid) -> Result<bool, EngineError> {
+fn is_kept(
+    store: &Store,
+    state: &RunState,
+    worktree: &Worktree,
+    commit: Oid,
+) -> Result<bool, EngineError> {
     if store.is_ancestor(commit, state.base)? {
         return Ok(true);
     }
-    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+    // Most commits are those of the attempts in this very worktree.
+    let name = worktree.path.file_name();
+    let is_own = |attempt: &&Attempt| Path::new(&attempt.worktree).file_name() == name;
+    let attempts = || state.tasks.iter().flat_map(|task| &task.attempts);
+    let others = attempts().filter(|attempt| !is_own(attempt));
+    let attempts = attempts().filter(is_own).chain(others);
     let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
     for kept in outcomes.flat_map(Outcome::commits) {
         if store.is_ancestor(commit, kept)? {

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::base::text::{first_names, shell_path};
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::since_set_up::{changes_since, own_tips_since};
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::GitError;
 use crate::git::module_store::CarryError;
 use crate::git::submodules::{Submodule, declared_submodules};
@@ -38,10 +40,12 @@ pub fn keep_submodules(
     let found = found.map_err(|error| CarryError::unread(&worktree.path, error))?;
     let links: Vec<(&Path, Oid)> = changes.iter().filter_map(new_link).collect();
     let references = context.nested_refs(task, attempt);
+    let start = StartingTree::read(worktree);
+    let start = start.as_ref();
     let mut remarks = Vec::new();
     for submodule in &found {
         let unread = |error| CarryError::unread(&submodule.path, error);
-        let own = submodule.own_tips().map_err(unread)?;
+        let own = own_tips_since(submodule, start).map_err(unread)?;
         let named = links.iter().find(|(path, _)| *path == submodule.path);
         let named = named.map(|(_, commit)| *commit);
         let mut commits = own.clone();
@@ -49,10 +53,10 @@ pub fn keep_submodules(
         context.repo.carry(submodule, &commits, &references)?;
         remarks.extend(unnamed(submodule, &own, &references).map_err(unread)?);
         let stay = "and so in no result";
-        remarks.extend(uncommitted("submodule", submodule, stay).map_err(unread)?);
+        remarks.extend(uncommitted("submodule", submodule, start, stay).map_err(unread)?);
     }
     let unread = |error| CarryError::unread(&worktree.path, error);
-    let outside = files_in_no_checkout(context, worktree, &found).map_err(unread)?;
+    let outside = files_in_no_checkout(context, worktree, &found, start).map_err(unread)?;
     remarks.extend(outside.iter().map(|found| in_no_checkout(found, worktree)));
     let is_unknown = |path: &Path| !found.iter().any(|submodule| submodule.path == path);
     for (path, commit) in links.into_iter().filter(|(path, _)| is_unknown(path)) {
@@ -69,13 +73,16 @@ pub fn keep_submodules(
 pub fn keep_nested(
     context: &Context,
     (task, attempt): (TaskNumber, AttemptNumber),
+    worktree: &Worktree,
     nested: &[Submodule],
 ) -> Result<Vec<String>, CarryError> {
     let references = context.nested_refs(task, attempt);
+    let start = StartingTree::read(worktree);
+    let start = start.as_ref();
     let mut remarks = Vec::new();
     for repository in nested {
         let unread = |error| CarryError::unread(&repository.path, error);
-        let own = repository.own_tips().map_err(unread)?;
+        let own = own_tips_since(repository, start).map_err(unread)?;
         context.repo.carry(repository, &own, &references)?;
         let shown = repository.shown();
         remarks.push(match own.first() {
@@ -87,7 +94,8 @@ pub fn keep_nested(
             None => format!("the nested repository {shown} has no commit of its own"),
         });
         let lost = "and so are not kept";
-        remarks.extend(uncommitted("nested repository", repository, lost).map_err(unread)?);
+        let left = uncommitted("nested repository", repository, start, lost);
+        remarks.extend(left.map_err(unread)?);
     }
     Ok(remarks)
 }
@@ -128,19 +136,23 @@ fn nested_repository(context: &Context, worktree: &Worktree, path: &Path) -> Sub
     }
 }
 
-/// Returns the submodules that are not checked out and whose folders have files that dispatch did not
-/// link there.
+/// Returns the submodules that are not checked out and whose folders have files that neither a link nor
+/// set-up brought.
 pub(super) fn files_in_no_checkout(
     context: &Context,
     worktree: &Worktree,
     found: &[Submodule],
+    start: Option<&StartingTree>,
 ) -> Result<Vec<Unpopulated>, GitError> {
     let mut unpopulated = context.repo.unpopulated_in(worktree, found)?;
     if !unpopulated.is_empty() {
         let links = links_in(context, &worktree.path);
         let is_link = |file: &PathBuf| links.iter().any(|link| Path::new(link) == file);
         for submodule in &mut unpopulated {
-            submodule.files.retain(|file| !is_link(file));
+            submodule.files.retain(|file| {
+                let path = worktree.path.join(file);
+                !is_link(file) && start.is_none_or(|start| start.is_written_since(&path))
+            });
         }
         unpopulated.retain(|submodule| !submodule.files.is_empty());
     }
@@ -199,9 +211,10 @@ fn unnamed(submodule: &Submodule, own: &[Oid], references: &str) -> Result<Vec<S
 fn uncommitted(
     kind: &str,
     submodule: &Submodule,
+    start: Option<&StartingTree>,
     effect: &str,
 ) -> Result<Option<String>, GitError> {
-    let changed = submodule.uncommitted()?;
+    let changed = changes_since(submodule, start)?;
     if changed.is_empty() {
         return Ok(None);
     }

@@ -8,9 +8,10 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_repositories::{
     IgnoredRepository, ignored_paths, repositories_below,
 };
+use crate::engine::worktree::since_set_up::{changes_since, own_tips_since};
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{files_in_no_checkout, nested_repositories};
-use crate::git::submodules::{Submodule, UncommittedFile};
+use crate::git::submodules::Submodule;
 use crate::git::worktree::Worktree;
 use crate::git::{GitError, Store};
 use crate::merge::oid::Oid;
@@ -26,18 +27,26 @@ pub fn unsaved_in_submodules(
     head: Option<Oid>,
 ) -> Result<Option<String>, EngineError> {
     let mut found = context.repo.submodules_in(worktree)?;
-    if let Some(unpopulated) = files_in_no_checkout(context, worktree, &found)?.first() {
-        let shown = unpopulated.path.display();
+    let start = StartingTree::read(worktree);
+    let start = start.as_ref();
+    if let Some(unpopulated) = files_in_no_checkout(context, worktree, &found, start)?.first() {
+        let (shown, place) = (unpopulated.path.display(), &worktree.path);
         return Ok(Some(format!(
-            "has files in the folder of the submodule {shown}, which is not checked out"
+            "has files in the folder of the submodule {shown}, which is not checked out: `ls {}`",
+            shell_path(&place.join(&unpopulated.path))
         )));
     }
     found.extend(nested_in_head(context, store, worktree, head)?);
     for submodule in found {
         let shown = submodule.shown();
-        match unsaved_in(context, &submodule) {
+        match unsaved_in(context, &submodule, start) {
             Ok(None) => {}
-            Ok(Some(what)) => return Ok(Some(format!("has {what} in the submodule {shown}"))),
+            Ok(Some(unsaved)) => {
+                let (what, way_out) = (unsaved.words(), unsaved.way_out(&submodule));
+                return Ok(Some(format!(
+                    "has {what} in the submodule {shown}: {way_out}"
+                )));
+            }
             Err(error) if error.was_killed() => return Err(error.into()),
             Err(error) => {
                 return Ok(Some(format!(
@@ -46,7 +55,40 @@ pub fn unsaved_in_submodules(
             }
         }
     }
-    unsaved_in_ignored(context, worktree)
+    unsaved_in_ignored(context, worktree, start)
+}
+
+/// Work in a repository that would be lost with it.
+enum Unsaved {
+    /// Changes in no commit.
+    Changes,
+    /// A commit that is nowhere else.
+    Commit(Oid),
+}
+
+impl Unsaved {
+    fn words(&self) -> String {
+        match self {
+            Unsaved::Changes => "uncommitted changes".to_owned(),
+            Unsaved::Commit(commit) => {
+                format!("commit {}, which is nowhere else,", commit.short())
+            }
+        }
+    }
+
+    /// Returns the command that shows the changes, or that keeps the commit.
+    fn way_out(&self, repository: &Submodule) -> String {
+        let place = repository.folder.as_ref().unwrap_or(&repository.git_dir);
+        let place = shell_path(place);
+        match self {
+            Unsaved::Changes => format!("`git -C {place} status` shows them"),
+            Unsaved::Commit(commit) => format!(
+                "`git -C {place} push {} {}:refs/heads/NAME` keeps it",
+                shell_path(&repository.store),
+                commit.short()
+            ),
+        }
+    }
 }
 
 /// Describes the work in repositories inside ignored folders. A folder that could not be searched may
@@ -54,19 +96,19 @@ pub fn unsaved_in_submodules(
 fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
+    start: Option<&StartingTree>,
 ) -> Result<Option<String>, EngineError> {
     let ignored = ignored_paths(&context.repo.git_in(worktree)?)?;
     let found = repositories_below(&worktree.path, &ignored);
-    let start = StartingTree::read(worktree);
     for found in &found.repositories {
         let repository = found.as_submodule(&context.repo);
         let shown = repository.shown();
-        match unsaved_in_one(context, &repository, found, start.as_ref()) {
+        match unsaved_in_one(context, &repository, found, start) {
             Ok(None) => {}
-            Ok(Some(what)) => {
-                let place = shell_path(repository.folder.as_ref().unwrap_or(&repository.git_dir));
+            Ok(Some(unsaved)) => {
+                let (what, way_out) = (unsaved.words(), unsaved.way_out(&repository));
                 return Ok(Some(format!(
-                    "has {what} in the nested repository {shown}: `git -C {place} status`"
+                    "has {what} in the nested repository {shown}: {way_out}"
                 )));
             }
             Err(error) if error.was_killed() => return Err(error.into()),
@@ -91,35 +133,39 @@ fn unsaved_in_one(
     repository: &Submodule,
     found: &IgnoredRepository,
     start: Option<&StartingTree>,
-) -> Result<Option<String>, GitError> {
-    if has_changes_since(repository, start)? {
-        return Ok(Some("uncommitted changes".to_owned()));
+) -> Result<Option<Unsaved>, GitError> {
+    if !changes_since(repository, start)?.is_empty() {
+        return Ok(Some(Unsaved::Changes));
     }
     if !found.is_inside {
-        return Ok(repository.unnamed_head()?.as_ref().map(nowhere_else));
+        return Ok(repository.unnamed_head()?.map(Unsaved::Commit));
     }
-    match has_own_commits(repository, found)? {
-        true => unkept_commit(context, repository),
+    match has_own_commits(repository, found, start)? {
+        true => unkept_commit(context, repository, start),
         false => Ok(None),
     }
 }
 
-fn unsaved_in(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
-    if !submodule.uncommitted()?.is_empty() {
-        return Ok(Some("uncommitted changes".to_owned()));
+fn unsaved_in(
+    context: &Context,
+    submodule: &Submodule,
+    start: Option<&StartingTree>,
+) -> Result<Option<Unsaved>, GitError> {
+    if !changes_since(submodule, start)?.is_empty() {
+        return Ok(Some(Unsaved::Changes));
     }
-    unkept_commit(context, submodule)
+    unkept_commit(context, submodule, start)
 }
 
-/// Describes the first commit of a repository that its store does not keep.
-fn unkept_commit(context: &Context, submodule: &Submodule) -> Result<Option<String>, GitError> {
-    let own = submodule.own_tips()?;
+/// Returns the first commit of a repository that its store does not keep.
+fn unkept_commit(
+    context: &Context,
+    submodule: &Submodule,
+    start: Option<&StartingTree>,
+) -> Result<Option<Unsaved>, GitError> {
+    let own = own_tips_since(submodule, start)?;
     let left = context.repo.not_in_store(submodule, &own)?;
-    Ok(left.first().map(nowhere_else))
-}
-
-fn nowhere_else(commit: &Oid) -> String {
-    format!("commit {}, which is nowhere else,", commit.short())
+    Ok(left.first().copied().map(Unsaved::Commit))
 }
 
 /// Returns the nested repositories that the head of a worktree names.
@@ -136,31 +182,16 @@ fn nested_in_head(
     Ok(nested_repositories(context, worktree, &changes)?)
 }
 
-/// Returns `true` if an ignored repository has commits that would go with its worktree. One without
-/// them is a dependency or a build, and a bare one with a remote is a cache of one.
+/// Returns `true` if an ignored repository has commits since set-up that would go with its worktree. One
+/// without them is a dependency or a build, and a bare one with a remote is a cache of one.
 ///
 /// # Errors
 /// When git cannot read it.
 pub fn has_own_commits(
     repository: &Submodule,
     found: &IgnoredRepository,
-) -> Result<bool, GitError> {
-    let is_cache = found.folder.is_none() && repository.has_remote()?;
-    Ok(found.is_inside && !is_cache && !repository.own_tips()?.is_empty())
-}
-
-/// Returns `true` if a repository has changes in no commit that were not there when set-up had ended.
-///
-/// # Errors
-/// When git cannot read it.
-pub fn has_changes_since(
-    repository: &Submodule,
     start: Option<&StartingTree>,
 ) -> Result<bool, GitError> {
-    let folder = repository.folder.as_deref();
-    let is_work = |file: &UncommittedFile| {
-        let path = folder.map(|folder| folder.join(&file.path));
-        path.is_none_or(|path| start.is_none_or(|start| start.is_written_since(&path)))
-    };
-    Ok(repository.uncommitted()?.iter().any(is_work))
+    let is_cache = found.folder.is_none() && repository.has_remote()?;
+    Ok(found.is_inside && !is_cache && !own_tips_since(repository, start)?.is_empty())
 }

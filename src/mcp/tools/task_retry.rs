@@ -8,7 +8,7 @@ use super::{Action, Effect, ToolSpec};
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::detach::detach;
 use crate::engine::start::reopen::reopen;
-use crate::engine::start::retry::refuse_retry;
+use crate::engine::start::retry::{refuse_checked_out, refuse_retry};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
@@ -66,6 +66,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
         let task = find_task(&loaded.state.plan, &input.task)?;
         let worker = input.worker.as_deref();
         refuse_retry(&loaded.state, &loaded.settings, task, worker)?;
+        refuse_checked_out(&here.repo, &loaded.state, task)?;
         Ok(vec![Event::RetryRequested {
             task,
             extra_prompt: input.prompt.clone(),

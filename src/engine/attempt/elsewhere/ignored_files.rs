@@ -1,26 +1,19 @@
 //! Finds the files and repositories of an attempt in what git ignores.
 
-use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::base::text::{first_names, shell_path};
 use crate::engine::EngineError;
 use crate::engine::attempt::elsewhere::Search;
+use crate::engine::worktree::ignored_files::{KEPT_BYTES, NAMED, commit};
 use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::since_set_up::{changes_since, has_references_since};
+use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::keep_nested;
 use crate::engine::worktree::unsaved_repositories::has_own_commits;
-use crate::git::commit::{By, NewCommit};
-use crate::merge::oid::Oid;
-
-/// The number of ignored files that a remark names.
-const NAMED: usize = 5;
-
-/// The most bytes of ignored files that are kept as a commit.
-const KEPT_BYTES: u64 = 1024 * 1024;
 
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
@@ -51,17 +44,22 @@ impl Search<'_> {
     /// Keeps the commits of nested repositories, and names the repositories that are new.
     fn nested(&mut self, found: &Found, new: &[PathBuf]) -> Result<(), EngineError> {
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
+        let start = StartingTree::read(&self.case.worktree);
         let is_new = |path: &Path| new.iter().any(|new| path.starts_with(new));
         let mut nested = Vec::new();
         for one in &found.repositories {
             let repository = one.as_submodule(&context.repo);
             let is_shown = one.is_inside && one.folder.is_some() && is_new(&one.path);
-            if is_shown || has_own_commits(&repository, one)? {
+            // git's maintenance in the background touches what set-up made.
+            let is_work = has_references_since(&repository, start.as_ref())
+                || !changes_since(&repository, start.as_ref())?.is_empty();
+            if is_shown && is_work || has_own_commits(&repository, one, start.as_ref())? {
                 nested.push(repository);
             }
         }
+        let (of, worktree) = ((spec.task, spec.attempt), &self.case.worktree);
         self.remarks
-            .extend(keep_nested(context, (spec.task, spec.attempt), &nested)?);
+            .extend(keep_nested(context, of, worktree, &nested)?);
         Ok(())
     }
 
@@ -89,49 +87,24 @@ impl Search<'_> {
             ));
             return Ok(());
         }
-        let Some(commit) = self.commit_of(paths, nested)? else {
+        let (case, spec) = (self.case, &self.case.execution.spec);
+        let context = &case.execution.context;
+        let trailers = context.trailers(spec.task, spec.attempt);
+        let message = format!("Ignored files of attempt {}\n\n{trailers}", spec.attempt);
+        let (base, worktree) = (case.base, &case.worktree);
+        let made = commit(
+            context,
+            self.store,
+            worktree,
+            base,
+            (paths, nested),
+            &message,
+        );
+        let Some(commit) = made? else {
             return Ok(());
         };
         let show = format!("git show --stat {}", commit.short());
         self.keep(commit, &format!("files that git ignores ({names})"), &show)
-    }
-
-    /// Commits ignored files with an index of their own. `None` if all files are in nested
-    /// repositories, of which git would add an id only.
-    fn commit_of(&self, paths: &[PathBuf], nested: &[PathBuf]) -> Result<Option<Oid>, EngineError> {
-        let (case, worktree) = (self.case, &self.case.worktree);
-        let index = worktree.admin.join("dispatch-ignored-index");
-        let git = self.git()?.env("GIT_INDEX_FILE", index.as_os_str());
-        git.run(&["read-tree", &case.base.to_string()])?;
-        let mut add: Vec<OsString> = ["add", "--force", "--"].map(OsString::from).to_vec();
-        let spec = |magic: &str, path: &PathBuf| {
-            let mut spec = OsString::from(magic);
-            spec.push(OsStr::from_bytes(path.as_os_str().as_bytes()));
-            spec
-        };
-        add.extend(paths.iter().map(|path| spec(":(top,literal)", path)));
-        add.extend(
-            nested
-                .iter()
-                .map(|path| spec(":(top,literal,exclude)", path)),
-        );
-        git.run(&add)?;
-        let tree = git.line(&["write-tree"])?;
-        // A file that stays is removed with the worktree's admin folder.
-        let _ = fs::remove_file(&index);
-        let (context, spec) = (&case.execution.context, &case.execution.spec);
-        let trailers = context.trailers(spec.task, spec.attempt);
-        let tree: Oid = tree.parse().map_err(|_| EngineError::Broken(tree))?;
-        if tree == self.store.tree_of(case.base)? {
-            return Ok(None);
-        }
-        Ok(Some(self.store.write_commit(&NewCommit {
-            tree,
-            parents: &[case.base],
-            message: &format!("Ignored files of attempt {}\n\n{trailers}", spec.attempt),
-            time: context.clock.now(),
-            by: By::Dispatch,
-        })?))
     }
 }
 

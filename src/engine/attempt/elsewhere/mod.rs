@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
+use crate::engine::attempt::branch_makers::{Maker, branch_of, maker_of};
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
 use crate::engine::worktree::hand_made_commits::remarks_on_hand_made;
@@ -23,6 +24,8 @@ use crate::git::private_folder::left::{Left, Log};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, GitError, Store};
 use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
+use crate::model::task_list::comma_list;
 
 /// The beginning of a message in the log of HEAD where something else was checked out.
 const MOVES: &str = "checkout: moving from ";
@@ -216,7 +219,7 @@ impl<'a> Search<'a> {
                 None => false,
             };
             if !is_older && !self.is_in_result(tip)? {
-                let what = format!("the branch {name}, which changed while it ran");
+                let what = format!("the branch {name}, which it made or moved");
                 self.keep(tip, &what, &format!("git log {}", tip.short()))?;
             }
         }
@@ -226,12 +229,17 @@ impl<'a> Search<'a> {
     /// Finds branches that appeared or moved while the worker ran.
     fn branches(&mut self) -> Result<(), EngineError> {
         self.own_branches()?;
-        let names = self.case.meanwhile.iter();
-        let names = names.filter_map(|change| change.name.strip_prefix("the branch "));
-        for name in names {
+        for name in self.case.meanwhile.iter().filter_map(branch_of) {
             if let Some(tip) = self.store.reference(&branch_ref(name))? {
-                let what = format!("the branch {name}, which changed while it ran");
-                self.keep(tip, &what, &format!("git log {}", tip.short()))?;
+                let show = format!("git log {}", tip.short());
+                let what = match maker_of(&self.case.execution, name) {
+                    Maker::Unknown(others) => changed_branch(name, &others),
+                    Maker::This => {
+                        format!("{} the branch {name}, which it made or moved", self.words)
+                    }
+                    Maker::Other => continue,
+                };
+                self.keep_and_say(tip, &what, &show)?;
             }
         }
         Ok(())
@@ -290,8 +298,13 @@ impl<'a> Search<'a> {
         Ok(false)
     }
 
-    /// Keeps a commit, unless a kept one contains it.
+    /// Keeps a commit that the attempt left, unless a kept one contains it.
     fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
+        let sentence = format!("{} {what}", self.words);
+        self.keep_and_say(commit, &sentence, show)
+    }
+
+    fn keep_and_say(&mut self, commit: Oid, sentence: &str, show: &str) -> Result<(), EngineError> {
         if self.is_kept(commit)? {
             return Ok(());
         }
@@ -299,12 +312,24 @@ impl<'a> Search<'a> {
         let name = context.attempt_ref(spec.task, spec.attempt);
         keep(self.store, &name, commit)?;
         self.kept.push(commit);
-        self.remarks.push(format!(
-            "{} {what}; it is kept below {name}: `{show}`",
-            self.words
-        ));
+        self.remarks
+            .push(format!("{sentence}; it is kept below {name}: `{show}`"));
         Ok(())
     }
+}
+
+/// Says that a branch changed while an attempt ran, and that none of its commands names it.
+fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
+    let makers = match others {
+        [] => "you may have made it".to_owned(),
+        others => format!(
+            "you may have made it, or one that ran at the same time: {}",
+            comma_list(others)
+        ),
+    };
+    format!(
+        "the branch {name} changed while it ran, and none of its git commands names it ({makers})"
+    )
 }
 
 /// Reads what the worker left in a git folder of its own, if it had one.

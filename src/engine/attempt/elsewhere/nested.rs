@@ -7,19 +7,24 @@ use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::attempt::elsewhere::{MOVES, Search, log_in};
 use crate::engine::attempt::stash_uses::traced_folders;
+use crate::engine::attempt::traced_commands::has_traced;
 use crate::engine::worktree::ignored_repositories::repositories_below;
+use crate::engine::worktree::since_set_up::changes_since;
 use crate::engine::worktree::starting_tree::StartingTree;
-use crate::engine::worktree::unsaved_repositories::has_changes_since;
 use crate::git::worktree::Worktree;
 
 impl Search<'_> {
     /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
     /// names those that have changes: they go with it.
     pub(super) fn own_worktrees(&mut self) -> Result<(), EngineError> {
+        // Every task has a worktree, so all of them are read for few attempts only.
+        let adds = |args: &[String]| args.iter().any(|arg| arg == "worktree");
+        if !has_traced(&self.case.execution.folder(), "worktree", adds) {
+            return Ok(());
+        }
         let (top, real_top) = (&self.case.worktree.path, self.real_top());
         let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
         let repo = &self.case.execution.context.repo;
-        // Every task has a worktree, so only the entries that changed meanwhile are read.
         let mut own = match self.since() {
             Some(since) => repo.worktrees_changed_since(since),
             None => repo.worktrees(),
@@ -80,7 +85,7 @@ impl Search<'_> {
             let found = found.repositories.into_iter();
             for one in found.filter(|one| one.is_inside && one.path == path) {
                 let repository = one.as_submodule(&context.repo);
-                if has_changes_since(&repository, start.as_ref())? {
+                if !changes_since(&repository, start.as_ref())?.is_empty() {
                     remarks.push(format!(
                         "{} changes in no commit in the nested repository {}; they are there only: \
                          `git -C {} status`",

@@ -1,6 +1,7 @@
 //! A landing that could be made: its content, its preview and the move itself.
 
 use super::output::{Method, NEXT, NEXT_WHILE_CHECKED, Output, RUNNING, settled};
+use crate::engine::candidates::newer_commits::newer_commits;
 use crate::engine::land::board_verb;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::session::LandSession;
@@ -149,7 +150,10 @@ impl Landable {
         let tag = |number| &state.plan.task(number).tag;
         let missing = not_included(state).into_iter();
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
+        let by_hand = newer_commits(store, state)?.into_iter();
+        let by_hand = by_hand.map(|newer| newer.warning_before_landing(state));
         let remark = |(number, remark)| format!("{number} [{}]: {remark}", tag(number));
+        let left_behind = left_behind(state).into_iter().map(remark);
         let file = &self.session.context.settings.board.file;
         let board = board_verb(store, file, trees)?;
         Ok(Output {
@@ -164,7 +168,7 @@ impl Landable {
             board: board.map(|verb| format!("{verb} {file}, the board of the run")),
             tasks: included(state).map(|number| number.0).collect(),
             not_included: missing.collect(),
-            left_behind: left_behind(state).into_iter().map(remark).collect(),
+            left_behind: left_behind.chain(by_hand).collect(),
             secrets: secrets(state).into_iter().map(remark).collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
