@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
-use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
+use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Confinement, Dialect, PromptBy};
@@ -63,6 +63,7 @@ words! {
     SandboxMode: Auto, Off, Require;
     Confinement: Write, Strict, Command, Off;
     Network: Open, Loopback, None;
+    WebhookFormat: Json, Slack;
 }
 
 impl Word for Rule {
