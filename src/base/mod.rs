@@ -9,6 +9,7 @@ pub mod file_signature;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod golden;
+pub mod hmac;
 pub mod inbox;
 pub mod interrupt;
 pub mod line_map;

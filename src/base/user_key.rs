@@ -7,16 +7,12 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::base::files;
+use crate::base::hmac::hmac_sha256;
 use crate::base::regular_file;
 
 /// The length of a key in bytes.
 const LENGTH: usize = 32;
-
-/// The block length of SHA-256 in bytes.
-const BLOCK: usize = 64;
 
 /// A secret key.
 #[derive(Clone)]
@@ -43,23 +39,15 @@ impl UserKey {
     /// Computes the code of some parts, HMAC-SHA256 as 64 hexadecimal digits. The parts are told apart by
     /// their lengths.
     pub fn code(&self, parts: &[&[u8]]) -> String {
-        let mut padded = [[0x36_u8; BLOCK], [0x5c; BLOCK]];
-        for pad in &mut padded {
-            for (byte, key) in pad.iter_mut().zip(self.0) {
-                *byte ^= key;
-            }
-        }
-        let mut inner = Sha256::new();
-        inner.update(padded[0]);
-        for part in parts {
-            inner.update((part.len() as u64).to_be_bytes());
-            inner.update(part);
-        }
-        let mut outer = Sha256::new();
-        outer.update(padded[1]);
-        outer.update(inner.finalize());
-        let code = outer.finalize();
-        code.iter().map(|byte| format!("{byte:02x}")).collect()
+        let lengths: Vec<[u8; 8]> = parts
+            .iter()
+            .map(|part| (part.len() as u64).to_be_bytes())
+            .collect();
+        let framed = lengths.iter().zip(parts);
+        hmac_sha256(
+            &self.0,
+            framed.flat_map(|(length, part)| [&length[..], part]),
+        )
     }
 
     /// Returns `true` if a code is that of these parts. Takes as long for any wrong code.

@@ -49,3 +49,13 @@ pub enum Network {
     /// None.
     None,
 }
+
+/// The body that a webhook gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// The object that the notification command gets.
+    Json,
+    /// An object with a text, as Slack and compatible services take it.
+    Slack,
+}

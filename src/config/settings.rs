@@ -12,7 +12,7 @@ use crate::config::kind::{
     OwnFolder, OwnPath, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
     VariableName,
 };
-use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
+use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Confinement, Isolation};
@@ -259,6 +259,13 @@ tables! {
         bell: bool as Flag = false,
         /// Show it on the desktop then, with notify-send or osascript.
         desktop: bool as Flag = false,
+        /// Post it to this address then, with curl: "https://…", or "$NAME" of a variable that has it.
+        webhook: Option<String> as Maybe<Text> = None,
+        /// The variable, "$NAME", with a secret; the header X-Hub-Signature-256 then has the HMAC-SHA256
+        /// of the body.
+        webhook_secret: Option<String> as Maybe<Text> = None,
+        /// The body: "json" is the object that `command` gets, "slack" a text for Slack and others.
+        webhook_format: WebhookFormat as WebhookFormat = WebhookFormat::Json,
     }
 
     /// Confinement of workers.

@@ -11,6 +11,7 @@ const AROUND_THE_RULES: &[CapabilitySet] = &[
     CapabilitySet::SYS_MODULE,
     CapabilitySet::SYS_RAWIO,
     CapabilitySet::MKNOD,
+    CapabilitySet::DAC_READ_SEARCH,
 ];
 
 /// Removes them from what this thread's programs can have. Another user than root has none of them,

@@ -78,6 +78,16 @@ impl Store {
     /// # Errors
     /// When the tree or a parent is missing, or the store cannot be written.
     pub fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
+        self.keep_tree(new.parents.first().copied(), new.tree)?;
+        self.write_own_commit(new)
+    }
+
+    /// Writes a commit like [`Store::write_commit`] whose tree this store wrote, so that its objects have
+    /// copies.
+    ///
+    /// # Errors
+    /// As [`Store::write_commit`].
+    pub fn write_own_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
         let author = self.signature(new.by, Role::Author, new.time);
         self.write(new, &author)
     }
@@ -113,6 +123,7 @@ impl Store {
             time,
             by: By::User,
         };
+        self.keep_tree(parents.first().copied(), tree)?;
         self.write_text(&new, original)
     }
 
@@ -132,7 +143,6 @@ impl Store {
         if let Some(missing) = self.missing(&named)? {
             return Err(StoreError::Missing(missing));
         }
-        self.keep_tree(new.parents.first().copied(), new.tree)?;
         fault::point("commit", "before it is written");
         full("commit")?;
         self.write_object(ObjectKind::Commit, &commit_text(new, text, &committer))

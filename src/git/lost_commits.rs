@@ -11,7 +11,7 @@ impl GitError {
     /// Returns `true` if git may have failed because another git removed an object, or its folder, at the
     /// same time.
     pub fn says_pruned(&self) -> bool {
-        const WORDS: [&str; 8] = [
+        const WORDS: [&str; 9] = [
             "unable to write file",
             "unable to create temporary file: No such file",
             "unable to read",
@@ -19,10 +19,23 @@ impl GitError {
             "invalid object",
             "not a valid object",
             "invalid sha1 pointer",
+            "nonexistent object",
             "Could not read",
         ];
         match self {
             GitError::Failed { message, .. } => WORDS.iter().any(|words| message.contains(words)),
+            _ => false,
+        }
+    }
+}
+
+impl StoreError {
+    /// Returns `true` for a missing object, which another git may have removed at the same time.
+    pub fn says_pruned(&self) -> bool {
+        match self {
+            StoreError::Missing(_) => true,
+            StoreError::Git(error) => error.code() == git2::ErrorCode::NotFound,
+            StoreError::Program(error) => error.says_pruned(),
             _ => false,
         }
     }
@@ -45,7 +58,7 @@ impl Store {
             return Ok(false);
         };
         match self.keep_history(base, head) {
-            Err(error) if is_missing(&error) => {}
+            Err(error) if error.says_pruned() => {}
             kept => return Ok(kept.map(|()| false)?),
         }
         let git = self.repo.git_in(worktree)?;
@@ -57,15 +70,6 @@ impl Store {
         self.force_reference(&name, base, "dispatch: its commits were removed")?;
         git.run(&["read-tree", "--reset", &base.to_string()])?;
         Ok(true)
-    }
-}
-
-fn is_missing(error: &StoreError) -> bool {
-    match error {
-        StoreError::Missing(_) => true,
-        StoreError::Git(error) => error.code() == git2::ErrorCode::NotFound,
-        StoreError::Program(error) => error.says_pruned(),
-        _ => false,
     }
 }
 

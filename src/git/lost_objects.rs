@@ -1,6 +1,7 @@
 //! Finds objects that a concurrent `git gc --prune=now` has removed, and writes them again.
 
 use std::collections::HashMap;
+use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ const MOST_WRITES: u32 = 3;
 
 /// The most objects of one commit that are taken out of packs.
 const MOST_UNPACKED: u32 = 200;
+
+/// The readings of an object that is removed again and again.
+const MOST_READINGS: u32 = 10;
 
 /// The pause between two looks at the end of a process.
 const LOOK: Duration = Duration::from_millis(50);
@@ -45,9 +49,7 @@ impl Store {
         };
         for _ in 1..MOST_WRITES {
             let added = copies.add(oid);
-            if added
-                .map_err(|error| StoreError::Folder("the copies of objects".to_owned(), error))?
-            {
+            if added.map_err(no_copy)? {
                 break;
             }
             oid = write()?;
@@ -118,12 +120,16 @@ impl Store {
 
     /// Finds the first object that is missing and has no copy.
     pub(super) fn missing(&self, oids: &[Oid]) -> Result<Option<Oid>, StoreError> {
-        loop {
-            match self.backend.missing(oids)? {
-                Some(oid) if self.restore(oid) => {}
-                found => return Ok(found),
+        let mut rest = oids;
+        while let Some(oid) = self.backend.missing(rest)? {
+            if !self.restore(oid) {
+                return Ok(Some(oid));
             }
+            // It may be removed once more before this returns, but it has a copy.
+            let place = rest.iter().position(|found| *found == oid);
+            rest = &rest[place.map_or(rest.len(), |place| place + 1)..];
         }
+        Ok(None)
     }
 
     /// Copies the objects of a history from `base` to `tip`, which other processes wrote.
@@ -143,6 +149,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Copies a commit that git wrote, with the objects of its tree that its first parent does not have.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when one of them is missing.
+    pub fn keep_commit(&self, commit: Oid) -> Result<(), StoreError> {
+        if self.copies.is_none() || self.is_partial() {
+            return Ok(());
+        }
+        self.keep_object(commit, &mut 1)?;
+        let found = self.read_commit(commit)?;
+        self.keep_tree(found.parents.first().copied(), found.tree)
     }
 
     /// Copies the objects of a tree that are not in the tree of the commit `parent`.
@@ -185,7 +204,7 @@ impl Store {
             return Ok(false);
         };
         let added = copies.add(oid);
-        if added.map_err(|error| StoreError::Folder("the copies of objects".to_owned(), error))? {
+        if added.map_err(no_copy)? {
             return Ok(true);
         }
         if *left == 0 {
@@ -206,14 +225,21 @@ impl Store {
         &self,
         oid: Oid,
     ) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
-        match self.backend.read(oid)? {
-            None if self.restore(oid) => self.backend.read(oid),
-            found => Ok(found),
+        for _ in 1..MOST_READINGS {
+            match self.backend.read(oid)? {
+                None if self.restore(oid) => {}
+                found => return Ok(found),
+            }
         }
+        self.backend.read(oid)
     }
 
     /// Returns `true` in a partial clone, where git fetches missing objects.
     fn is_partial(&self) -> bool {
         self.repo.formats.is_partial
     }
+}
+
+fn no_copy(error: io::Error) -> StoreError {
+    StoreError::Folder("the copies of objects".to_owned(), error)
 }

@@ -18,7 +18,7 @@ const SUBMODULE_ADVICE: &[u8] = b"Recursive merging with submodules currently";
 
 /// Parses every complete answer, in order. Parsing stops at a truncated answer and at anything that
 /// does not fit the grammar.
-pub(super) fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
+pub fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
     let mut reader = Reader { rest: output };
     let mut answers = Vec::new();
     while let Some(answer) = reader.answer() {
@@ -29,7 +29,7 @@ pub(super) fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
 
 /// Counts the complete answers of an output that arrives in pieces.
 #[derive(Debug, Default)]
-pub(super) struct AnswerCount {
+pub struct AnswerCount {
     next: Awaited,
     /// The token read so far.
     token: Vec<u8>,
@@ -51,7 +51,7 @@ enum Awaited {
 
 impl AnswerCount {
     /// Reads the next piece and returns the number of answers that end in it.
-    pub(super) fn add(&mut self, piece: &[u8]) -> usize {
+    pub fn add(&mut self, piece: &[u8]) -> usize {
         let mut count = 0;
         for &byte in piece {
             if byte != 0 {

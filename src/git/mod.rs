@@ -40,7 +40,7 @@ mod merge_config;
 pub mod merge_engine;
 pub mod merge_environment;
 pub mod merge_error;
-mod merge_tree_parser;
+pub mod merge_tree_parser;
 pub mod missing_checkout;
 pub mod module_store;
 mod object_copies;

@@ -6,14 +6,17 @@
 //! survives the death of this process.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::ZlibDecoder;
 
+use crate::base::files;
+use crate::base::regular_file;
 use crate::git::object_hash::hash_stored;
 use crate::merge::oid::Oid;
 
@@ -58,7 +61,7 @@ impl ObjectCopies {
         }
     }
 
-    /// Gives the file of an object a second name. Returns `false` if there is no such file.
+    /// Gives the file of an object a second name. Returns `false` if there is no such file and no copy.
     ///
     /// # Errors
     /// When the folder of the copies cannot be written.
@@ -66,7 +69,9 @@ impl ObjectCopies {
         let folder = self.current_folder()?;
         let (file, copy) = (self.file(oid), folder.join(oid.to_string()));
         let linked = match fs::hard_link(&file, &copy) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(self.copy_of(oid).is_some());
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // Another user's file, or a file system without links.
             Err(_) => copy_file(&file, &copy),
@@ -74,8 +79,7 @@ impl ObjectCopies {
         };
         match linked {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            // An older copy says nothing about the file.
-            linked => linked.map(|()| file.exists()),
+            linked => linked.map(|()| true),
         }
     }
 
@@ -84,27 +88,42 @@ impl ObjectCopies {
     /// # Errors
     /// When the folder of the objects cannot be written.
     pub(super) fn restore(&self, oid: Oid) -> io::Result<bool> {
+        let Some(copy) = self.copy_of(oid) else {
+            return Ok(false);
+        };
+        self.state().had_losses = true;
+        self.put_back(&copy, oid).map(|()| true)
+    }
+
+    /// Finds an intact copy of an object.
+    fn copy_of(&self, oid: Oid) -> Option<PathBuf> {
         let name = oid.to_string();
-        for span in self.spans() {
-            let copy = self.folder.join(span.to_string()).join(&name);
-            if is_intact(&copy, oid) {
-                self.state().had_losses = true;
-                return self.put_back(&copy, oid).map(|()| true);
-            }
-        }
-        Ok(false)
+        let folders = self.spans().into_iter();
+        let mut copies = folders.map(|span| self.folder.join(span.to_string()).join(&name));
+        copies.find(|copy| is_intact(copy, oid))
     }
 
     fn put_back(&self, copy: &Path, oid: Oid) -> io::Result<()> {
         let file = self.file(oid);
         let folder = file.parent().unwrap_or(&self.objects);
-        fs::create_dir_all(folder)?;
-        match fs::hard_link(copy, &file) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(_) => copy_file(copy, &file)?,
-            Ok(()) => {}
+        let start = Instant::now();
+        loop {
+            fs::create_dir_all(folder)?;
+            let linked = match fs::hard_link(copy, &file) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                // The folder is removed again as soon as it is empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+                Err(_) => copy_file(copy, &file),
+                Ok(()) => Ok(()),
+            };
+            match linked.and_then(|()| files::sync_folder(folder)) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && copy.exists()
+                        && start.elapsed() < INTERVAL => {}
+                done => return done,
+            }
         }
-        File::open(folder)?.sync_all()
     }
 
     /// Lists the objects that have a copy and no file of their own; they may be in a pack.
@@ -189,10 +208,11 @@ fn is_used(span: u64) -> bool {
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let temporary = tempfile::Builder::new()
+    let mut temporary = tempfile::Builder::new()
         .prefix("tmp_obj_")
+        .permissions(Permissions::from_mode(0o444))
         .tempfile_in(to.parent().unwrap_or(to))?;
-    fs::copy(from, temporary.path())?;
+    io::copy(&mut regular_file::open(from)?, &mut temporary)?;
     temporary.as_file().sync_data()?;
     temporary.persist(to).map_err(|error| error.error)?;
     Ok(())
@@ -200,12 +220,9 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Returns `true` if a copy has the content that its name says.
 fn is_intact(copy: &Path, oid: Oid) -> bool {
-    let Ok(file) = File::open(copy) else {
-        return false;
-    };
-    let mut stored = Vec::new();
-    let read = ZlibDecoder::new(file).read_to_end(&mut stored);
-    read.is_ok() && hash_stored(oid.format(), &stored) == oid
+    let file = regular_file::open(copy);
+    let hash = file.and_then(|file| hash_stored(oid.format(), ZlibDecoder::new(file)));
+    hash.is_ok_and(|hash| hash == oid)
 }
 
 #[cfg(test)]
@@ -232,7 +249,6 @@ mod tests {
         let git = Git::at(folder.path());
         git.run(&["prune", "--expire=now"]).unwrap();
         assert_eq!(copies.without_file(), [oid]);
-        assert!(!copies.add(oid).unwrap(), "the file is gone");
         assert!(copies.restore(oid).unwrap());
         let text = git.run(&["cat-file", "blob", &oid.to_string()]).unwrap();
         assert_eq!(text, fs::read(folder.path().join("HEAD")).unwrap());

@@ -1,9 +1,14 @@
 //! Names of objects that are not written.
 
+use std::io::{self, Read};
+
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
 use crate::merge::oid::{ObjectFormat, Oid};
+
+/// The bytes that are read at once.
+const PIECE: usize = 64 * 1024;
 
 /// Hashes the content of a blob, given in pieces.
 pub fn hash_blob(format: ObjectFormat, pieces: &[&[u8]]) -> Oid {
@@ -34,13 +39,25 @@ pub(super) fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
 }
 
 /// Hashes an object as it is stored, with the head that names its kind and size.
-pub(super) fn hash_stored(format: ObjectFormat, stored: &[u8]) -> Oid {
-    let pieces = std::iter::once(stored);
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn hash_stored(format: ObjectFormat, stored: impl Read) -> io::Result<Oid> {
     let hash = match format {
-        ObjectFormat::Sha1 => hash_with::<Sha1>(pieces),
-        ObjectFormat::Sha256 => hash_with::<Sha256>(pieces),
+        ObjectFormat::Sha1 => hash_read::<Sha1>(stored),
+        ObjectFormat::Sha256 => hash_read::<Sha256>(stored),
     };
-    Oid::from_slice(&hash).unwrap_or(Oid::ZERO)
+    Ok(Oid::from_slice(&hash?).unwrap_or(Oid::ZERO))
+}
+
+fn hash_read<D: Digest>(mut stored: impl Read) -> io::Result<Vec<u8>> {
+    let (mut hash, mut piece) = (D::new(), vec![0; PIECE]);
+    loop {
+        match stored.read(&mut piece)? {
+            0 => return Ok(hash.finalize().to_vec()),
+            read => hash.update(&piece[..read]),
+        }
+    }
 }
 
 fn hash_with<'a, D: Digest>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -14,7 +14,7 @@ use crate::git::transient::retried;
 use crate::merge::oid::Oid;
 
 /// Writes of a commit that is pruned before a reference names it.
-const MOST_WRITES: u32 = 3;
+const MOST_WRITES: u32 = 10;
 
 impl Store {
     /// Reads the target of a reference by its full name, or `None` if it does not exist.
@@ -41,7 +41,8 @@ impl Store {
         fault::point(kind(name), "before its reference moves");
         full(kind(name))?;
         self.refuse_irregular(name)?;
-        let moved = retried(|| self.backend.move_reference(name, old, new, why));
+        let moved =
+            retried(|| self.naming(new, || self.backend.move_reference(name, old, new, why)));
         fault::point(kind(name), "after its reference has moved");
         moved
     }
@@ -60,7 +61,7 @@ impl Store {
     ) -> Result<Oid, StoreError> {
         for _ in 0..MOST_WRITES {
             let new = match write() {
-                Err(StoreError::Missing(_)) => {
+                Err(error) if error.says_pruned() => {
                     self.restore_objects();
                     continue;
                 }
@@ -87,7 +88,20 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn force_reference(&self, name: &str, new: Oid, why: &str) -> Result<(), StoreError> {
-        retried(|| self.backend.force_reference(name, new, why))
+        retried(|| self.naming(new, || self.backend.force_reference(name, new, why)))
+    }
+
+    /// Puts a commit back before a reference that could not name it is moved again.
+    fn naming(
+        &self,
+        new: Oid,
+        moves: impl Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let moved = moves();
+        if moved.as_ref().is_err_and(StoreError::says_pruned) {
+            self.restore(new);
+        }
+        moved
     }
 
     /// Deletes a reference if it is at `old`.

@@ -27,6 +27,7 @@ impl Repo {
             top: worktree.path.clone(),
             modules: worktree.admin.join("modules"),
             stores: self.common.join("modules"),
+            git: self.git_in(worktree)?,
             user: self.git(),
             is_nested: false,
         }
@@ -42,6 +43,8 @@ struct Superproject {
     modules: PathBuf,
     /// The folder of their repositories in the module store.
     stores: PathBuf,
+    /// git inside it, which does not read the links there: a worker may have changed them.
+    git: Git,
     /// The user's repository of it, whose configuration tells which of them are used.
     user: Git,
     /// `true` if it is a submodule itself.
@@ -72,8 +75,11 @@ impl Superproject {
             fault::point("submodule", "checked out");
             let store = self.stores.join(&wanted.name);
             let module = self.modules.join(&wanted.name);
+            let top = self.top.join(&wanted.path);
+            let git = Git::at(&top).env("GIT_DIR", module.as_os_str());
             let inner = Superproject {
-                top: self.top.join(&wanted.path),
+                git: git.env("GIT_WORK_TREE", top.as_os_str()),
+                top,
                 user: without_files(if store.is_dir() { &store } else { &module }),
                 modules: module.join("modules"),
                 stores: store.join("modules"),
@@ -114,7 +120,7 @@ impl Superproject {
 
     /// Reads the commits of the submodules from the index, by path.
     fn commits(&self) -> Result<HashMap<PathBuf, Oid>, GitError> {
-        let listed = Git::at(&self.top).run(&["ls-files", "--stage", "-z"])?;
+        let listed = self.git.run(&["ls-files", "--stage", "-z"])?;
         let entries = listed.split(|byte| *byte == 0);
         let parse = |entry: &[u8]| {
             let entry = entry.strip_prefix(b"160000 ")?;
@@ -166,7 +172,8 @@ impl Superproject {
     fn update(&self, wanted: &Wanted, source: Option<String>) -> Result<(), GitError> {
         let mut settings = vec![(key(&wanted.name, "active"), "true".to_owned())];
         settings.extend(source.map(|source| (key(&wanted.name, "url"), source)));
-        let mut git = Git::at(&self.top)
+        let git = self.git.clone();
+        let mut git = git
             .setting("protocol.file.allow=always")
             .env("GIT_CONFIG_COUNT", settings.len().to_string());
         for (number, (key, value)) in settings.into_iter().enumerate() {
@@ -193,7 +200,7 @@ impl Superproject {
         }
         let origin = |git: &Git| git.line(&["config", "--get", "remote.origin.url"]).ok();
         // A module store may know no origin where the checkout in the worktree does.
-        let origin = origin(&self.user).or_else(|| origin(&Git::at(&self.top)));
+        let origin = origin(&self.user).or_else(|| origin(&self.git));
         let origin = origin.unwrap_or_else(|| self.user.folder().display().to_string());
         Some(relative_address(&origin, url))
     }

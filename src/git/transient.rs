@@ -24,7 +24,7 @@ pub(super) fn retried<T>(
     let start = Instant::now();
     loop {
         match write() {
-            Err(StoreError::Git(error)) if may_pass(&error) && start.elapsed() < LIMIT => {
+            Err(error) if may_pass(&error) && start.elapsed() < LIMIT => {
                 sleep(PAUSE);
             }
             ended => return ended,
@@ -33,8 +33,13 @@ pub(super) fn retried<T>(
 }
 
 /// Returns `true` for a lock that another process holds, and for a folder that was removed between
-/// its creation and its use. The `git` program repeats such writes on its own.
-fn may_pass(error: &git2::Error) -> bool {
+/// its creation and its use. The `git` program waits for locks on its own.
+fn may_pass(error: &StoreError) -> bool {
+    let error = match error {
+        StoreError::Git(error) => error,
+        StoreError::Program(error) => return error.says_pruned(),
+        _ => return false,
+    };
     let is_gone = || error.message().contains("No such file or directory");
     error.code() == ErrorCode::Locked || (error.class() == ErrorClass::Os && is_gone())
 }

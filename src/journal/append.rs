@@ -158,7 +158,7 @@ impl Journal {
         let why = message.lines().next().unwrap_or_default();
         let name = journal_ref(&self.run);
         self.store
-            .write_and_move(&name, self.tip, why, || self.store.write_commit(&new))
+            .write_and_move(&name, self.tip, why, || self.store.write_own_commit(&new))
     }
 
     fn message(&self, records: &[Recorded]) -> String {

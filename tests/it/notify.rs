@@ -165,3 +165,63 @@ fn the_desktop_is_told_by_its_own_program() {
     ");
     assert_eq!(shown("desktop = false"), "");
 }
+
+/// Answers one request, and returns its header lines and its body.
+fn one_request(listener: std::net::TcpListener) -> std::thread::JoinHandle<(Vec<String>, String)> {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            match line.trim_end() {
+                "" => break,
+                line => head.push(line.to_owned()),
+            }
+        }
+        let length = head
+            .iter()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        (head, String::from_utf8(body).unwrap())
+    })
+}
+
+#[test]
+fn a_webhook_gets_a_signed_object() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let mut scene = Scene::new();
+    scene.set_env("SHOP_HOOK", &url);
+    scene.set_env("SHOP_SECRET", "Jefe");
+    scene.configure("[notify]\nwebhook = \"$SHOP_HOOK\"\nwebhook_secret = \"$SHOP_SECRET\"\n");
+    let server = one_request(listener);
+    scene
+        .run("# One\n\n1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let (head, body) = server.join().unwrap();
+    assert!(head[0].starts_with("POST /hook "), "{head:?}");
+    let body_value: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body_value["event"], "run-ended");
+    let code = git_dispatch::base::hmac::hmac_sha256(b"Jefe", [body.as_bytes()]);
+    let signature = format!("X-Hub-Signature-256: sha256={code}");
+    assert!(head.contains(&signature), "{head:?}");
+}
+
+#[test]
+fn a_webhook_without_its_variable_is_named_and_changes_nothing() {
+    let scene = Scene::new();
+    scene.configure("[notify]\nwebhook = \"$NO_SUCH_HOOK\"\n");
+    let ended = scene
+        .run("# One\n\n1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let said = "[notify] webhook names NO_SUCH_HOOK, which is not set";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}

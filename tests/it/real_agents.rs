@@ -5,7 +5,7 @@
 //! `DISPATCH_AGENT_LAUNCHER` holds the beginning of a command line that runs the rest of it where
 //! those programs reach nothing but the imitation: it makes the model write what a prompt says
 //! (`WRITE path text`) or run a command (`BASH command`), and fails the first `MOCK_ERR_TIMES` calls
-//! with the status `MOCK_ERR`. `PORT` is its port below the launcher. A used-up limit and a planner's
+//! with the status `MOCK_ERR`. `DISPATCH_REAL_AGENTS_SANDBOX=strict` runs them under that kind of sandbox. `PORT` is its port below the launcher. A used-up limit and a planner's
 //! model are imitated here (`fixtures/agents/limits.py` and `answers.py`, which need `python3`).
 
 use crate::harness::{Ended, Scene};
@@ -16,8 +16,12 @@ const SETTINGS: &str = "[workers.codex]\nenv = [\"MOCK_API_KEY\", \"CODEX_HOME\"
 pub(crate) fn scene() -> Option<Scene> {
     let wanted = std::env::var_os("DISPATCH_REAL_AGENTS").is_some_and(|value| value == "1");
     wanted.then(|| {
-        let scene = Scene::new();
+        let mut scene = Scene::new();
         scene.configure(SETTINGS);
+        if let Ok(kind) = std::env::var("DISPATCH_REAL_AGENTS_SANDBOX") {
+            scene.set_env("DISPATCH_SANDBOX_KIND", &kind);
+            scene.set_env("DISPATCH_SANDBOX_WRITE", "[]");
+        }
         scene
     })
 }

@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 
 use git_dispatch::exec::{Support, sandbox_support};
 
@@ -447,6 +449,10 @@ fn a_strict_sandbox_is_built_with_bubblewrap() {
     let given = given.replace(&tmp.unwrap(), "TMP");
     let given: Vec<&str> = given.lines().collect();
     let given = given.join(" ").replace(" --", "\n--");
+    // Root keeps some capabilities, other users have none.
+    let is_general = |line: &&str| !line.starts_with("--cap-");
+    let given: Vec<&str> = given.lines().filter(is_general).collect();
+    let given = given.join("\n");
     insta::assert_snapshot!(given, @r"
     --die-with-parent
     --new-session
@@ -458,6 +464,8 @@ fn a_strict_sandbox_is_built_with_bubblewrap() {
     --proc /proc
     --tmpfs /tmp
     --tmpfs <root>/home
+    --ro-bind-try <root>/home/.gitconfig <root>/home/.gitconfig
+    --ro-bind-try <root>/home/.config/git <root>/home/.config/git
     --ro-bind-try <root>/shop/.git <root>/shop/.git
     --bind-try <root>/shop.dispatch/RUN/a <root>/shop.dispatch/RUN/a
     --bind-try <root>/shop/.git/dispatch/private/RUN-a <root>/shop/.git/dispatch/private/RUN-a
@@ -471,6 +479,70 @@ fn a_strict_sandbox_is_built_with_bubblewrap() {
     --chdir <root>/shop.dispatch/RUN/a
     -- sh -c echo 1 > a.txt
     ");
+}
+
+/// Returns `true` if bubblewrap is installed and may make namespaces here.
+fn has_bubblewrap() -> bool {
+    let mut bwrap = std::process::Command::new("bwrap");
+    bwrap.args([
+        "--ro-bind",
+        "/",
+        "/",
+        "--unshare-pid",
+        "--proc",
+        "/proc",
+        "true",
+    ]);
+    bwrap.output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_worker_under_the_real_bubblewrap_reaches_only_its_own() {
+    if !has_bubblewrap() || has_reftable() {
+        let why = "skipped: bubblewrap is not installed, or may not make namespaces here";
+        let _ = writeln!(std::io::stderr(), "{why}");
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_WRITE", "[]");
+    let home = scene.root.join("home");
+    fs::create_dir_all(home.join(".ssh")).unwrap();
+    fs::write(home.join(".ssh/id"), "private-key\n").unwrap();
+    fs::write(home.join(".netrc"), "private-password\n").unwrap();
+    fs::write(home.join("letter.txt"), "private-letter\n").unwrap();
+    configure_user(
+        &scene,
+        "[sandbox]\nkind = \"strict\"\nnetwork = \"loopback\"\n",
+    );
+    let script = "\
+cat ~/.ssh/id ~/.netrc ~/letter.txt > read.txt 2>&1
+ls /proc | grep -c '^[0-9]' > processes.txt
+cat /proc/net/dev | grep -c : > devices.txt
+mount -o remount,rw / >/dev/null 2>&1; mount -o remount,rw,bind / >/dev/null 2>&1
+main=../../../shop
+echo x > $main/evil.txt; echo x > $main/.git/hooks/evil; git config evil.evil x
+git branch evil; git update-ref refs/heads/main HEAD~1
+echo x > ~/evil; touch /evil-of-dispatch-test
+kill -9 $(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p' $main/.git/dispatch/runs/*/holder.json)
+echo 1 > a.txt; git add -A; git commit -qm 'by the worker'
+exit 0
+";
+    scene.write("evil.sh", script);
+    scene.commit("Script");
+    let main = scene.rev("main");
+    let user = scene.fingerprint();
+    scene.run("1. [A] a\n   - run: sh evil.sh\n", &[]).expect(0);
+    user.assert_same(&scene.fingerprint());
+    assert_eq!(scene.rev("main"), main);
+    let file = |name: &str| scene.git(&["show", &format!("{}:{name}", scene.branch("a"))]);
+    let read = file("read.txt");
+    assert!(!read.contains("private"), "{read}");
+    let processes: u32 = file("processes.txt").parse().unwrap();
+    assert!(processes < 8, "{processes} processes");
+    assert_eq!(file("devices.txt"), "1");
+    let subject = scene.git(&["log", "-1", "--format=%s", &scene.branch("a")]);
+    assert_eq!(subject, "by the worker");
+    assert!(!home.join("evil").exists() && !Path::new("/evil-of-dispatch-test").exists());
 }
 
 #[test]

@@ -102,3 +102,7 @@ mod tests {
         assert_eq!((peer.pid, peer.is_own_user), (std::process::id(), true));
     }
 }
+/// Returns `true` if this process has the rights of root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

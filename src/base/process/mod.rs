@@ -25,7 +25,7 @@ mod collect;
 mod lookup;
 mod timeout;
 
-pub use ancestry::{Peer, count_above, peer_of, stat_field};
+pub use ancestry::{Peer, count_above, is_root, peer_of, stat_field};
 pub use lookup::{find_program, is_executable};
 
 /// A program with its arguments, folder and environment.

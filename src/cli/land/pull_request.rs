@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::base::text::plural;
+use crate::base::text::{plural, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::engine::EngineError;
@@ -12,6 +12,7 @@ use crate::engine::land::error::LandError;
 use crate::engine::land::pull_request::commands::commands;
 use crate::engine::land::pull_request::error::PullRequestError;
 use crate::engine::land::pull_request::plan::{Scope, plan};
+use crate::engine::land::pull_request::push::push_addresses;
 use crate::engine::land::pull_request::{PullRequests, find_open};
 use crate::forge::{Gh, GhError};
 use crate::git::Repo;
@@ -96,7 +97,11 @@ pub(crate) fn run(
     let remote = planned
         .first()
         .map_or("", |first| &first.pull_request.remote);
-    consent.confirm(ui, &format!("Push to {remote}, for {count}?"))?;
+    let to = match push_addresses(context, remote) {
+        Some(address) => format!("{remote} ({address})"),
+        None => remote.to_owned(),
+    };
+    consent.confirm(ui, &format!("Push to {}, for {count}?", terminal_safe(&to)))?;
     let mut record = |events: Vec<Event>| {
         journal.append(events, now).map_err(EngineError::from)?;
         Ok(())

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
-use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode};
+use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy};
@@ -64,6 +64,7 @@ words! {
     Confinement: Write, Strict, Command, Off;
     Network: Open, Loopback, None;
     Isolation: Worktree, Clone;
+    WebhookFormat: Json, Slack;
 }
 
 impl Word for Rule {

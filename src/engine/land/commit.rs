@@ -224,7 +224,8 @@ fn commit(
     }
     let git = repo.git().in_foreground();
     let git = git.setting("i18n.commitEncoding=UTF-8");
-    let identity = Store::open(repo)?.identity_env((By::User, now), None);
+    let store = Store::open(repo)?;
+    let identity = store.identity_env((By::User, now), None);
     let set = |git: Git, (name, value): (&str, OsString)| git.env(name, value);
     let git = identity.into_iter().fold(git, set);
     let line = match git.line(&args) {
@@ -233,6 +234,9 @@ fn commit(
         }
         line => line?,
     };
-    line.parse()
-        .map_err(|_| LandError::Engine(EngineError::Broken(line)))
+    let Ok(commit) = line.parse() else {
+        return Err(LandError::Engine(EngineError::Broken(line)));
+    };
+    store.keep_commit(commit)?;
+    Ok(commit)
 }

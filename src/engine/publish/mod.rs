@@ -208,7 +208,7 @@ impl Publisher {
         }
         let message = format!("{}\n\nDispatch-Run: {}\n", board.subject, context.run);
         let write = || {
-            let commit = self.store.write_commit(&NewCommit {
+            let commit = self.store.write_own_commit(&NewCommit {
                 tree: with_board(&self.store, context, before, &board.text)?,
                 parents: &[parent],
                 message: &message,

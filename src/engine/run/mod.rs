@@ -52,3 +52,4 @@ mod tests;
 pub mod throttle;
 pub mod timers;
 pub mod watcher;
+mod webhook;

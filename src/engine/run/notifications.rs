@@ -22,7 +22,9 @@ impl Notifications {
     pub(super) fn new(settings: &Settings, state: &RunState) -> Notifications {
         let parked = state.worker_health.parked(state.updated);
         Notifications {
-            is_enabled: !settings.notify.command.is_empty() || settings.notify.desktop,
+            is_enabled: !settings.notify.command.is_empty()
+                || settings.notify.desktop
+                || settings.notify.webhook.is_some(),
             parked: parked
                 .map(|(worker, parking)| (worker.to_owned(), parking.until))
                 .collect(),

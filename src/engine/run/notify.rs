@@ -12,6 +12,7 @@ use crate::base::process::{Program, find_program};
 use crate::base::text::{error_chain, one_line};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::message::{Message, Post};
+use crate::engine::run::webhook::Webhook;
 use crate::model::run::RunState;
 use crate::report::notification::Notification;
 
@@ -28,6 +29,7 @@ pub struct Notifier {
     thread: Option<JoinHandle<()>>,
     command: Vec<String>,
     desktop: bool,
+    webhook: Option<Webhook>,
     repository: String,
 }
 
@@ -40,9 +42,17 @@ impl Notifier {
             thread: None,
             command: settings.command.clone(),
             desktop: settings.desktop,
+            webhook: None,
             repository: context.repo.home().display().to_string(),
         };
-        if !notifier.command.is_empty() || notifier.desktop {
+        match Webhook::of(settings) {
+            Ok(webhook) => notifier.webhook = webhook,
+            Err(wrong) => {
+                // The loop ends only with the program.
+                let _ = post.send(Message::Warning(wrong));
+            }
+        }
+        if !notifier.command.is_empty() || notifier.desktop || notifier.webhook.is_some() {
             let (queue, programs) = channel();
             notifier.queue = Some(queue);
             notifier.thread = Some(thread::spawn(move || work(&programs, &post)));
@@ -53,10 +63,13 @@ impl Notifier {
     /// Sends a notification about a run in this state, without waiting.
     pub fn send(&self, state: &RunState, notification: &Notification) {
         let Some(queue) = &self.queue else { return };
-        let object = notification.value(state, &self.repository).to_string() + "\n";
+        let object = notification.value(state, &self.repository);
         if let Some((program, args)) = self.command.split_first() {
             let program = Program::new(program).args(args).folder(&self.repository);
-            let _ = queue.send(program.stdin(object));
+            let _ = queue.send(program.stdin(format!("{object}\n")));
+        }
+        if let Some(webhook) = &self.webhook {
+            let _ = queue.send(webhook.program(&object));
         }
         if self.desktop
             && let Some(program) = on_desktop(&notification.message)

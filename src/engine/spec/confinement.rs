@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::base::files;
 use crate::base::process::find_program;
+use crate::base::process::is_root;
 use crate::config::Settings;
 use crate::config::reaction::{Network, SandboxMode};
 use crate::config::settings::SandboxSettings;
@@ -219,7 +221,8 @@ impl Rules {
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
-        write.extend(state.iter().filter_map(|path| home.expand(path)));
+        let state = state.iter().filter_map(|path| home.expand(path));
+        write.extend(state.inspect(|path| create_state_folder(path)));
         let usual = SandboxSettings::default().write;
         let folders = [&repo.common, &repo.top, &needs.worktree.path];
         for text in &settings.sandbox.write {
@@ -243,6 +246,16 @@ impl Rules {
 fn holds(place: &Path, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(place))
+}
+
+/// Creates a folder of an agent that has not run before: a rule about a folder needs the folder, and
+/// without it the agent would lose its sessions. Files, such as `~/.claude.json`, are left to the agent.
+fn create_state_folder(path: &Path) {
+    let is_file = path.extension().is_some();
+    if !is_file && !path.exists() {
+        // Where it cannot be created, the agent says so itself.
+        let _ = files::private_folder(path);
+    }
 }
 
 /// The home folder and the variables that paths of the settings name.
@@ -275,6 +288,18 @@ impl Home {
     }
 }
 
+/// The capabilities of root that a worker keeps: over its own files and users. With the others it could
+/// make the file systems writable again.
+const KEPT_BY_ROOT: [&str; 7] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_KILL",
+];
+
 /// Builds the arguments of bubblewrap: everything is read-only, the home folder empty but for what the
 /// rules name and the programs in `PATH`, processes and temporary files are the worker's own.
 fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<String> {
@@ -288,12 +313,22 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     if settings.network != Network::Open {
         arguments.add(&["--unshare-net"]);
     }
+    if is_root() {
+        arguments.add(&["--cap-drop", "ALL"]);
+        for capability in KEPT_BY_ROOT {
+            arguments.add(&["--cap-add", capability]);
+        }
+    }
     arguments.add(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
     arguments.add(&["--tmpfs", "/tmp"]);
     if let Some(folder) = &home.folder {
         arguments.path("--tmpfs", folder);
         for program_folder in folders_of_programs(folder) {
             arguments.bind("--ro-bind-try", &program_folder);
+        }
+        // The name for commits, ignored files and filters, such as those of git-lfs.
+        for settings in [".gitconfig", ".config/git"] {
+            arguments.bind("--ro-bind-try", &folder.join(settings));
         }
         // The parts of the repository that are not writable.
         arguments.bind("--ro-bind-try", &rules.common);
@@ -314,14 +349,18 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     arguments.0
 }
 
-/// Lists the folders in `PATH` that lie in the home folder, each with its siblings: a program in `bin`
-/// needs the `lib` beside it.
+/// Lists the folders in `PATH` that lie in the home folder or in `/tmp`, which are empty in the sandbox,
+/// each with its siblings: a program in `bin` needs the `lib` beside it.
 fn folders_of_programs(home: &Path) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let below = std::env::split_paths(&path).filter(|folder| folder.starts_with(home));
-    let with_siblings = below.filter_map(|folder| {
-        let parent = folder.parent().filter(|parent| *parent != home)?;
-        Some(parent.to_owned())
+    let emptied = [home, Path::new("/tmp")];
+    let is_below = |folder: &PathBuf| {
+        let is_inside = |empty: &&Path| folder.starts_with(empty) && folder != *empty;
+        emptied.iter().any(is_inside)
+    };
+    let with_siblings = std::env::split_paths(&path).filter(is_below).map(|folder| {
+        let parent = folder.parent().filter(|parent| !emptied.contains(parent));
+        parent.map_or(folder.clone(), Path::to_owned)
     });
     with_siblings.collect()
 }

@@ -8,6 +8,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -17,8 +18,8 @@ use crate::git::backend::ObjectKind;
 use crate::git::object_hash::hash;
 use crate::merge::oid::{ObjectFormat, Oid};
 
-/// The tries to write into a folder that `git gc` removes as soon as it is empty.
-const MOST_TRIES: u32 = 5;
+/// The longest time of tries to write into a folder that `git gc` removes as soon as it is empty.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// The mode of an object; the mask of the process is applied to it.
 const READ_ONLY: u32 = 0o444;
@@ -40,12 +41,15 @@ pub(super) fn write(
     if is_renewed(&file) {
         return Ok(oid);
     }
-    let mut tries = 1..MOST_TRIES;
+    let start = Instant::now();
     loop {
         let written = create_folder(&folder)
             .and_then(|()| write_file(&folder, &file, (kind, content), is_durable));
         match written {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && tries.next().is_some() => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && objects.exists()
+                    && start.elapsed() < LIMIT => {}
             written => return written.map(|()| oid),
         }
     }

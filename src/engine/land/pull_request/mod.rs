@@ -8,7 +8,7 @@
 pub mod commands;
 pub mod error;
 pub mod plan;
-mod push;
+pub mod push;
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::safe::secrets::mask_shapes;
 use crate::base::text::one_line;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::pull_request::error::PullRequestError;
@@ -40,6 +41,15 @@ pub(super) fn push_args(remote: &str, pushes: &[Push], no_verify: bool) -> Vec<S
     args.push(remote.to_owned());
     args.extend(pushes.iter().map(Push::refspec));
     args
+}
+
+/// Returns the addresses to which git pushes for a remote, which `pushurl` and `insteadOf` may change;
+/// their passwords are masked. `None` if git knows no such remote.
+pub fn push_addresses(context: &Context, remote: &str) -> Option<String> {
+    let args = ["remote", "get-url", "--push", "--all", "--", remote];
+    let addresses = context.repo.git().line(&args).ok()?;
+    let addresses: Vec<&str> = addresses.lines().collect();
+    Some(mask_shapes(&addresses.join(", ")))
 }
 
 /// Compares the branches with the remote and returns those to push.
