@@ -32,20 +32,27 @@ pub(super) fn repository_of(entry: &Path) -> Option<(PathBuf, PathBuf)> {
     (mark.entry == entry).then(|| (common.to_owned(), admin))
 }
 
+/// Returns the entry of a worktree in its worker's own git folder, for its entry in the repository.
+fn entry_of(admin: &Path) -> Option<PathBuf> {
+    let (common, name) = (admin.parent()?.parent()?, admin.file_name()?);
+    let folder = common.join("dispatch/private").join(name);
+    Some(folder.join("worktrees").join(name))
+}
+
 impl PrivateMark {
     /// Reads the mark of a worktree with this entry.
     pub(super) fn read(admin: &Path) -> Option<PrivateMark> {
         let text = regular_file::read_line(&admin.join(FILE)).ok()?;
-        let (start, entry) = text.strip_suffix('\n')?.split_once(' ')?;
         Some(PrivateMark {
-            start: start.parse().ok()?,
-            entry: PathBuf::from(entry),
+            start: text.strip_suffix('\n')?.parse().ok()?,
+            // Not recorded: the repository may have been moved since.
+            entry: entry_of(admin)?,
         })
     }
 
     /// Writes it.
     pub(super) fn write(&self, admin: &Path) -> io::Result<()> {
-        let text = format!("{} {}\n", self.start, self.entry.display());
+        let text = format!("{}\n", self.start);
         files::replace(&admin.join(FILE), text.as_bytes())
     }
 

@@ -175,13 +175,27 @@ impl Worktree {
         Some(text.trim().to_owned())
     }
 
-    /// Rewrites both links between the folder and its entry for their current places.
+    /// Rewrites both links between the folder and its entry, or that in its worker's own git folder, for
+    /// their current places.
     ///
     /// # Errors
     /// When one of them cannot be written.
     pub fn relink(&self) -> Result<(), WorktreeError> {
+        let mark = PrivateMark::read(&self.admin);
+        self.relink_to(mark.as_ref().map_or(&self.admin, |mark| &mark.entry))
+    }
+
+    /// Rewrites both links, so that the folder names its entry in the repository.
+    ///
+    /// # Errors
+    /// When one of them cannot be written.
+    pub(super) fn relink_to_repository(&self) -> Result<(), WorktreeError> {
+        self.relink_to(&self.admin)
+    }
+
+    fn relink_to(&self, entry: &Path) -> Result<(), WorktreeError> {
         let (link, gitdir) = (self.path.join(".git"), self.admin.join("gitdir"));
-        let to_admin = format!("gitdir: {}\n", self.admin.display());
+        let to_admin = format!("gitdir: {}\n", entry.display());
         let to_folder = format!("{}\n", link.display());
         fault::point("worktree", "before it is linked again");
         at(&link, files::replace(&link, to_admin.as_bytes()))?;

@@ -362,6 +362,32 @@ fn examples_of_variants_work() {
 }
 
 #[test]
+fn examples_of_past_runs_work() {
+    let here = Examples::new();
+    let plan = "# Shop\n\n1. [API] The API\n   - run: sed -i s/two/2/ src/app.ts\n";
+    here.scene.write("plan.md", plan);
+    here.scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    let remote = here.scene.root.join("remote.git");
+    let remote = remote.to_str().unwrap();
+    here.scene.git(&["init", "--quiet", "--bare", remote]);
+    here.scene.git(&["remote", "add", "origin", remote]);
+    for example in [
+        "dispatch log",
+        "dispatch log --task API",
+        "dispatch stats",
+        "dispatch stats --since 2026-11-01 --json",
+        "dispatch blame src/app.ts:2",
+        "dispatch blame src/app.ts",
+        "dispatch push",
+        "dispatch push origin shop-7k",
+        "dispatch fetch",
+        "dispatch fetch origin shop-7k",
+    ] {
+        here.run(example, 0);
+    }
+}
+
+#[test]
 fn examples_of_the_demo_work() {
     let here = Examples::new();
     for example in ["dispatch demo garden", "dispatch demo"] {

@@ -244,7 +244,9 @@ fn in_a_shared_repository_the_group_may_write_what_dispatch_makes_as_what_git_ma
             let (mode, path) = (meta.permissions().mode() & 0o7777, entry.path());
             let is_ours = is_ours(&path, &git_folder);
             let wanted = if meta.is_dir() { 0o2070 } else { 0o060 };
-            let is_wanted = is_ours && folder != runs;
+            // git makes objects read-only for everyone.
+            let is_object = path.starts_with(git_folder.join("dispatch/objects")) && !meta.is_dir();
+            let is_wanted = is_ours && folder != runs && !is_object;
             assert!(!is_wanted || mode & wanted == wanted, "{mode:o} {path:?}");
             if meta.is_dir() && folder != runs {
                 folders.push(path.clone());

@@ -334,14 +334,15 @@ fn a_failure_of_git_is_asked_about_again() {
 }
 
 #[test]
-fn a_replacement_of_a_commit_changes_no_verdict_and_is_not_kept() {
+fn a_replacement_of_a_commit_changes_no_verdict() {
     let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
     detect_cached(&forge, &branches);
     let [two, three] = [2, 3].map(|place| forge.commits[place].to_string());
     forge.repo.git().run(&["replace", &two, &three]).unwrap();
     let replaced = detect_cached(&forge, &branches);
-    assert!(replaced.merges_run > 0);
+    assert_eq!(replaced.merges_run, 0);
+    assert_eq!(replaced.conflicts().count(), 1);
     forge.repo.git().run(&["replace", "-d", &two]).unwrap();
     let again = detect_cached(&forge, &branches);
     assert_eq!(again.merges_run, 0);

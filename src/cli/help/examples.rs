@@ -178,11 +178,11 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
     "push" {
         "dispatch push" => "the latest run, to the usual remote",
-        "dispatch push origin shop-7k3q" => "another remote or run",
+        "dispatch push origin shop-7k" => "another remote or run",
     }
     "fetch" {
         "dispatch fetch" => "every run of the usual remote",
-        "dispatch fetch origin shop-7k3q" => "one run",
+        "dispatch fetch origin shop-7k" => "one run",
     }
     "clean" {
         "dispatch clean --dry-run" => "show what would be removed",
@@ -230,7 +230,7 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch stats --since 2026-11-01 --json" => "of a month, for a program",
     }
     "blame" {
-        "dispatch blame src/app.ts:12" => "one line",
+        "dispatch blame src/app.ts:2" => "one line",
         "dispatch blame src/app.ts" => "every line of a file",
     }
     "history" {

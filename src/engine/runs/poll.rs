@@ -13,6 +13,9 @@ use crate::model::task_state::TaskPhase;
 /// The pause between two reads of the journal.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// The pause between two looks at the lock of an ended run.
+const RELEASE: Duration = Duration::from_millis(10);
+
 /// The longest time without a driver, while one process hands the run to another.
 const HANDOVER: Duration = Duration::from_secs(5);
 
@@ -62,12 +65,24 @@ impl<'a> Poll<'a> {
         if RunLock::is_held(self.repo, self.run) {
             self.last_driven = Instant::now();
         }
+        if matches!(self.reader.read()?.phase, RunPhase::Ended(_)) {
+            self.wait_until_released();
+        }
         let state = self.reader.read()?;
         let is_abandoned = self.last_driven.elapsed() > HANDOVER;
         match state.phase {
             RunPhase::Ended(_) => Ok(state),
             _ if is_abandoned => Err(PollError::Abandoned(self.run.clone())),
             _ => Ok(state),
+        }
+    }
+
+    /// Waits for a moment until the process that ended the run lets go of it, so that the next command
+    /// can change it.
+    fn wait_until_released(&self) {
+        let end = Instant::now() + HANDOVER;
+        while RunLock::is_held(self.repo, self.run) && Instant::now() < end {
+            std::thread::sleep(RELEASE);
         }
     }
 }

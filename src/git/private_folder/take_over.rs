@@ -157,7 +157,7 @@ fn link_back(worktree: &Worktree, mark: &PrivateMark) -> Result<(), WorktreeErro
     let link = regular_file::read_line(&worktree.path.join(".git"));
     match link {
         Ok(link) if link.trim_end() == format!("gitdir: {}", mark.entry.display()) => {
-            worktree.relink()
+            worktree.relink_to_repository()
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             at(&worktree.path, Err(error))
