@@ -62,9 +62,11 @@ impl Repo {
             return Err(DiscoverError::NotUtf8(path.clone()));
         }
         let version = parse_version(&version).unwrap_or(OLDEST_GIT);
-        let (common, git_dir) =
-            private_mark::repository_of(git_dir).unwrap_or((common.clone(), git_dir.clone()));
+        let of_worker = private_mark::repository_of(git_dir);
+        let is_of_worker = of_worker.is_some();
+        let (common, git_dir) = of_worker.unwrap_or((common.clone(), git_dir.clone()));
         let mut repo = Repo::new(top.clone(), common, git_dir, version);
+        repo.is_of_worker = is_of_worker;
         repo.formats = formats(&repo)?;
         if let Some(mask) = repo.formats.file_mask {
             files::set_file_mask(mask);

@@ -36,6 +36,8 @@ pub struct Repo {
     user_state: Option<PathBuf>,
     /// The secret key of the user.
     key: Arc<OnceLock<Option<UserKey>>>,
+    /// `true` in the worktree of a worker whose `.git` names a folder of its own.
+    pub(super) is_of_worker: bool,
     /// The formats of objects and references, and the backend that reads them.
     pub(super) formats: Formats,
     /// Processes of `git` that answer questions.
@@ -73,6 +75,7 @@ impl Repo {
             heads: Arc::default(),
             plain_trees: Arc::default(),
             frozen: Arc::default(),
+            is_of_worker: false,
         }
     }
 
@@ -83,7 +86,14 @@ impl Repo {
 
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
-        Git::at(&self.top)
+        let git = Git::at(&self.top);
+        match self.is_of_worker {
+            true => git
+                .env("GIT_DIR", self.git_dir.as_os_str())
+                .env("GIT_COMMON_DIR", self.common.as_os_str())
+                .env("GIT_WORK_TREE", self.top.as_os_str()),
+            false => git,
+        }
     }
 
     /// Returns the backend that runs `git` at the folder shared by all worktrees.

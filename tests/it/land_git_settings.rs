@@ -143,3 +143,35 @@ fn a_landing_leaves_the_folder_of_a_submodule_alone() {
     assert_eq!(scene.git(&["rev-parse", "main:part"]), second);
     assert_eq!(scene.git(&["-C", "part", "rev-parse", "HEAD"]), first);
 }
+
+#[test]
+fn a_hook_that_refuses_to_move_the_branch_back_is_obeyed() {
+    let scene = assembled();
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let before = scene.fingerprint();
+    let hook = "#!/bin/sh\n[ \"$1\" != prepared ] || ! grep -q refs/heads/main || { echo main is closed >&2; exit 1; }\n";
+    scene.write_program(".git/hooks/reference-transaction", hook);
+    let ended = scene.dispatch(&["unland", "--yes"]).expect(1);
+    assert!(ended.err.contains("main is closed"), "{}", ended.err);
+    fs::remove_file(scene.repo.join(".git/hooks/reference-transaction")).unwrap();
+    before.assert_same(&scene.fingerprint());
+}
+
+#[test]
+fn a_lock_on_the_target_after_a_refused_landing_is_not_removed() {
+    let scene = assembled();
+    let hook = "#!/bin/sh\n[ \"$1\" != prepared ] || ! grep -q refs/heads/main || exit 1\n";
+    scene.write_program(".git/hooks/reference-transaction", hook);
+    scene.dispatch(&["land", "--yes"]).expect(1);
+    fs::remove_file(scene.repo.join(".git/hooks/reference-transaction")).unwrap();
+    if scene.repo.join(".git/reftable").is_dir() {
+        return;
+    }
+    let lock = scene.repo.join(".git/refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(ended.err.contains("main.lock"), "{}", ended.err);
+    assert!(lock.exists());
+    fs::remove_file(&lock).unwrap();
+    scene.dispatch(&["land", "--yes"]).expect(0);
+}

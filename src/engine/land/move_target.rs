@@ -9,6 +9,7 @@ use crate::engine::land::PreparedMove;
 use crate::engine::land::checkout::CheckoutMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
+use crate::engine::runs::load::MovingMark;
 use crate::git::checkout_obstacle::{Obstacle, obstacle};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
@@ -27,7 +28,9 @@ pub fn move_target(
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    match prepare_checkout(context, prepared, *from)? {
+    let place = prepare_checkout(context, prepared, *from)?;
+    let _mark = MovingMark::make(&context.repo, &context.run)?;
+    match place {
         Some(place) => move_checkout(context, lock, &prepared.landing, place),
         None => move_branch(context, target, *from, *to, "land"),
     }
@@ -77,6 +80,7 @@ pub(super) fn finish(
     };
     let has_moved = has_files_of(&place, landing.from, landing.to)?;
     if has_moved {
+        let _mark = MovingMark::make(&context.repo, &context.run)?;
         move_checkout(context, lock, landing, &place)?;
     }
     Ok(has_moved)

@@ -15,6 +15,7 @@ use crate::engine::land::lock::LandLock;
 use crate::engine::land::move_target::{
     backup_name, move_branch, prepare_checkout, refuse_blocked_checkout, single_checkout,
 };
+use crate::engine::runs::load::MovingMark;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
@@ -88,7 +89,9 @@ pub fn move_back(
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    match prepare_checkout(context, prepared, *to)? {
+    let place = prepare_checkout(context, prepared, *to)?;
+    let _mark = MovingMark::make(&context.repo, &context.run)?;
+    match place {
         Some(place) => move_checkout_back(context, lock, &prepared.landing, place),
         None => move_branch(context, target, *to, *from, "unland"),
     }
@@ -101,7 +104,8 @@ fn move_checkout_back(
     place: &Path,
 ) -> Result<(), LandError> {
     let moved = CheckoutMove {
-        git: Git::at(place).in_foreground(),
+        // Nothing but `reference-transaction` and `post-index-change` runs here.
+        git: Git::at(place).with_hooks(),
         lock,
         branch: &landing.target,
         place,

@@ -1,5 +1,8 @@
 //! Loads a run from its journal alone.
 
+use std::fs;
+use std::path::PathBuf;
+
 use crate::base::text::{error_chain, plural};
 use crate::config::Settings;
 use crate::engine::EngineError;
@@ -185,8 +188,38 @@ pub fn free_references(
         .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
 }
 
-/// Unlocks the target of a landing that was announced and not finished: a lock on it that is older
-/// than this process belongs to that landing.
+/// The mark of a process that moves the target of a run; it stays if that process is killed.
+#[derive(Debug)]
+pub struct MovingMark {
+    file: PathBuf,
+}
+
+impl MovingMark {
+    /// Makes the mark. It goes when the value is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn make(repo: &Repo, run: &RunId) -> Result<MovingMark, EngineError> {
+        let file = MovingMark::place(repo, run);
+        let made = fs::write(&file, "");
+        made.map_err(|error| EngineError::File(file.display().to_string(), error))?;
+        Ok(MovingMark { file })
+    }
+
+    fn place(repo: &Repo, run: &RunId) -> PathBuf {
+        repo.run_folder(run.as_str()).join("moving")
+    }
+}
+
+impl Drop for MovingMark {
+    fn drop(&mut self) {
+        // A mark that stays lets the next landing wait two seconds for a lock on the target, if any.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// Unlocks the target of a landing whose process was killed while it moved the target. Any other lock on
+/// the target belongs to another process.
 ///
 /// # Errors
 /// When a lock file cannot be removed.
@@ -194,10 +227,15 @@ pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
     let Some(landing) = &state.pending_landing else {
         return Ok(());
     };
+    let mark = MovingMark::place(repo, &state.run);
+    if mark.symlink_metadata().is_err() {
+        return Ok(());
+    }
     let name = branch_ref(&landing.target);
+    let failed = |error| EngineError::File(format!("a lock on {name}"), error);
     repo.free_references(std::slice::from_ref(&name))
-        .map(drop)
-        .map_err(|error| EngineError::File(format!("a lock on {name}"), error))
+        .map_err(failed)?;
+    fs::remove_file(&mark).map_err(failed)
 }
 
 fn broken(run: &RunId, what: &str) -> EngineError {
