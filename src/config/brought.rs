@@ -2,7 +2,7 @@
 //!
 //! A repository may be a stranger's. Most of its settings only choose between things that
 //! dispatch does anyway. All others (programs, worker profiles, places outside of the repository) are
-//! listed here and need consent; a key that is added later does so, too, until [`NEEDS`] names it.
+//! listed here and need consent; a key that is added later does so, too, until `NEEDS` names it.
 
 use std::fmt::Write as _;
 

@@ -6,10 +6,10 @@
 //! stay closed to it, and no command of git in the worktree changes anything of others.
 //!
 //! The order of effects, each of which a later process can repeat: the folder is made, the worktree is
-//! marked ([`PrivateMark`]), its link is moved, the worker runs. Afterwards ([`take_over`]) the objects are
+//! marked (`PrivateMark`), its link is moved, the worker runs. Afterwards (`take_over`) the objects are
 //! checked and copied, the branch moves, the index and what else belongs to the worktree return, the link
 //! is moved back, the mark is removed. The folder stays until the attempt is judged, because it names
-//! what is on other branches and in the stash ([`left`]).
+//! what is on other branches and in the stash (`left`).
 
 mod hand_back;
 pub mod left;
