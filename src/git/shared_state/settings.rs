@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::git::command::{Git, GitError};
+use crate::git::command::GitError;
 use crate::git::object_hash::digest;
 use crate::git::repo::Repo;
 use crate::git::shared_state::sources::Sources;
@@ -27,9 +27,7 @@ pub(super) fn read_settings(
         "--includes",
         "-z",
     ];
-    let listed = Git::at(&repo.top)
-        .run_unless_invalid(&args)?
-        .unwrap_or_default();
+    let listed = repo.git().run_unless_invalid(&args)?.unwrap_or_default();
     let mut parts = listed.split(|byte| *byte == 0);
     let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
     let mut origins = BTreeSet::new();
