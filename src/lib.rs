@@ -59,7 +59,7 @@
 //! | answers an agent's tool call | `mcp/tools/` |
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
-//! | tells an event in words | `report/event_sentence.rs` |
+//! | tells an event in words | `report/event_sentence/` |
 //! | catches up when a run resumes | `engine/reconcile.rs` |
 //!
 //! # The idea

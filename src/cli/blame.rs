@@ -9,7 +9,7 @@ use crate::base::line_map::{line_map, lines};
 use crate::base::regular_file;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::help::pager;
-use crate::cli::repo_context::RepoContext;
+use crate::cli::repo_context::{RepoContext, current_folder};
 use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
@@ -111,15 +111,9 @@ fn find_place(here: &RepoContext, commit: Oid, argument: &str) -> Result<Place, 
 fn repo_path(here: &RepoContext, name: &str) -> Result<RepoPath, CommandError> {
     use std::os::unix::ffi::OsStrExt;
 
-    let folder = std::env::current_dir().and_then(|folder| folder.canonicalize());
-    let folder = folder.map_err(|error| {
-        CommandError::failed(format!("could not read the current folder: {error}"))
-    })?;
-    let top = here
-        .repo
-        .top
-        .canonicalize()
-        .unwrap_or_else(|_| here.repo.top.clone());
+    let folder = current_folder()?;
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let top = here.real_top();
     let mut whole = PathBuf::new();
     for part in folder.join(name).components() {
         match part {

@@ -1,6 +1,6 @@
 //! The repository around the current folder, with its runs and a clock.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -66,10 +66,7 @@ impl RepoContext {
     /// # Errors
     /// When there is none, or dispatch cannot work in it.
     pub(crate) fn open_to_read() -> Result<RepoContext, CommandError> {
-        let folder = std::env::current_dir().map_err(|error| {
-            CommandError::failed(format!("could not read the current folder: {error}"))
-        })?;
-        RepoContext::at(&folder)
+        RepoContext::at(&current_folder()?)
     }
 
     /// Opens the repository around the current folder, or returns `None` outside one.
@@ -99,6 +96,12 @@ impl RepoContext {
             store,
             clock: Clock::from_env(),
         })
+    }
+
+    /// Returns the top folder of the checkout without symbolic links.
+    pub(crate) fn real_top(&self) -> PathBuf {
+        let top = &self.repo.top;
+        top.canonicalize().unwrap_or_else(|_| top.clone())
     }
 
     /// Refuses a command that changes a run if a worker of a run gives it, unless that is allowed.
@@ -221,6 +224,16 @@ fn held(run: &RunId, holder: Option<Holder>) -> CommandError {
         format!("another dispatch drives {run}{who}"),
     )
     .hint(format!("`dispatch status {run}` shows its progress"))
+}
+
+/// Returns the current folder.
+///
+/// # Errors
+/// When it is gone or cannot be read.
+pub(crate) fn current_folder() -> Result<PathBuf, CommandError> {
+    std::env::current_dir().map_err(|error| {
+        CommandError::failed(format!("could not read the current folder: {error}"))
+    })
 }
 
 /// Finds a task by its number or tag.

@@ -7,7 +7,7 @@ use crate::merge::oid::Oid;
 impl Repo {
     /// Lists the missing objects of the history that ends with `tips`, without what `base` has. The tips
     /// exist. Where git stops at the first one, as git before 2.44 does at a commit, that one is listed.
-    /// What a partial clone has not fetched yet is not missing.
+    /// Objects that a partial clone has not fetched yet are not missing.
     ///
     /// # Errors
     /// When git cannot be started, or fails for another reason.

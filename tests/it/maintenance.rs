@@ -16,13 +16,19 @@ const COMMANDS: [&[&str]; 8] = [
     &["fetch", "--quiet", "origin"],
 ];
 
-/// Runs this many tasks beside all commands.
-fn run_beside_maintenance(tasks: usize) {
+/// A repository with thirty files.
+fn project() -> Scene {
     let scene = Scene::new();
     for number in 0..30 {
         scene.write(&format!("file{number}"), "content\n");
     }
     scene.commit("a project");
+    scene
+}
+
+/// Runs this many tasks beside all commands.
+fn run_beside_maintenance(tasks: usize) {
+    let scene = project();
     scene.git(&["clone", "--quiet", ".", "../other"]);
     scene.git(&["remote", "add", "origin", "../other"]);
     let task = |number: usize| {
@@ -88,11 +94,7 @@ fn run_beside_maintenance(tasks: usize) {
 /// Runs this many tasks beside one command that removes every object that no reference leads to, also
 /// one that was written a moment ago, and checks that nothing of dispatch's own is lost.
 fn run_beside_pruning(tasks: usize, command: &[&str]) {
-    let scene = Scene::new();
-    for number in 0..30 {
-        scene.write(&format!("file{number}"), "content\n");
-    }
-    scene.commit("a project");
+    let scene = project();
     let task =
         |number: usize| format!("{number}. [T{number}] Write\n     - run: echo a > t{number}\n");
     let plan: String = (1..=tasks).map(task).collect();

@@ -148,12 +148,7 @@ fn path_of(here: &RepoContext, file: &str) -> Result<PathBuf, CommandError> {
         CommandError::failed(format!("could not read {shown}: {}", error_chain(&error)))
             .hint("no file has changed")
     })?;
-    let top = here
-        .repo
-        .top
-        .canonicalize()
-        .unwrap_or_else(|_| here.repo.top.clone());
-    match real.strip_prefix(&top) {
+    match real.strip_prefix(here.real_top()) {
         Ok(inside) if !inside.starts_with(".git") => Ok(real),
         _ => Err(
             CommandError::failed(format!("{shown} is not a file of this checkout"))

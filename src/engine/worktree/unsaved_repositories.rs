@@ -38,21 +38,10 @@ pub fn unsaved_in_submodules(
     }
     found.extend(nested_in_head(context, store, worktree, head)?);
     for submodule in found {
-        let shown = submodule.shown();
-        match unsaved_in(context, &submodule, start) {
-            Ok(None) => {}
-            Ok(Some(unsaved)) => {
-                let (what, way_out) = (unsaved.words(), unsaved.way_out(&submodule));
-                return Ok(Some(format!(
-                    "has {what} in the submodule {shown}: {way_out}"
-                )));
-            }
-            Err(error) if error.was_killed() => return Err(error.into()),
-            Err(error) => {
-                return Ok(Some(format!(
-                    "has an unreadable submodule {shown}: {error}"
-                )));
-            }
+        let unsaved = unsaved_in(context, &submodule, start);
+        let described = describe(unsaved, "submodule", &submodule)?;
+        if described.is_some() {
+            return Ok(described);
         }
     }
     unsaved_in_ignored(context, worktree, start)
@@ -91,6 +80,25 @@ impl Unsaved {
     }
 }
 
+/// Describes the work that a search found in a repository of this kind; one that git cannot read may have
+/// some.
+fn describe(
+    found: Result<Option<Unsaved>, GitError>,
+    kind: &str,
+    repository: &Submodule,
+) -> Result<Option<String>, EngineError> {
+    let shown = repository.shown();
+    match found {
+        Ok(None) => Ok(None),
+        Ok(Some(unsaved)) => {
+            let (what, way_out) = (unsaved.words(), unsaved.way_out(repository));
+            Ok(Some(format!("has {what} in the {kind} {shown}: {way_out}")))
+        }
+        Err(error) if error.was_killed() => Err(error.into()),
+        Err(error) => Ok(Some(format!("has an unreadable {kind} {shown}: {error}"))),
+    }
+}
+
 /// Describes the work in repositories inside ignored folders. A folder that could not be searched may
 /// have one.
 fn unsaved_in_ignored(
@@ -102,21 +110,10 @@ fn unsaved_in_ignored(
     let found = repositories_below(&worktree.path, &ignored);
     for found in &found.repositories {
         let repository = found.as_submodule(&context.repo);
-        let shown = repository.shown();
-        match unsaved_in_one(context, &repository, found, start) {
-            Ok(None) => {}
-            Ok(Some(unsaved)) => {
-                let (what, way_out) = (unsaved.words(), unsaved.way_out(&repository));
-                return Ok(Some(format!(
-                    "has {what} in the nested repository {shown}: {way_out}"
-                )));
-            }
-            Err(error) if error.was_killed() => return Err(error.into()),
-            Err(error) => {
-                return Ok(Some(format!(
-                    "has an unreadable nested repository {shown}: {error}"
-                )));
-            }
+        let unsaved = unsaved_in_one(context, &repository, found, start);
+        let described = describe(unsaved, "nested repository", &repository)?;
+        if described.is_some() {
+            return Ok(described);
         }
     }
     let unread = |(folder, why): (PathBuf, String)| {

@@ -1,12 +1,14 @@
 //! The figures of one worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
 
 /// The figures of one worker.
@@ -40,6 +42,8 @@ pub struct WorkerFigures {
 
 /// Adds the tasks and attempts of a run to the figures of its workers.
 pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunState) {
+    let pairs = state.conflicts.iter().map(TaskConflict::pair);
+    let in_conflict: BTreeSet<TaskNumber> = pairs.flat_map(|(a, b)| [a, b]).collect();
     for (task, planned) in state.tasks.iter().zip(state.plan.tasks()) {
         for attempt in &task.attempts {
             let figures = workers.entry(attempt.worker.clone()).or_default();
@@ -63,14 +67,12 @@ pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunStat
             continue;
         };
         let number = planned.number;
-        let conflicts = |pair: (_, _)| pair.0 == number || pair.1 == number;
-        let mut pairs = state.conflicts.iter().map(|conflict| conflict.pair());
         let is_done = state.status(number) == Status::Done;
         let figures = workers.entry(last.worker.clone()).or_default();
         figures.tasks += 1;
         figures.done += u64::from(is_done);
         figures.at_once += u64::from(is_done && task.attempts.len() == 1);
         figures.failed += u64::from(state.status(number) == Status::Failed);
-        figures.in_conflict += u64::from(pairs.any(conflicts));
+        figures.in_conflict += u64::from(in_conflict.contains(&number));
     }
 }
