@@ -30,6 +30,7 @@ mod git_program;
 mod head;
 mod head_cache;
 pub mod identity;
+mod index_flags;
 mod irregular_file;
 mod libgit2;
 mod lost_commits;

@@ -182,6 +182,8 @@ const GIT_SETTINGS: &[(&str, &str)] = &[
     ("reftable.lockTimeout", "10000"),
     // A file system monitor would outlive the worker, one for every worktree.
     ("core.fsmonitor", "false"),
+    // With it git misses what a worker changes in a file that it has staged before.
+    ("core.ignoreStat", "false"),
     ("advice.detachedHead", "false"),
     ("advice.statusHints", "false"),
 ];

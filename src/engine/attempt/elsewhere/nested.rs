@@ -46,8 +46,7 @@ impl Search<'_> {
             if worktree.verify().is_err() {
                 continue;
             }
-            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
-            if !status.is_empty() {
+            if self.store.has_changes(&worktree, &[])? {
                 let path = worktree.path.strip_prefix(&real_top);
                 let path = path.unwrap_or(&worktree.path);
                 self.remarks.push(format!(
