@@ -89,6 +89,9 @@ pub enum GitError {
     /// A filter of the repository failed.
     #[error(transparent)]
     Filter(Box<FailedFilter>),
+    /// The log of a reference cannot be read.
+    #[error("could not read the log {}", .0.display())]
+    Log(PathBuf, #[source] std::io::Error),
     /// The settings for git in worktrees cannot be read or kept.
     #[error("could not use the settings in {}", .0.display())]
     Settings(PathBuf, #[source] std::io::Error),

@@ -53,6 +53,7 @@ mod program;
 pub mod quarantine;
 mod racy_index;
 mod raw_diff;
+pub mod reference_log;
 pub mod refs;
 mod reftable_lock;
 pub mod repo;

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::index_flags::{clear_hiding_flags, hides_changes};
+use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::{ObjectFormat, Oid};
@@ -252,17 +253,9 @@ impl Submodule {
         ];
         let listed = self.git().run(&walk)?;
         let listed = String::from_utf8_lossy(&listed);
-        let mut tips = Vec::new();
-        let (mut own, mut parents) = (HashSet::new(), HashSet::new());
-        for line in listed.lines() {
-            let mut ids = line.split(' ').filter_map(|id| id.parse::<Oid>().ok());
-            let Some(commit) = ids.next() else { continue };
-            if !parents.contains(&commit) {
-                tips.push(commit);
-            }
-            own.insert(commit);
-            parents.extend(ids);
-        }
+        let mut tips = tips_in(&listed);
+        let ids = |line: &str| line.split(' ').next().and_then(|id| id.parse().ok());
+        let own: HashSet<Oid> = listed.lines().filter_map(ids).collect();
         tips.extend(self.own_tags(&own)?);
         Ok(tips)
     }

@@ -95,7 +95,6 @@ fn hidden_edits_in_a_submodule_are_named_and_keep_the_worktree() {
     scene.git(&["clone", "-q", ".", &library]);
     scene.git(&["submodule", "--quiet", "add", &library, "library"]);
     scene.configure("[worktree]\nsubmodules = true\n");
-    scene.commit("A library");
     let plan = "1. [A] a
    - run: cd library && git update-index --skip-worktree n.txt && echo more >> n.txt && cd .. && echo a > a.txt
 ";
@@ -123,7 +122,6 @@ fn what_set_up_hides_is_nobodys_change_and_a_sparse_checkout_lacks_nothing() {
     scene.configure(
         "[worktree]\nsetup = [\"echo local >> README.md && git update-index --skip-worktree README.md\"]\n",
     );
-    scene.commit("Set-up");
     let plan = "1. [A] a\n   - run: echo a > src/a.ts\n";
     scene.run(plan, &[]).expect(0);
     let range = format!("main...dispatch/{}/a", scene.run_name());

@@ -9,6 +9,7 @@ use crate::engine::attempt::job::recorded_identity;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::attempt::secret_lines;
 use crate::engine::spec::ByHand;
+use crate::engine::worktree::log_mark::mark_end;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::Store;
@@ -53,6 +54,7 @@ pub(super) fn accept(
     };
     let failed_before = case.execution.spec.failed_before;
     let flaky = flaky::same_files(store, failed_before, offer.tree)?;
+    mark_end(&case.execution.context.repo, &case.worktree);
     case.worktree.unlock();
     let end = End::Passed {
         candidate,
