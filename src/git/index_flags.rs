@@ -144,7 +144,10 @@ fn keep_present(paths: &mut Vec<RepoPath>, top: &Path) {
     let mut missing: Option<PathBuf> = None;
     paths.retain(|path| {
         let path = top.join(OsStr::from_bytes(path.as_bytes()));
-        if missing.as_ref().is_some_and(|folder| path.starts_with(folder)) {
+        if missing
+            .as_ref()
+            .is_some_and(|folder| path.starts_with(folder))
+        {
             return false;
         }
         let is_there = path
@@ -211,7 +214,10 @@ mod tests {
             &["--refresh"],
         ] {
             let scene = Scene::new();
-            scene.git.run(&[&["update-index"], format].concat()).unwrap();
+            scene
+                .git
+                .run(&[&["update-index"], format].concat())
+                .unwrap();
             assert_eq!(scene.cleared(), (String::new(), String::new()));
             scene.mark("--assume-unchanged", &["a", "d/c"]);
             scene.mark("--skip-worktree", &["b", "d/c"]);

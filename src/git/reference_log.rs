@@ -33,7 +33,7 @@ impl Repo {
     /// in a reftable.
     ///
     /// # Errors
-    /// When git cannot be run, or the log is no regular file.
+    /// When git cannot be run, or the log cannot be read.
     pub fn head_log(&self, worktree: &Worktree) -> Result<Log, GitError> {
         if keeps_reftable(&worktree.admin) {
             return log_of(&self.git_in(worktree)?, "HEAD");
@@ -78,7 +78,8 @@ pub fn unreachable_tips(git: &Git, commits: &[Oid]) -> Result<Vec<Oid>, GitError
     Ok(tips_in(&String::from_utf8_lossy(&git.run(&args)?)))
 }
 
-/// Returns the commits in the output of `git rev-list --topo-order --parents` that are no parents.
+/// Returns the commits in the output of `git rev-list --topo-order --parents` that no other one there has as a
+/// parent.
 pub(super) fn tips_in(listed: &str) -> Vec<Oid> {
     let (mut tips, mut parents) = (Vec::new(), HashSet::new());
     for line in listed.lines() {

@@ -251,7 +251,8 @@ fn commits_that_were_made_by_hand_and_left_outlive_the_worktree() {
     let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
     let cleaned = scene.dispatch(&["clean"]).expect(0).err;
     let below = format!("refs/dispatch/attempts/{}/a.left", scene.run_name());
-    let words = format!("/a with 2 commits that were made and left there; kept below {below}: `git log ");
+    let words =
+        format!("/a with 2 commits that were made and left there; kept below {below}: `git log ");
     for said in [planned, cleaned] {
         assert!(said.contains(&words) && said.contains("/b\n"), "{said}");
     }

@@ -100,7 +100,8 @@ fn hidden_edits_in_a_submodule_are_named_and_keep_the_worktree() {
 ";
     scene.run(plan, &[]).expect(0);
     let shown = scene.dispatch(&["show", "A"]).expect(0).out;
-    let words = "the submodule library has changes that are in no commit and so in no result: n.txt";
+    let words =
+        "the submodule library has changes that are in no commit and so in no result: n.txt";
     assert!(shown.contains(words), "{shown}");
     scene.dispatch(&["land", "--yes"]).expect(0);
     let cleaned = scene.dispatch(&["clean"]).expect(0);

@@ -33,7 +33,7 @@ pub struct CleanPlan {
     pub kept: Vec<(String, String)>,
     /// The tasks whose worktrees are kept.
     pub kept_tasks: BTreeSet<TaskNumber>,
-    /// What goes with worktrees and is not on their branches, by their folders.
+    /// Losses that come with the removal of worktrees, by their folders.
     pub losses: BTreeMap<PathBuf, Losses>,
 }
 

@@ -71,17 +71,7 @@ const TOOL_FOLDERS: [&str; 29] = [
 
 /// Folders in which builds put their output, and people their notes.
 const OUTPUT_FOLDERS: [&str; 11] = [
-    "_build",
-    "bin",
-    "build",
-    "coverage",
-    "deps",
-    "dist",
-    "obj",
-    "out",
-    "target",
-    "tmp",
-    "vendor",
+    "_build", "bin", "build", "coverage", "deps", "dist", "obj", "out", "target", "tmp", "vendor",
 ];
 
 /// Endings of files that compilers and tools make.
@@ -194,7 +184,9 @@ impl IgnoredFiles {
             }
             match is_complete && !files.has_more && !kept.is_empty() {
                 true => self.kept.push(path.clone()),
-                false => self.kept.extend(kept.into_iter().map(|(file, _)| file.clone())),
+                false => self
+                    .kept
+                    .extend(kept.into_iter().map(|(file, _)| file.clone())),
             }
         }
     }
@@ -205,13 +197,18 @@ impl IgnoredFiles {
         if !self.kept.is_empty() {
             let names = first_names(self.kept.iter().map(PathBuf::as_path), NAMED);
             let reference = &self.reference;
-            parts.push(format!("{names}, which git ignores; kept below {reference}"));
+            parts.push(format!(
+                "{names}, which git ignores; kept below {reference}"
+            ));
         }
         if !self.large.is_empty() {
             let names = first_names(self.large.iter().map(PathBuf::as_path), NAMED);
             parts.push(match self.size {
                 u64::MAX => format!("{names}, which git ignores; they go with it"),
-                size => format!("{names}, which git ignores; {}, which go with it", bytes(size)),
+                size => format!(
+                    "{names}, which git ignores; {}, which go with it",
+                    bytes(size)
+                ),
             });
         }
         if !self.output.is_empty() {
@@ -272,12 +269,18 @@ pub fn commit(
     let git = context.repo.git_in(worktree)?;
     let git = git.env("GIT_INDEX_FILE", index.as_os_str());
     git.run(&["read-tree", &base.to_string()])?;
-    let spec = |magic: &str, path: &PathBuf| [magic.as_bytes(), path.as_os_str().as_bytes()].concat();
+    let spec =
+        |magic: &str, path: &PathBuf| [magic.as_bytes(), path.as_os_str().as_bytes()].concat();
     let paths = paths.iter().map(|path| spec(":(top,literal)", path));
     let nested = nested.iter();
     let nested = nested.map(|path| spec(":(top,literal,exclude)", path));
     let specs: Vec<Vec<u8>> = paths.chain(nested).collect();
-    let add = ["add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"];
+    let add = [
+        "add",
+        "--force",
+        "--pathspec-from-file=-",
+        "--pathspec-file-nul",
+    ];
     let finished = git.program().args(add).stdin(specs.join(&0)).output();
     let finished = finished.map_err(GitError::from)?;
     if !finished.status.success() {
@@ -317,8 +320,7 @@ fn kind_of(path: &Path) -> Kind {
         false => names.pop(),
     };
     let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
-    let is_tool =
-        |name: &str| TOOL_FOLDERS.contains(&name) || name.ends_with(".egg-info");
+    let is_tool = |name: &str| TOOL_FOLDERS.contains(&name) || name.ends_with(".egg-info");
     let ends = |file: &OsStr| {
         let text = file.to_string_lossy();
         BUILT_FILES.iter().any(|end| text.ends_with(end))
@@ -361,7 +363,8 @@ fn files_below(top: &Path, path: &Path, nested: &[PathBuf]) -> Files {
         left -= 1;
         // A folder ends in a slash.
         let named = if meta.is_dir() { place.join("") } else { place };
-        let is_left_out = kind_of(&named) == Kind::Tool || nested.contains(&named.components().collect());
+        let is_left_out =
+            kind_of(&named) == Kind::Tool || nested.contains(&named.components().collect());
         if !is_left_out && meta.is_dir() {
             let entries = fs::read_dir(top.join(&named));
             let entries = entries.into_iter().flatten().flatten();
@@ -401,7 +404,13 @@ mod tests {
         of_kind(Kind::Output, &["target/", "dist/app.js", "web/out/"]);
         of_kind(
             Kind::Other,
-            &["out.log", ".env", "data/", "notes/target.txt", "secrets/key.pem"],
+            &[
+                "out.log",
+                ".env",
+                "data/",
+                "notes/target.txt",
+                "secrets/key.pem",
+            ],
         );
     }
 
@@ -424,8 +433,10 @@ mod tests {
         let mut found = IgnoredFiles::default();
         found.sort(top.path(), paths);
         let words = |paths: &[PathBuf]| {
-            let mut words: Vec<String> =
-                paths.iter().map(|path| path.display().to_string()).collect();
+            let mut words: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             words.sort();
             words.join(" ")
         };
@@ -436,8 +447,16 @@ mod tests {
     #[test]
     fn small_files_are_kept_also_beside_large_ones() {
         let big = 2 * KEPT_BYTES as usize;
-        let [kept, large, _] = sorted(&[(".env", 10), ("run.log", big), ("data/a", 5), ("data/b", big)]);
-        assert_eq!((kept.as_str(), large.as_str()), (".env data/a", "data/ run.log"));
+        let [kept, large, _] = sorted(&[
+            (".env", 10),
+            ("run.log", big),
+            ("data/a", 5),
+            ("data/b", big),
+        ]);
+        assert_eq!(
+            (kept.as_str(), large.as_str()),
+            (".env data/a", "data/ run.log")
+        );
         let half = KEPT_BYTES as usize / 2;
         let [kept, large, _] = sorted(&[("a", half), ("b", half), ("c", half)]);
         assert_eq!((kept.as_str(), large.as_str()), ("a", "b c"));

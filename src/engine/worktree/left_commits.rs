@@ -6,9 +6,9 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::log_mark::{entry, read_mark};
 use crate::engine::worktree::remains::keep;
+use crate::git::Store;
 use crate::git::reference_log::{Log, unreachable_tips};
 use crate::git::worktree::Worktree;
-use crate::git::Store;
 use crate::merge::oid::Oid;
 
 /// The beginnings of messages in the log for a step that replaces a commit by another form of it.
@@ -43,7 +43,10 @@ impl LeftCommits {
     pub fn words(&self) -> String {
         let LeftCommits { tips, reference } = self;
         let names: Vec<String> = tips.iter().map(|tip| tip.short().to_string()).collect();
-        let (names, was) = (names.join(" "), if tips.len() == 1 { "was" } else { "were" });
+        let (names, was) = (
+            names.join(" "),
+            if tips.len() == 1 { "was" } else { "were" },
+        );
         let count = plural(tips.len(), "commit");
         format!(
             "{count} that {was} made and left there; kept below {reference}: `git log --no-walk {names}`"
@@ -99,9 +102,8 @@ mod tests {
 
     fn log(entries: &[(u8, &str)]) -> Log {
         let entries = entries.iter();
-        let entry = |(byte, message): &(u8, &str)| {
-            (Oid::from_bytes([*byte; 20]), (*message).to_owned())
-        };
+        let entry =
+            |(byte, message): &(u8, &str)| (Oid::from_bytes([*byte; 20]), (*message).to_owned());
         entries.map(entry).collect()
     }
 

@@ -7,7 +7,7 @@ use crate::engine::worktree::ignored_files::IgnoredFiles;
 use crate::engine::worktree::left_commits::LeftCommits;
 use crate::git::worktree::Worktree;
 
-/// What goes with a worktree.
+/// Ignored files and left commits of a worktree.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Losses {
     ignored: Option<IgnoredFiles>,

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::private_folder::PrivateFolder;
-use crate::git::refs::branch_ref;
 use crate::git::reference_log::{Log, parse_log};
+use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
 use crate::merge::oid::Oid;
 
