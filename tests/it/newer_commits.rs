@@ -318,8 +318,8 @@ fn remarks_on_work_elsewhere_stay_when_commits_are_taken() {
 ";
     scene.run(plan, &[]).expect(0);
     let shown = |words: &str| {
-        let shown = scene.dispatch(&["show", "1"]).expect(0).out;
-        shown.matches(words).count()
+        let preview = scene.dispatch(&["land", "--dry-run"]).expect(0).err;
+        preview.matches(words).count()
     };
     let (stash, detached) = ("it left a stash entry", "on no branch; it is kept below");
     assert_eq!((shown(stash), shown(detached)), (1, 1));

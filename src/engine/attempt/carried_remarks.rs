@@ -41,7 +41,10 @@ fn names_in(remark: &str) -> impl Iterator<Item = &str> {
     let commands = remark.split('`').skip(1).step_by(2);
     let words = commands.flat_map(|command| command.split([' ', '.', '^', '~']));
     let is_name = |word: &&str| {
-        word.len() >= SHORTEST && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        word.len() >= SHORTEST
+            && word
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     words.filter(is_name)
 }

@@ -54,7 +54,10 @@ impl SubmoduleCommits {
             _ => format!(
                 "`git -C {place} push {} {}:refs/heads/NAME` keeps it",
                 shell_path(&submodule.store),
-                commits.first().map(|one| one.short().to_string()).unwrap_or_default(),
+                commits
+                    .first()
+                    .map(|one| one.short().to_string())
+                    .unwrap_or_default(),
             ),
         };
         format!(
