@@ -350,7 +350,7 @@ fn commits_in_a_submodule_are_noticed_and_taken_once_the_branch_names_them() {
     scene.git(&["submodule", "--quiet", "add", &library, "library"]);
     scene.configure("[worktree]\nsubmodules = true\n");
     let plan = "1. [A] a
-   - run: cd library && git config user.name A && git config user.email a@b && echo w > w.txt && git add -A && git commit -qm w && cd .. && echo a > a.txt
+   - run: cd library && git config user.name A && git config user.email a@b && git checkout -qb side && echo w > w.txt && git add -A && git commit -qm w && git checkout -q - && cd .. && echo a > a.txt
 2. [B] b
    - run: echo b > b.txt
 ";
