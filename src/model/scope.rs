@@ -23,14 +23,14 @@ pub fn undeclared_paths<'a>(
 }
 
 /// Compiles the globs of `files`. A name without wildcards also covers everything below it, and
-/// brackets and braces also stand for themselves, as in `src/[id]/page.ts`.
+/// brackets, braces and backslashes also stand for themselves, as in `src/[id]/page.ts`.
 ///
 /// # Errors
 /// When one of them is invalid.
 pub fn declared_globs(files: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in files {
-        let literal = with_literal_brackets(pattern);
+        let literal = with_literal_signs(pattern);
         for pattern in [Some(pattern.clone()), literal].into_iter().flatten() {
             for form in [format!("{pattern}/**"), pattern] {
                 set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
@@ -40,15 +40,16 @@ pub fn declared_globs(files: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// Returns the glob with brackets and braces that match themselves; `None` without any.
-fn with_literal_brackets(pattern: &str) -> Option<String> {
+/// Returns the glob with brackets, braces and backslashes that match themselves; `None` without any.
+fn with_literal_signs(pattern: &str) -> Option<String> {
     let is_bracket = |c: char| matches!(c, '[' | ']' | '{' | '}');
-    let escape = |c: char| match is_bracket(c) {
-        true => format!("[{c}]"),
-        false => c.to_string(),
+    let escape = |c: char| match c {
+        '\\' => r"\\".to_owned(),
+        c if is_bracket(c) => format!("[{c}]"),
+        c => c.to_string(),
     };
     pattern
-        .contains(is_bracket)
+        .contains(|c| is_bracket(c) || c == '\\')
         .then(|| pattern.chars().map(escape).collect())
 }
 
@@ -83,6 +84,10 @@ mod tests {
         assert_eq!(
             found("src/[id]/p.ts", "src/i/p.ts src/x/p.ts"),
             "src/x/p.ts"
+        );
+        assert_eq!(
+            found(r"src/x\y a\\b/** \[z\]", r"src/x\y a\b/c [z] src/xy/a"),
+            "src/xy/a"
         );
         assert_eq!(
             found("Cargo.{toml,lock}", "Cargo.toml Cargo.lock Cargo.md"),

@@ -530,7 +530,7 @@ mod tests {
             assert_eq!(value("GIT_CONFIG_VALUE_1"), "ann@example.com");
             assert_eq!(value("GIT_CONFIG_KEY_2"), "gc.auto");
             assert_eq!(value("GIT_CONFIG_PARAMETERS"), "'a.b'='c'");
-            assert_eq!(value("GIT_CONFIG_KEY_10"), "");
+            assert_eq!(value("GIT_CONFIG_KEY_11"), "");
         }
     }
 
