@@ -117,6 +117,21 @@ impl GitError {
     pub fn was_killed(&self) -> bool {
         matches!(self, GitError::Failed { killed: true, .. })
     }
+
+    /// Suggests a way out of an error whose cause is a setting of the repository.
+    pub fn way_out(&self) -> Option<String> {
+        let GitError::Filter(failed) = self else {
+            return None;
+        };
+        let setting = &failed.setting;
+        let driver = setting.rsplit_once('.');
+        let driver = driver.map_or("filter", |(driver, _)| driver);
+        Some(format!(
+            "install the program that `{setting}` names; if it reads a key from the git folder, let it \
+             use `git rev-parse --git-common-dir`, because `--git-dir` of a worktree is another \
+             folder; or do without the filter: `git config {driver}.required false`"
+        ))
+    }
 }
 
 impl Git {

@@ -1,9 +1,12 @@
 //! Compares the paths a task changed with the `files` it declares.
 
-use crate::merge::change::paths_in_short;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::merge::change::RepoPath;
+use crate::merge::change::{RepoPath, paths_in_short};
 
 /// Returns the paths that no glob in `files` covers, in their order.
 ///
@@ -18,7 +21,11 @@ pub fn undeclared_paths<'a>(
     }
     // The plan's validation rejects invalid globs; one that gets here covers nothing.
     let globs = declared_globs(files).unwrap_or_default();
-    let is_outside = |path: &&RepoPath| !globs.is_match(path.to_string());
+    let is_outside = |path: &&RepoPath| {
+        let bytes = Path::new(OsStr::from_bytes(path.as_bytes()));
+        // A path that is not UTF-8 can be declared as it is shown.
+        !globs.is_match(bytes) && !globs.is_match(path.to_string())
+    };
     paths.into_iter().filter(is_outside).cloned().collect()
 }
 
@@ -93,6 +100,14 @@ mod tests {
             found("Cargo.{toml,lock}", "Cargo.toml Cargo.lock Cargo.md"),
             "Cargo.md"
         );
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_declared_as_it_is_shown() {
+        let path = RepoPath::new(b"caf\xe9.txt".as_slice());
+        let found = |files: &str| undeclared_paths(&[files.to_owned()], [&path]).len();
+        assert_eq!((found(r"caf\xe9.txt"), found("caf*.txt")), (0, 0));
+        assert_eq!(found("cafe.txt"), 1);
     }
 
     #[test]
