@@ -9,6 +9,7 @@ pub mod failure;
 pub mod history;
 pub mod landing;
 pub mod notification;
+pub mod pair;
 pub mod pull_request;
 pub mod recovery_table;
 pub mod statistics;
