@@ -22,6 +22,14 @@ pub struct Piece {
     pub text: String,
 }
 
+impl Piece {
+    /// Creates a piece.
+    pub fn new(mark: Mark, text: impl Into<String>) -> Piece {
+        let text = text.into();
+        Piece { mark, text }
+    }
+}
+
 /// A line of a difference by line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DiffLine {
@@ -56,14 +64,50 @@ pub fn line_diff(old: &str, new: &str) -> Vec<DiffLine> {
         }
         let changes = group.iter().flat_map(|op| diff.iter_changes(op));
         lines.extend(changes.map(|change| {
-            DiffLine::Line(Piece {
-                mark: mark(change.tag()),
-                text: change.value().trim_end_matches(['\n', '\r']).to_owned(),
-            })
+            let text = change.value().trim_end_matches(['\n', '\r']);
+            DiffLine::Line(Piece::new(mark(change.tag()), text))
         }));
     }
     lines
 }
+
+/// Compares lines that replace each other by word: the pieces of the old lines, and those of the new
+/// ones. Blocks that have little in common have one piece for each line.
+pub fn replaced_lines(old: &[&str], new: &[&str]) -> [Vec<Vec<Piece>>; 2] {
+    let whole = |lines: &[&str], mark| -> Vec<Vec<Piece>> {
+        let lines = lines.iter();
+        lines.map(|line| vec![Piece::new(mark, *line)]).collect()
+    };
+    let plain = || [whole(old, Mark::Removed), whole(new, Mark::Added)];
+    if old.len().max(new.len()) > LONGEST_BLOCK {
+        return plain();
+    }
+    let [old_text, new_text] = [old, new].map(|lines| lines.join("\n"));
+    let diff = TextDiff::configure()
+        .algorithm(Algorithm::Patience)
+        .diff_words(&old_text, &new_text);
+    if diff.ratio() < LEAST_IN_COMMON {
+        return plain();
+    }
+    let mut sides = [Lines::default(), Lines::default()];
+    for change in diff.iter_all_changes() {
+        let (mark, text) = (mark(change.tag()), change.value());
+        let [old, new] = &mut sides;
+        if mark != Mark::Added {
+            old.push(mark, text);
+        }
+        if mark != Mark::Removed {
+            new.push(mark, text);
+        }
+    }
+    sides.map(Lines::finish_whole)
+}
+
+/// The most lines of a block that is compared by word.
+const LONGEST_BLOCK: usize = 100;
+
+/// The least part that two blocks have in common if they are compared by word.
+const LEAST_IN_COMMON: f32 = 0.4;
 
 fn mark(tag: ChangeTag) -> Mark {
     match tag {
@@ -87,15 +131,18 @@ impl Lines {
             match self.line.last_mut() {
                 _ if words.is_empty() => {}
                 Some(last) if last.mark == mark => last.text.push_str(words),
-                _ => self.line.push(Piece {
-                    mark,
-                    text: words.to_owned(),
-                }),
+                _ => self.line.push(Piece::new(mark, words)),
             }
             if part.ends_with('\n') {
                 self.done.push(std::mem::take(&mut self.line));
             }
         }
+    }
+
+    /// Ends the last line, which has no line end.
+    fn finish_whole(mut self) -> Vec<Vec<Piece>> {
+        self.done.push(self.line);
+        self.done
     }
 
     fn finish(mut self) -> Vec<Vec<Piece>> {
@@ -147,6 +194,27 @@ mod tests {
         [-two-]
         ");
         assert!(word_diff("", "").is_empty());
+    }
+
+    #[test]
+    fn lines_that_replace_others_show_the_words_that_differ() {
+        let shown = |old: &[&str], new: &[&str]| {
+            let sides = replaced_lines(old, new).map(|lines| {
+                let lines = lines.iter().map(|line| line.iter().map(marked).collect());
+                lines.collect::<Vec<String>>().join(" | ")
+            });
+            sides.join(" => ")
+        };
+        insta::assert_snapshot!(
+            [
+                shown(&["let a = b;", "", "run(a)"], &["let a = c;", "", "run(a)"]),
+                shown(&["one two"], &["quite another line"]),
+                shown(&["a b c", "d"], &["a b c"]),
+                shown(&[], &["x"]),
+            ]
+            .join("\n"),
+            @""
+        );
     }
 
     #[test]
