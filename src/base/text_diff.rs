@@ -213,7 +213,12 @@ mod tests {
                 shown(&[], &["x"]),
             ]
             .join("\n"),
-            @""
+            @r"
+        let a = [-b;-] |  | run(a) => let a = {+c;+} |  | run(a)
+        [-one two-] => {+quite another line+}
+        a b c | [-d-] => a b c
+         => {+x+}
+        "
         );
     }
 

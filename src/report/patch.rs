@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
         self.close_block();
         if let Some(paths) = line.strip_prefix("diff --git ") {
             self.files.push(FilePatch {
-                path: path_of_both(paths).to_owned(),
+                path: path_of_both(paths),
                 ..FilePatch::default()
             });
             return;
@@ -178,20 +178,17 @@ fn push_header(file: &mut FilePatch, line: &str) {
 }
 
 /// Returns the path of `a/path b/path`, the same on both sides; names that differ are given by
-/// `rename from` and `rename to`.
-fn path_of_both(paths: &str) -> &str {
-    let middle = paths.len() / 2;
-    let name = |text: &str| -> Option<String> {
-        let (quote, text) = match text.strip_prefix('"') {
-            Some(text) => ("\"", text),
-            None => ("", text),
-        };
-        text.get(2..).map(|rest| format!("{quote}{rest}"))
+/// `rename from` and `rename to`. git quotes a path with unusual characters.
+fn path_of_both(paths: &str) -> String {
+    let name = |text: &str, prefix: &str| match text.strip_prefix('"') {
+        Some(quoted) => quoted.strip_prefix(prefix).map(|rest| format!("\"{rest}")),
+        None => text.strip_prefix(prefix).map(str::to_owned),
     };
-    match (paths.get(..middle), paths.get(middle + 1..)) {
-        (Some(a), Some(b)) if name(a) == name(b) => b.strip_prefix("b/").unwrap_or(b),
-        _ => paths,
-    }
+    let middle = paths.len() / 2;
+    let (a, b) = (paths.get(..middle), paths.get(middle + 1..));
+    let (a, b) = (a.and_then(|a| name(a, "a/")), b.and_then(|b| name(b, "b/")));
+    a.filter(|a| Some(a) == b.as_ref())
+        .unwrap_or_else(|| paths.to_owned())
 }
 
 /// Parses `@@ -1,3 +1,4 @@`: the start and the count of both sides.
@@ -268,7 +265,21 @@ deleted file mode 100644
 @@ -1 +0,0 @@
 -diff --git a/evil b/evil
 ";
-        insta::assert_snapshot!(shown(patch), @"");
+        insta::assert_snapshot!(shown(patch), @r#"
+        src/app.rs (3, 2) []
+          3 3 Same let x = 1;
+          4 - Removed let y = x + [1;]
+          - 4 Added let y = x + [2;]
+          5 5 Same 
+          6 - Removed [-] [a] [line that starts] with [dashes]
+          - 6 Added [++] [and] [one] with [plus signs]
+          20 20 Same last
+          - 21 Added [more]
+        old name → new name (0, 0) []
+        logo.png (0, 0) ["new file mode 100644", "binary content: /dev/null and b/logo.png differ"]
+        "t\303\244g" (0, 1) ["deleted file mode 100644"]
+          1 - Removed [diff --git a/evil b/evil]
+        "#);
         assert_eq!(parse_patch(""), Vec::new());
         assert_eq!(parse_patch("@@ -1 +1 @@\n-a\n+b\nnonsense"), Vec::new());
     }
