@@ -156,7 +156,7 @@ fn a_missing_program_that_cleans_is_named_with_the_way_out() {
     ];
     // git reads the file to tell whether the checkout is clean.
     scene.write("secret", "changed\n");
-    let refused = scene.run(plan, &[]).expect(1).err;
+    let refused = scene.run(ONE, &[]).expect(1).err;
     assert!(
         words.iter().all(|words| refused.contains(words)),
         "{refused}"
