@@ -151,15 +151,24 @@ impl Store {
         matches!(restored, Some(Ok(true)))
     }
 
-    /// Reads several objects, and once more if one of them was removed meanwhile.
+    /// Reads several objects, and again while one of them was removed meanwhile.
     pub(super) fn searching<T>(
         &self,
         read: impl Fn(&dyn Backend) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match read(&*self.backend) {
-            Err(_) if self.restore_objects() => read(&*self.backend),
-            result => result,
+        for _ in 1..MOST_READINGS {
+            match read(&*self.backend) {
+                // Another thread may have put it back since then.
+                Err(error) if self.restore_objects() || self.may_be_back(&error) => {}
+                result => return result,
+            }
         }
+        read(&*self.backend)
+    }
+
+    /// Returns `true` for a missing object that another thread may have put back by now.
+    fn may_be_back(&self, error: &StoreError) -> bool {
+        error.says_pruned() && self.copies.is_some() && !self.is_partial()
     }
 
     /// Finds the first object that is missing and has no copy.
