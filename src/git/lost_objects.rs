@@ -41,6 +41,11 @@ impl Repo {
         let restored = self.with_store(|store| Ok::<_, StoreError>(store.restore_objects()));
         restored.unwrap_or(false)
     }
+
+    /// Returns `true` if a collection is under way that removes new objects, or was noticed before.
+    pub fn is_collected(&self) -> bool {
+        self.copies.are_in_danger()
+    }
 }
 
 impl Store {

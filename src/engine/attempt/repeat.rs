@@ -36,7 +36,9 @@ impl Repeats {
             disk_space::wait(&execution.context, &execution.cancel, self.full).await;
         } else if error.is_killed_git() && self.killed < MOST_KILLED {
             self.killed += 1;
-        } else if self.missing < MOST_MISSING && is_missing(execution, error) {
+        } else if self.missing < MOST_MISSING
+            && error.is_worth_a_repetition(&execution.context.repo)
+        {
             self.missing += 1;
             sleep(PAUSE * self.missing).await;
         } else {
@@ -44,10 +46,4 @@ impl Repeats {
         }
         execution.may_go_on()
     }
-}
-
-/// Returns `true` if an object was missing, which the step writes again or which is back now.
-fn is_missing(execution: &Execution, error: &EngineError) -> bool {
-    let is_back = execution.context.repo.restore_objects();
-    is_back || error.says_pruned()
 }
