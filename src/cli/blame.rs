@@ -50,7 +50,7 @@ struct Place {
 pub(crate) fn run(args: BlameArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open_to_read()?;
     let name = args.rev.as_deref().unwrap_or("HEAD");
-    let Some(commit) = here.store.resolve(name)? else {
+    let Some(commit) = here.repo.resolve_here(name)? else {
         return Err(CommandError::failed(format!("{name} names no commit")));
     };
     let place = find_place(&here, commit, &args.place).map_err(|error| {
@@ -162,13 +162,15 @@ fn of_working_file(
 
     let file = here.repo.top.join(OsStr::from_bytes(place.path.as_bytes()));
     let committed = committed(here, commit, &place.path)?;
-    let Ok(now) = regular_file::read(&file, regular_file::RECORD_LIMIT) else {
-        return of_commit(here, states, commit, place);
-    };
+    let now = regular_file::read(&file, regular_file::RECORD_LIMIT).map_err(|error| {
+        let said = format!("{}: {error}", place.path);
+        CommandError::failed(said).hint("`--rev HEAD` shows the committed file")
+    })?;
     let (old, new) = (lines(&committed), lines(&now));
     let map = line_map(&old, &new);
-    // A filter may store something else than the file, and then no line is alike.
-    if now == committed || map.iter().all(Option::is_none) {
+    let is_other = map.iter().all(Option::is_none);
+    // A filter stores something else than the file.
+    if now == committed || (is_other && here.repo.is_converted(&place.path)?) {
         return of_commit(here, states, commit, place);
     }
     let wanted: Vec<usize> = match place.line {
@@ -180,7 +182,7 @@ fn of_working_file(
         [line] => map[line].map(|line| (line + 1, line + 1)),
         _ => None,
     };
-    let is_new = place.line.is_some() && range.is_none();
+    let is_new = is_other || (place.line.is_some() && range.is_none());
     let at = (&here.repo, &here.store);
     let credited = match is_new {
         true => Vec::new(),

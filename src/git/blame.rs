@@ -24,6 +24,47 @@ pub struct BlamedLine {
 }
 
 impl Repo {
+    /// Resolves a revision to a commit as git does in this checkout: HEAD is that of a linked worktree.
+    /// `None` if it names none.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn resolve_here(&self, revision: &str) -> Result<Option<Oid>, GitError> {
+        let commit = format!("{revision}^{{commit}}");
+        let args = [
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &commit,
+        ];
+        let found = self.git().run_unless_invalid(&args)?;
+        let line = found.as_deref().map(String::from_utf8_lossy);
+        Ok(line.and_then(|line| line.trim_end().parse().ok()))
+    }
+
+    /// Returns `true` for a file that is stored in another form than that in which it is checked out.
+    ///
+    /// # Errors
+    /// When git cannot read its attributes.
+    pub fn is_converted(&self, path: &RepoPath) -> Result<bool, GitError> {
+        let mut args: Vec<OsString> = [
+            "check-attr",
+            "-z",
+            "filter",
+            "working-tree-encoding",
+            "ident",
+        ]
+        .map(OsString::from)
+        .to_vec();
+        args.push("--".into());
+        args.push(OsStr::from_bytes(path.as_bytes()).to_owned());
+        let output = self.git().run(&args)?;
+        let words: Vec<&[u8]> = output.split(|byte| *byte == 0).collect();
+        let is_set = |words: &[&[u8]]| matches!(words, [_, _, value] if *value != b"unspecified" && *value != b"unset");
+        Ok(words.chunks(3).any(is_set))
+    }
+
     /// Finds the commit of each of the lines `from` to `to` (from 1, both included) of a file in a commit;
     /// of all lines without a range. No program of the repository's attributes takes part.
     ///

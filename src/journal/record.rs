@@ -68,6 +68,16 @@ pub fn parse_record(line: &str) -> Result<Recorded, RecordError> {
     })
 }
 
+/// Returns the name of the run in a line of [`render_record`].
+pub fn run_in(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        run: String,
+    }
+    let named: Named = serde_json::from_str(line).ok()?;
+    Some(named.run)
+}
+
 /// Summarises an event for `git log --oneline refs/dispatch/runs/<run>`.
 pub fn summary(event: &Event) -> String {
     match event {

@@ -1,7 +1,8 @@
 //! Reads a journal back, from the first commit to the last.
 
+use crate::base::text::one_line;
 use crate::git::{Store, StoreError};
-use crate::journal::record::{RecordError, VERSION, parse_record};
+use crate::journal::record::{RecordError, VERSION, parse_record, run_in};
 use crate::journal::{JournalError, journal_ref};
 use crate::merge::oid::Oid;
 use crate::model::event::Recorded;
@@ -25,7 +26,15 @@ pub struct Replayed {
 /// # Errors
 /// When the run does not exist, or a commit of the chain cannot be read.
 pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
-    let replayed = walk(store, run, tip(store, run)?, None)?;
+    replay_to(store, run, tip(store, run)?)
+}
+
+/// Reads the journal of a run up to a commit that need not be the run's own.
+///
+/// # Errors
+/// When a commit of the chain cannot be read, or belongs to another run.
+pub fn replay_to(store: &Store, run: &RunId, tip: Oid) -> Result<Replayed, JournalError> {
+    let replayed = walk(store, run, tip, None)?;
     expect_numbers(&replayed, 1)?;
     Ok(replayed)
 }
@@ -103,7 +112,17 @@ fn expect_numbers(replayed: &Replayed, first: u64) -> Result<(), JournalError> {
 }
 
 fn read_commit(run: &RunId, oid: Oid, message: &str) -> Result<Vec<Recorded>, JournalError> {
-    let lines = message.lines().filter(|line| line.starts_with('{'));
+    let mut lines = message
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .peekable();
+    // One journal below several names would count as several runs.
+    if let Some(other) = lines.peek().and_then(|line| run_in(line))
+        && other != run.as_str()
+    {
+        let what = format!("it belongs to the run {}", one_line(&other));
+        return Err(unreadable(run, oid, what));
+    }
     let records: Result<Vec<Recorded>, JournalError> = lines
         .map(|line| {
             parse_record(line).map_err(|error| match error {

@@ -28,7 +28,8 @@ pub struct RunEntry {
     pub updated: Timestamp,
 }
 
-/// Lists the runs of the repository, the most recently active last.
+/// Lists the runs of the repository, the most recently active last. One whose reference names no commit
+/// comes first; its journal is unreadable.
 ///
 /// # Errors
 /// When references cannot be listed.
@@ -36,7 +37,9 @@ pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
     let mut runs = Vec::new();
     for (name, tip) in store.references(PREFIX)? {
         let run = RunId::new(&name[PREFIX.len()..]);
-        let updated = store.commit(tip)?.time;
+        let updated = store
+            .commit(tip)
+            .map_or(Timestamp::UNIX_EPOCH, |commit| commit.time);
         runs.push(RunEntry { run, tip, updated });
     }
     sort(&mut runs);
@@ -44,8 +47,9 @@ pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
     for (place, entry) in runs.iter_mut().enumerate() {
         let shares = |other: Option<&Timestamp>| other == Some(&seconds[place]);
         if shares(seconds.get(place + 1)) || place > 0 && shares(seconds.get(place - 1)) {
-            let message = store.commit(entry.tip)?.message;
-            entry.updated = time_of_last_record(&message).unwrap_or(entry.updated);
+            let commit = store.commit(entry.tip).ok();
+            let exact = commit.and_then(|commit| time_of_last_record(&commit.message));
+            entry.updated = exact.unwrap_or(entry.updated);
         }
     }
     sort(&mut runs);
@@ -208,5 +212,19 @@ mod tests {
             .map(|entry| entry.run.to_string())
             .collect();
         assert_eq!(found, ["c", "b", "a", "d"]);
+    }
+
+    #[test]
+    fn a_reference_that_names_no_commit_hides_no_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::at(folder.path());
+        git.run(&["init", "--quiet"]).unwrap();
+        let tree = git.line(&["mktree"]).unwrap();
+        let name = format!("{PREFIX}odd-abcd");
+        git.run(&["update-ref", &name, &tree]).unwrap();
+        let store = Store::open(&Repo::discover(folder.path()).unwrap()).unwrap();
+        let found = list(&store).unwrap();
+        assert_eq!(found[0].run, RunId::new("odd-abcd"));
+        assert_eq!(found[0].updated, Timestamp::UNIX_EPOCH);
     }
 }

@@ -142,3 +142,39 @@ fn what_is_not_there_is_named() {
     );
     assert_eq!(shown.code, 0, "{}", shown.err);
 }
+
+#[test]
+fn the_file_is_that_of_the_checkout_in_which_it_is_asked_for() {
+    let scene = scene();
+    let other = scene.root.join("other");
+    scene.git(&[
+        "worktree",
+        "add",
+        "--quiet",
+        "-b",
+        "side",
+        other.to_str().unwrap(),
+    ]);
+    std::fs::write(other.join("only-there.txt"), "one\n").unwrap();
+    let at = |args: &[&str]| scene.git(&[&["-C", other.to_str().unwrap()], args].concat());
+    at(&["add", "."]);
+    at(&["commit", "--quiet", "-m", "side"]);
+    let shown = scene.dispatch_in(&other, &["blame", "only-there.txt", "--json"]);
+    let shown: Value = serde_json::from_str(&shown.expect(0).out).unwrap();
+    let commit = at(&["rev-parse", "HEAD"]);
+    assert_eq!(shown["lines"][0]["commit"], commit.as_str());
+}
+
+#[test]
+fn a_file_without_a_committed_line_is_not_shown_as_the_committed_one() {
+    let scene = scene();
+    scene.write("list.txt", "all new\n");
+    let shown = scene.dispatch(&["blame", "list.txt"]).expect(0).out;
+    assert!(
+        shown.contains("not committed") && shown.contains("all new"),
+        "{shown}"
+    );
+    std::fs::remove_file(scene.repo.join("list.txt")).unwrap();
+    let refused = scene.dispatch(&["blame", "list.txt"]).expect(1);
+    assert!(refused.err.contains("--rev HEAD"), "{}", refused.err);
+}

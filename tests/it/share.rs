@@ -158,3 +158,44 @@ fn a_missing_remote_or_run_is_named() {
     );
     scene.dispatch(&["push", "--", "--upload-pack=x"]).expect(1);
 }
+
+#[test]
+fn a_secret_that_the_pushing_shell_does_not_know_is_masked() {
+    let mut clones = clones();
+    clones.scene.set_env("SHOP_TOKEN", "another value");
+    clones.scene.dispatch(&["push"]).expect(0);
+    let logs = clones
+        .scene
+        .git(&["for-each-ref", "--format=%(refname)", "refs/dispatch/logs"]);
+    let log = clones
+        .scene
+        .git(&["show", &format!("{logs}:1/1/worker.log")]);
+    assert!(log.contains("said ") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[test]
+fn a_journal_that_is_none_or_that_of_another_run_is_not_taken_over() {
+    let clones = clones();
+    let scene = &clones.scene;
+    scene.dispatch(&["push"]).expect(0);
+    let run = scene.run_name();
+    let remote = scene.root.join("remote.git");
+    let on_remote =
+        |args: &[&str]| scene.git(&[&["--git-dir", remote.to_str().unwrap()], args].concat());
+    let tree = on_remote(&["mktree"]);
+    on_remote(&["update-ref", "refs/dispatch/runs/odd-abcd", &tree]);
+    let journal = on_remote(&["rev-parse", &format!("refs/dispatch/runs/{run}")]);
+    on_remote(&["update-ref", "refs/dispatch/runs/twin-abcd", &journal]);
+    let fetched = clones.there(&["fetch"]).expect(1);
+    assert!(fetched.err.contains(&format!("{run}: ")), "{}", fetched.err);
+    let here = clones.git_there(&["for-each-ref", "--format=%(refname)", "refs/dispatch/runs"]);
+    assert_eq!(here, format!("refs/dispatch/runs/{run}"));
+    let twin = clones.there(&["fetch", "origin", "twin-abcd"]).expect(1);
+    let said = format!("belongs to the run {run}");
+    assert!(twin.err.contains(&said), "{}", twin.err);
+    // One that came in another way hides no other run.
+    let tree = clones.git_there(&["rev-parse", "HEAD^{tree}"]);
+    clones.git_there(&["update-ref", "refs/dispatch/runs/odd-abcd", &tree]);
+    clones.there(&["log", &run]).expect(0);
+    clones.there(&["stats"]).expect(0);
+}

@@ -15,6 +15,7 @@ use crate::engine::attempt::stash_uses::keep_uses;
 use crate::engine::attempt::watch::watch;
 use crate::engine::kernel::disk_space::{self, is_full};
 use crate::engine::kernel::message::Message;
+use crate::engine::runs::log::keep_masked_logs;
 use crate::engine::spec::ports;
 use crate::exec::Exit;
 use crate::model::outcome::{End, Outcome};
@@ -78,12 +79,27 @@ async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
     fault::point("attempt", "judged");
     // A trace that stays is read again, which is only slower.
     let _ = keep_uses(&execution.folder());
+    mask_logs(&execution).await;
     ports::release(&execution.context, task, attempt);
     execution.post(Message::Ended {
         task,
         attempt,
         outcome: Box::new(outcome),
     });
+}
+
+/// Keeps masked copies of the logs that show secrets. Without them, whoever pushes the logs masks what his
+/// environment names.
+async fn mask_logs(execution: &Execution) {
+    let masked = execution.blocking(|execution| {
+        let (context, spec) = (&execution.context, &execution.spec);
+        let of = (spec.task, spec.attempt);
+        keep_masked_logs(&context.repo, &context.run, of, &context.secrets)
+            .map_err(|error| EngineError::File(execution.folder().display().to_string(), error))
+    });
+    if let Err(error) = masked.await {
+        tracing::warn!("the logs were not masked: {error}");
+    }
 }
 
 /// Returns the outcome; `None` if there is nothing to record, or no space to record it.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::base::files::replace_private;
+use crate::base::regular_file;
 use crate::base::safe::secrets::Secrets;
 use crate::engine::kernel::masking::secrets;
 use crate::engine::runs::load::SETTINGS_FILE;
@@ -72,13 +74,58 @@ pub fn read_log(
     of: (TaskNumber, AttemptNumber),
     part: LogPart,
 ) -> Result<Vec<u8>, LogError> {
-    let log = match read_raw_log(repo, state, of, part) {
+    let log = match read_masked_log(repo, &state.run, of, part)
+        .map_or_else(|| read_raw_log(repo, state, of, part), Ok)
+    {
         Err(error @ LogError::None { .. }) => {
             return stored_log(store, state, of, part).ok_or(error);
         }
         log => log?,
     };
     Ok(secrets_of_run(store, state).mask_bytes(log))
+}
+
+/// Keeps a masked copy of each log of an ended attempt in which a secret stands. Only the process that runs
+/// the attempt is certain to know its values; the log itself may be pushed from anywhere.
+///
+/// # Errors
+/// When a copy cannot be written.
+pub fn keep_masked_logs(
+    repo: &Repo,
+    run: &RunId,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    secrets: &Secrets,
+) -> io::Result<()> {
+    let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
+    let set_up = set_up_folder(repo, run, task, attempt);
+    for part in [LogPart::Worker, LogPart::SetUp] {
+        let raw = match part {
+            LogPart::Worker if folder.join("worker").is_dir() => {
+                with_checks(log::read(&folder.join("worker"))?, &read_logs(&folder))
+            }
+            _ => commands_log(&read_logs(&set_up)),
+        };
+        let masked = secrets.mask_bytes(raw.clone());
+        if masked != raw {
+            replace_private(&folder.join(masked_file(part)), &masked)?;
+        }
+    }
+    Ok(())
+}
+
+fn masked_file(part: LogPart) -> String {
+    format!("masked-{}.log", part.name())
+}
+
+fn read_masked_log(
+    repo: &Repo,
+    run: &RunId,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    part: LogPart,
+) -> Option<Vec<u8>> {
+    let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
+    let file = folder.join(masked_file(part));
+    regular_file::read(&file, regular_file::RECORD_LIMIT).ok()
 }
 
 /// Collects the secrets that no log of a run may show. Where its settings cannot be read, none are named
@@ -137,9 +184,13 @@ fn read_raw_log(
             what,
         });
     }
+    Ok(commands_log(&logs))
+}
+
+fn commands_log(logs: &[CommandLog]) -> Vec<u8> {
     let mut bytes = Vec::new();
     logs.iter().for_each(|log| add(&mut bytes, "$", log));
-    Ok(bytes)
+    bytes
 }
 
 fn with_checks(mut output: Vec<u8>, checks: &[CommandLog]) -> Vec<u8> {

@@ -1,11 +1,12 @@
 //! Fetches runs from a remote.
 
+use crate::engine::EngineError;
 use crate::engine::runs::log::logs_ref;
 use crate::engine::runs::read::read_state;
 use crate::engine::share::remote::{references, talk};
 use crate::engine::share::{FETCHED, ShareError, belongs};
 use crate::git::{Repo, Store};
-use crate::journal::{journal_ref, runs};
+use crate::journal::{journal_ref, replay_to, runs};
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
 
@@ -130,6 +131,11 @@ fn take_journal(
         });
     };
     let old = store.reference(name)?;
+    if old == Some(new) {
+        return Ok(false);
+    }
+    // A journal that cannot be read must not stand among those that can.
+    replay_to(store, run, new).map_err(EngineError::from)?;
     if let Some(old) = old {
         if store.is_ancestor(new, old)? {
             return Ok(false);
