@@ -225,3 +225,57 @@ fn a_webhook_without_its_variable_is_named_and_changes_nothing() {
     let said = "[notify] webhook names NO_SUCH_HOOK, which is not set";
     assert!(ended.err.contains(said), "{}", ended.err);
 }
+
+#[test]
+fn a_webhook_that_does_not_answer_holds_up_nobody() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut scene = Scene::new();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    scene.set_env("SHOP_HOOK", &url);
+    scene.configure("[notify]\nwebhook = \"$SHOP_HOOK\"\n");
+    let plan = scene.plan("# One\n\n1. [A] a\n   - run: echo a > a.txt\n");
+    let run = scene.command(env!("CARGO_BIN_EXE_dispatch"));
+    let mut run = { run }
+        .args(["run", &plan, "--yes"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The end of the run is being posted.
+    let (stream, _) = listener.accept().unwrap();
+    let landed = loop {
+        let landed = scene.dispatch(&["land", "--yes"]);
+        if !landed.err.contains("another dispatch drives") {
+            break landed;
+        }
+    };
+    landed.expect(0);
+    assert!(run.try_wait().unwrap().is_none());
+    drop((stream, listener));
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.success(), "{said}");
+    assert!(said.contains("the webhook of [notify]"), "{said}");
+}
+
+#[test]
+fn a_webhook_that_leads_elsewhere_is_an_error() {
+    use std::io::Write;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut scene = Scene::new();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    scene.set_env("SHOP_HOOK", &url);
+    scene.configure("[notify]\nwebhook = \"$SHOP_HOOK\"\n");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let ended = scene
+        .run("# One\n\n1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    server.join().unwrap();
+    assert!(ended.err.contains("notification failed"), "{}", ended.err);
+}

@@ -18,6 +18,7 @@ use crate::engine::kernel::context::Context;
 pub(crate) use crate::engine::kernel::context::local_context as context;
 use crate::engine::publish::render_reports;
 use crate::engine::run::event_loop::{Driven, EventLoop};
+use crate::engine::run::notify::Unsent;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::detach;
 use crate::journal::Journal;
@@ -94,8 +95,15 @@ impl Drive<'_> {
                 "{run} is interrupted, with {done} of {tasks} done"
             ));
             ui.hint(&format!("nothing is lost; continue with `{resume}`"));
-        } else if !json {
-            print_end(ui, &driven.state);
+        } else {
+            if !json {
+                print_end(ui, &driven.state);
+            }
+            // Others may land the run while an address does not answer.
+            drop(lock);
+        }
+        if let Some(warning) = driven.unsent.and_then(Unsent::wait) {
+            ui.warning(&warning);
         }
         Ok(ExitStatus::of_run(driven.exit))
     }

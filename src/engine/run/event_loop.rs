@@ -17,6 +17,7 @@ use crate::engine::kernel::signals::Signals;
 use crate::engine::publish::Publisher;
 use crate::engine::run::driver::{Driver, Start};
 use crate::engine::run::effect::{Effect, Leave};
+use crate::engine::run::notify::Unsent;
 use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
@@ -53,6 +54,8 @@ pub struct Driven {
     pub exit: u8,
     /// Only background tasks are left, and no process drives them now.
     pub left: bool,
+    /// Notifications that are still being sent.
+    pub unsent: Option<Unsent>,
 }
 
 impl EventLoop<'_> {
@@ -103,13 +106,13 @@ impl EventLoop<'_> {
             };
             leave = receive(&mut driver, &mut outside, messages);
         }
-        outside.finish(&mut inbox, leave.as_ref()).await;
+        let unsent = outside.finish(&mut inbox, leave.as_ref()).await;
         // Live attempts go on under their shims.
         let is_over = !has_live_attempts(driver.state());
         let looked = is_over.then(|| refuse_or_forget(outside.context()));
         let driven = finished(driver, leave)?;
         looked.unwrap_or(Ok(()))?;
-        Ok(driven)
+        Ok(Driven { unsent, ..driven })
     }
 }
 
@@ -207,6 +210,7 @@ fn finished(driver: Driver, leave: Option<Leave>) -> Result<Driven, EngineError>
         state: driver.into_state(),
         exit,
         left,
+        unsent: None,
     })
 }
 

@@ -19,14 +19,39 @@ use crate::report::notification::Notification;
 /// The longest time of one program.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest time for which a run that has ended stays locked because of the last programs.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// The interval at which the end of the last program is checked.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// A program to run, and what it is called in a warning.
+type Queued = (&'static str, Program);
+
+/// Notifications that are being sent while the run is over and free for others.
+#[derive(Debug)]
+pub struct Unsent(JoinHandle<Option<String>>);
+
+impl Unsent {
+    /// Waits for them, within their limit. Returns a warning if one was not sent.
+    pub fn wait(self) -> Option<String> {
+        let end = Instant::now() + 2 * LIMIT;
+        while !self.0.is_finished() && Instant::now() < end {
+            thread::sleep(LOOK);
+        }
+        match self.0.is_finished() {
+            // A panic was printed.
+            true => self.0.join().ok().flatten(),
+            false => Some("the last notifications were not sent: it took too long".to_owned()),
+        }
+    }
+}
 
 /// Runs the notification programs, one after the other.
 #[derive(Debug)]
 pub struct Notifier {
-    queue: Option<Sender<Program>>,
-    thread: Option<JoinHandle<()>>,
+    queue: Option<Sender<Queued>>,
+    thread: Option<JoinHandle<Option<String>>>,
     command: Vec<String>,
     desktop: bool,
     webhook: Option<Webhook>,
@@ -66,34 +91,40 @@ impl Notifier {
         let object = notification.value(state, &self.repository);
         if let Some((program, args)) = self.command.split_first() {
             let program = Program::new(program).args(args).folder(&self.repository);
-            let _ = queue.send(program.stdin(format!("{object}\n")));
+            let _ = queue.send((
+                "the command of [notify]",
+                program.stdin(format!("{object}\n")),
+            ));
         }
         if let Some(webhook) = &self.webhook {
-            let _ = queue.send(webhook.program(&object));
+            let _ = queue.send(("the webhook of [notify]", webhook.program(&object)));
         }
         if self.desktop
             && let Some(program) = on_desktop(&notification.message)
         {
-            let _ = queue.send(program);
+            let _ = queue.send(("the program of the desktop", program));
         }
     }
 
-    /// Waits for the programs that are queued, within their limit.
-    pub async fn finish(&mut self) {
+    /// Waits a moment for the programs that are queued, and returns those that are left.
+    pub async fn finish(&mut self) -> Option<Unsent> {
         self.queue = None;
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        let end = Instant::now() + 2 * LIMIT;
+        let thread = self.thread.take()?;
+        let end = Instant::now() + GRACE;
         while !thread.is_finished() && Instant::now() < end {
             tokio::time::sleep(LOOK).await;
         }
+        // What is over has told the loop.
+        (!thread.is_finished()).then_some(Unsent(thread))
     }
 }
 
-fn work(programs: &Receiver<Program>, post: &Post) {
+/// Runs programs until there are no more. Returns a warning that the loop did not take, because it had
+/// ended.
+fn work(programs: &Receiver<Queued>, post: &Post) -> Option<String> {
     let mut has_complained = false;
-    while let Ok(program) = programs.recv() {
+    let mut unsaid = None;
+    while let Ok((name, program)) = programs.recv() {
         let (wrong, is_over) = match program.output_within(LIMIT) {
             Ok(Some(ended)) if ended.status.success() => continue,
             Ok(Some(ended)) => {
@@ -112,14 +143,16 @@ fn work(programs: &Receiver<Program>, post: &Post) {
             Err(error) => (error_chain(&error), false),
         };
         if !std::mem::replace(&mut has_complained, true) {
-            let what = format!("notification failed: the command of [notify] {wrong}");
-            // The loop ends only with the program.
-            let _ = post.send(Message::Warning(what));
+            let what = format!("notification failed: {name} {wrong}");
+            if post.send(Message::Warning(what.clone())).is_err() {
+                unsaid = Some(what);
+            }
         }
         if is_over {
-            return;
+            break;
         }
     }
+    unsaid
 }
 
 /// Returns a program of this desktop that shows a notification.

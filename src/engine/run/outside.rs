@@ -23,7 +23,7 @@ use crate::engine::run::compare;
 use crate::engine::run::effect::{Effect, Leave};
 use crate::engine::run::live_work::LiveWork;
 use crate::engine::run::notice::Notice;
-use crate::engine::run::notify::Notifier;
+use crate::engine::run::notify::{Notifier, Unsent};
 use crate::engine::run::quota;
 use crate::engine::run::slots::{self, Slot};
 use crate::engine::run::watcher::Watcher;
@@ -147,24 +147,26 @@ impl<'a> Outside<'a> {
         None
     }
 
-    /// Waits for the journal before the loop ends, and for notifications if the run has ended.
+    /// Waits for the journal before the loop ends, and a moment for notifications if the run has ended.
+    /// Returns those that are left.
     pub(super) async fn finish(
         &mut self,
         inbox: &mut UnboundedReceiver<Message>,
         leave: Option<&Leave>,
-    ) {
+    ) -> Option<Unsent> {
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
         }
         if !matches!(leave, Some(Leave::Ended(_) | Leave::Detached)) {
-            return;
+            return None;
         }
-        self.notifier.finish().await;
+        let unsent = self.notifier.finish().await;
         while let Ok(message) = inbox.try_recv() {
             if let Message::Warning(text) = message {
                 self.watcher.warning(&text);
             }
         }
+        unsent
     }
 
     /// An append waits for the disk, so it runs in the background. The loop asks for one at a time.

@@ -67,6 +67,10 @@ impl Webhook {
             format!("retry-max-time = {SECONDS}"),
             "retry = 3".to_owned(),
             "retry-connrefused".to_owned(),
+            // An answer that leads elsewhere is an error: a post is not repeated at another address.
+            "location".to_owned(),
+            "max-redirs = 0".to_owned(),
+            "globoff".to_owned(),
             "silent".to_owned(),
             "show-error".to_owned(),
             "fail".to_owned(),
