@@ -50,6 +50,8 @@ pub enum Request {
     Pause,
     /// Ends a pause.
     Resume,
+    /// Stops the run: nothing starts, and running workers are asked to exit.
+    Stop,
 }
 
 /// The response to a request.

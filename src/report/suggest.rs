@@ -53,6 +53,8 @@ on_a_run! {
     clean,
     /// Waits until the run has ended.
     wait,
+    /// Shows the run on the whole screen.
+    watch,
 }
 
 on_a_task! {

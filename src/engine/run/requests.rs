@@ -16,6 +16,8 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
         Request::Pause => Err(refused(format!("{} is not running", state.run))),
         Request::Resume if state.phase == RunPhase::Paused => Ok(vec![Event::Unpaused {}]),
         Request::Resume => Err(refused(format!("{} is not paused", state.run))),
+        // The process that drives the run stops it as Ctrl-C does, which is more than an event.
+        Request::Stop => Err(refused(format!("no process drives {}", state.run))),
         Request::Tell { task, .. } if is_closed(state, *task) => Err(refused(format!(
             "{task} is {}, so no attempt will read a message; `dispatch retry {} {} --prompt TEXT` \
              runs it again",
