@@ -61,6 +61,7 @@ macro_rules! keys {
 pub(super) const KEYS: &[KeyRow] = keys![
     Key::Enter, "enter", "open", Open, "open the task, or the selected pair";
     Key::Esc, "esc", "back", Back, "go back";
+    Key::Char('q'), "q", "leave", Leave, "leave; the run goes on";
     Key::Char('l'), "l", "log", Log, "the output of the worker and of the checks";
     Key::Char('d'), "d", "diff", Diff, "the changes, word by word";
     Key::Char('x'), "x", "cancel", Cancel, "cancel the task (asks)";
@@ -68,7 +69,6 @@ pub(super) const KEYS: &[KeyRow] = keys![
     Key::Char('p'), "p", "pause", Pause, "start nothing new, or continue";
     Key::Char('/'), "/", "filter", Filter, "show only the tasks with these words";
     Key::Char(':'), ":", "command", Palette, "run any command of dispatch";
-    Key::Char('q'), "q", "leave", Leave, "leave; the run goes on";
     Key::Char('?'), "?", "help", Help, "all keys";
     Key::Char('c'), "c", "conflicts", Conflicts, "the conflicts as a matrix";
     Key::Char('g'), "g", "graph", Graph, "which task waits for which";

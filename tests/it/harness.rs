@@ -29,7 +29,7 @@ const COMMITTED: &str = "2026-11-22T09:00:00Z";
 pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
 
 /// Opens a terminal: its side for this process, and its side for a program.
-fn open_terminal() -> (File, File) {
+pub(crate) fn open_terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();

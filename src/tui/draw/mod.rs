@@ -17,6 +17,9 @@ use crate::tui::state::{Mode, Pane, State};
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
 
+/// The fewest lines of the selected task below the list.
+const PREVIEW: u16 = 6;
+
 /// The parts of the screen.
 struct Areas {
     header: Rect,
@@ -28,17 +31,31 @@ struct Areas {
 impl Areas {
     fn new(state: &State, view: &RunView) -> Areas {
         let (width, height) = state.size;
-        let top = header::height(view).min(height);
+        let top = header::height(view, width).min(height);
         let bottom = footer::HEIGHT.min(height - top);
         let middle = height - top - bottom;
-        let part = |x, width| Rect::new(x, top, width, middle);
+        let part = |x, width, height| Rect::new(x, top, width, height);
         let (list, pane) = match (state.is_wide(), state.pane()) {
             (true, _) => {
                 let left = width * 11 / 20;
-                (Some(part(0, left)), Some(part(left + 1, width - left - 1)))
+                (
+                    Some(part(0, left, middle)),
+                    Some(part(left + 1, width - left - 1)),
+                )
             }
-            (false, None) => (Some(part(0, width)), None),
-            (false, Some(_)) => (None, Some(part(0, width))),
+            (false, None) => {
+                let rows = view.rows(&state.filter).len();
+                let needed = u16::try_from(rows + 2).unwrap_or(u16::MAX);
+                match middle.saturating_sub(needed) {
+                    // The selected task fits below the list.
+                    rest @ PREVIEW.. => (
+                        Some(part(0, width, needed)),
+                        Some(Rect::new(0, top + needed, width, rest)),
+                    ),
+                    _ => (Some(part(0, width, middle)), None),
+                }
+            }
+            (false, Some(_)) => (None, Some(part(0, width, middle))),
         };
         Areas {
             header: Rect::new(0, 0, width, top),

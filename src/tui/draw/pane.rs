@@ -170,7 +170,7 @@ fn timeline(
     let legend = SpanKind::ALL.iter();
     let legend = legend.map(|kind| format!("{} {}", kind.mark(), kind.word()));
     let legend = legend.collect::<Vec<_>>().join("  ");
-    let legend = Content::remark(&legend);
+    let legend = Content::remark(&wrapped(&legend, width));
     lines.extend(styled(&legend, width, theme));
     lines
 }
