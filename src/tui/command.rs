@@ -19,6 +19,8 @@ pub(super) enum Command {
     Timeline,
     Report,
     Cancel,
+    Raise,
+    Lower,
     Retry,
     Pause,
     Shell,
@@ -70,6 +72,8 @@ pub(super) const KEYS: &[KeyRow] = keys![
     Key::Char('/'), "/", "filter", Filter, "show only the tasks with these words";
     Key::Char(':'), ":", "command", Palette, "run any command of dispatch";
     Key::Char('?'), "?", "help", Help, "all keys";
+    Key::Char('+'), "+", "first", Raise, "raise the priority of the task: it starts earlier";
+    Key::Char('-'), "-", "later", Lower, "lower the priority of the task";
     Key::Char('c'), "c", "conflicts", Conflicts, "the conflicts as a matrix";
     Key::Char('g'), "g", "graph", Graph, "which task waits for which";
     Key::Char('t'), "t", "timeline", Timeline, "when each task waited and ran";
@@ -95,6 +99,8 @@ impl Command {
             | Command::Diff
             | Command::Prompt
             | Command::Cancel
+            | Command::Raise
+            | Command::Lower
             | Command::Retry
             | Command::Shell
             | Command::Attach => match task {
@@ -133,8 +139,11 @@ impl Command {
                 }
                 _ => format!("{task} has changed nothing"),
             }),
-            Command::Cancel if now.phase.is_over() => {
+            Command::Cancel | Command::Raise | Command::Lower if now.phase.is_over() => {
                 Some(format!("{task} has ended: {}", view.state.status(task)))
+            }
+            Command::Raise | Command::Lower if now.phase == TaskPhase::Running => {
+                Some(format!("{task} is running, so it waits for nothing"))
             }
             Command::Retry | Command::Attach if view.is_driven => Some(format!(
                 "the run is being driven; {} when it has ended",

@@ -1,6 +1,6 @@
 //! The text of a pane, with the meaning of its parts instead of colours.
 
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::base::ansi::strip_escapes;
 use crate::base::safe::terminal_safe;
@@ -133,39 +133,66 @@ fn header(line: &str) -> Option<Line> {
         || line.starts_with("+++ ")
         || line.is_empty();
     match (is_name, is_noise) {
-        (true, _) => Some(vec![piece(
-            line.trim_start_matches("diff --git "),
-            Mark::Heading,
-        )]),
+        (true, _) => {
+            let names = line.trim_start_matches("diff --git ");
+            Some(vec![piece(path_of(names), Mark::Heading)])
+        }
         (_, true) => None,
         _ => Some(vec![piece(line, Mark::Faint)]),
     }
 }
 
+/// Returns `P` of `a/P b/P`; both names where they differ.
+fn path_of(names: &str) -> &str {
+    let half = names.len() / 2;
+    let both = names.get(..half).zip(names.get(half + 1..));
+    match both.map(|(a, b)| (a.strip_prefix("a/"), b.strip_prefix("b/"))) {
+        Some((Some(a), Some(b))) if a == b => a,
+        _ => names,
+    }
+}
+
+/// Breaks a line, between words where they are not too long.
 fn wrap(line: &Line, columns: usize) -> Vec<Line> {
     let mut lines = vec![Line::new()];
     let mut used = 0;
     for part in line {
-        let mut text = String::new();
-        for c in part.text.chars() {
-            let width = c.width().unwrap_or(0);
-            if used + width > columns {
-                push(&mut lines, &mut text, part.mark);
-                lines.push(Line::new());
-                used = 0;
+        let mut rest = part.text.as_str();
+        while used + rest.width() > columns {
+            let (mut head, fits) = split(rest, columns - used);
+            // A word that began in an earlier part of the line is broken.
+            if let (true, Some(space)) = (fits > columns / 2, head.rfind(' ')) {
+                head = &rest[..=space];
             }
-            text.push(c);
-            used += width;
+            push(&mut lines, head, part.mark);
+            lines.push(Line::new());
+            rest = &rest[head.len()..];
+            used = 0;
         }
-        push(&mut lines, &mut text, part.mark);
+        push(&mut lines, rest, part.mark);
+        used += rest.width();
     }
     lines
 }
 
-fn push(lines: &mut [Line], text: &mut String, mark: Mark) {
+/// Returns the beginning of a text that fits into so many columns, and its width. The first character
+/// counts as fitting, unless there is no room at all.
+fn split(text: &str, columns: usize) -> (&str, usize) {
+    let mut width = 0;
+    for (at, c) in text.char_indices() {
+        let next = width + c.width().unwrap_or(0);
+        if next > columns && (at > 0 || columns == 0) {
+            return (&text[..at], width);
+        }
+        width = next;
+    }
+    (text, width)
+}
+
+fn push(lines: &mut [Line], text: &str, mark: Mark) {
     if let (false, Some(line)) = (text.is_empty(), lines.last_mut()) {
         line.push(Piece {
-            text: std::mem::take(text),
+            text: text.to_owned(),
             mark,
         });
     }

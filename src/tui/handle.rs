@@ -165,6 +165,8 @@ fn run(state: &mut State, command: Command, view: &RunView) -> Vec<Action> {
         }
         (Command::Leave, _) => return vec![Action::Leave],
         (Command::Pause, _) => return pause(state, view),
+        (Command::Raise, Some(task)) => return prioritize(state, task, 1, view),
+        (Command::Lower, Some(task)) => return prioritize(state, task, -1, view),
         (Command::Cancel, Some(task)) => return ask(state, Question::Cancel(task)),
         (Command::Retry, Some(task)) => return ask(state, Question::Retry(task)),
         (Command::Shell, Some(task)) => return vec![Action::Shell(task)],
@@ -190,9 +192,8 @@ fn run(state: &mut State, command: Command, view: &RunView) -> Vec<Action> {
             });
             return vec![Action::Mouse(state.mouse)];
         }
-        (Command::Cancel | Command::Retry | Command::Shell | Command::Attach, None) => {
-            return Vec::new();
-        }
+        // Without a task they were refused above.
+        (_, None) => return Vec::new(),
     };
     open(state, pane);
     load(state)
@@ -210,6 +211,13 @@ fn open_selected(state: &mut State, view: &RunView) -> Vec<Action> {
         _ => {}
     }
     load(state)
+}
+
+fn prioritize(state: &mut State, task: TaskNumber, by: i32, view: &RunView) -> Vec<Action> {
+    let now = view.state.plan.task(task).fields.priority;
+    let words = if by > 0 { "raised" } else { "lowered" };
+    state.message = Some(format!("the priority of {task} is {words} from {now}"));
+    vec![Action::Request(Request::Prioritize { task, by })]
 }
 
 /// Closes the pane in front, then the filter.

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use crate::base::table::wrap_to_width;
 use crate::tui::command::{Command, KEYS};
 use crate::tui::draw::cell::safe;
 use crate::tui::state::{Mode, Pane, Question, State};
@@ -16,10 +17,16 @@ pub(super) const HEIGHT: u16 = 2;
 
 /// Draws the footer.
 pub(super) fn draw(frame: &mut Frame, area: Rect, (state, view): (&State, &RunView), theme: Theme) {
-    let lines = vec![
-        first_line(state, view, theme),
-        keys(state, view, usize::from(area.width), theme),
-    ];
+    let width = usize::from(area.width);
+    let first = first_line(state, view, theme);
+    // A long message takes the line of the keys as well.
+    let lines = match first.width() > width {
+        true => wrap_to_width(&first.to_string(), width.max(8))
+            .into_iter()
+            .map(|part| Line::styled(part, first.style))
+            .collect(),
+        false => vec![first, keys(state, view, width, theme)],
+    };
     frame.render_widget(Paragraph::new(lines), area);
 }
 

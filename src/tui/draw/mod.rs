@@ -40,7 +40,7 @@ impl Areas {
                 let left = width * 11 / 20;
                 (
                     Some(part(0, left, middle)),
-                    Some(part(left + 1, width - left - 1)),
+                    Some(part(left + 1, width - left - 1, middle)),
                 )
             }
             (false, None) => {
