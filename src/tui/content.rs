@@ -213,11 +213,11 @@ mod tests {
                     +++ b/src/app.rs\n@@ -1,2 +1,2 @@\n let total =\n-a\n+b\n ;\n~\n return total;\n~\n\
                     diff --git a/new b/new\nnew file mode 100644\nBinary files differ\n";
         insta::assert_snapshot!(shown(&Content::word_diff(text).lines), @r"
-        a/src/app.rs b/src/app.rs
+        src/app.rs
         @@ -1,2 +1,2 @@
         let total =[-a-]{+b+};
         return total;
-        a/new b/new
+        new
         new file mode 100644
         Binary files differ
         ");

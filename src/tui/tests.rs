@@ -131,7 +131,8 @@ fn run() -> RunFixture {
 fn the_board_at_60_by_15() {
     insta::assert_snapshot!(Board::new(run(), SMALL).frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
       #  Tag    Status      Time    Note
     ▸ #1 PARSE  DONE        2s      ≠#5 orders are parsed
       #2 DOCS   RETRY (#1)  2s      2 tests failed (logic error)
@@ -143,8 +144,7 @@ fn the_board_at_60_by_15() {
 
 
 
-
-    enter open  l log  d diff  x cancel  r retry  ? help
+    enter open  q leave  l log  d diff  x cancel  ? help
     ");
 }
 
@@ -153,6 +153,7 @@ fn the_board_at_80_by_24() {
     insta::assert_snapshot!(Board::new(run(), USUAL).frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
       #  Tag    Status             Time    Files     Note
     ▸ #1 PARSE  DONE               2s      6 +312 −4 ≠#5 orders are parsed
       #2 DOCS   RETRY (#1)         2s                2 tests failed (logic error)
@@ -161,20 +162,19 @@ fn the_board_at_80_by_24() {
       #5 TIDY   DONE               2s      6 +312 −4 ≠#1 tidy
       #6 API    FAILED             2s                no API key (logic error)
 
+    ── #1 [PARSE] Parse the order                                         1–10 of 12
+    status       DONE
+    note         orders are parsed
+    worker       claude-1
+    time         2s
+    attempts     1
+    changes      6 files, +312 −4
+    before       #3
+    branch       dispatch/checkout-7k3q/parse
+    worktree     ../shop.dispatch/checkout-7k3q/parse
+    conflicts    its result conflicts with #5
 
-
-
-
-
-
-
-
-
-
-
-
-
-    enter open  l log  d diff  x cancel  r retry  p pause  / filter  y copy  ? help
+    enter open  q leave  l log  d diff  x cancel  r retry  p pause  + first  ? help
     ");
 }
 
@@ -230,7 +230,7 @@ fn the_board_at_160_by_50() {
 
 
 
-    enter open  l log  d diff  x cancel  r retry  p pause  / filter  : command  q leave  c conflicts  g graph  t timeline  e report  i prompt  s shell  ? help
+    enter open  q leave  l log  d diff  x cancel  r retry  p pause  / filter  : command  + first  - later  c conflicts  g graph  t timeline  e report  ? help
     ");
 }
 
@@ -241,10 +241,11 @@ fn the_task_in_front_at_60_by_15() {
     board.key(Key::Enter);
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
-    ── #2 [DOCS] Write the docs                       1–10 of 12
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+    ── #2 [DOCS] Write the docs                        1–9 of 12
     status       RETRY (#1)
-    waits for    retried at 2026-11-22 09:24:00 UTC
+    waits for    its retry at 2026-11-22 09:24:00 UTC
     note         2 tests failed (logic error)
     worker       claude-2
     time         2s
@@ -253,8 +254,7 @@ fn the_task_in_front_at_60_by_15() {
     branch       dispatch/checkout-7k3q/docs
     worktree     ../shop.dispatch/checkout-7k3q/docs
 
-
-    enter open  esc back  l log  d diff  x cancel  ? help
+    enter open  esc back  q leave  l log  d diff  ? help
     ");
 }
 
@@ -265,6 +265,7 @@ fn the_timeline_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
     ── Timeline
               09:14:00 UTC                                              09:15:40 UTC
     #1 PARSE  -█
@@ -274,8 +275,8 @@ fn the_timeline_at_80_by_24() {
     #5 TIDY   --------█
     #6 API    -----------x
 
-    · blocked  - queued  ~ before a retry  p parked  ▒ running  / interrupted  x fai
-    led  █ passed
+    · blocked  - queued  ~ before a retry  p parked  ▒ running  / interrupted  x
+    failed  █ passed
 
 
 
@@ -285,8 +286,7 @@ fn the_timeline_at_80_by_24() {
 
 
 
-
-    esc back  l log  d diff  x cancel  r retry  p pause  / filter  q leave  ? help
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
     ");
 }
 
@@ -296,8 +296,9 @@ fn the_graph_at_60_by_15() {
     board.type_in("g");
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
-    ── Dependencies
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+    ── Dependencies                                    1–9 of 10
     step 1
       #1 [PARSE] DONE  Parse the order  before #3
       #2 [DOCS] RETRY (#1)  Write the docs  before #4
@@ -307,9 +308,8 @@ fn the_graph_at_60_by_15() {
       #3 [RENDER] IN PROGRESS  Render the basket  after #1
         before #4
     step 3
-      #4 [SHIP] BLOCKED (by #3, #2)  Ship it  after #3, #2
 
-    esc back  l log  d diff  x cancel  r retry  p pause  ? help
+    esc back  q leave  l log  d diff  x cancel  r retry  ? help
     ");
 }
 
@@ -320,6 +320,7 @@ fn the_conflicts_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
     ── Conflicts
        #1 #5
     #1 -  3
@@ -340,8 +341,7 @@ fn the_conflicts_at_80_by_24() {
 
 
 
-
-    enter open  esc back  l log  d diff  x cancel  r retry  p pause  y copy  ? help
+    enter open  esc back  q leave  l log  d diff  x cancel  r retry  y copy  ? help
     ");
     let actions = board.key(Key::Enter);
     let pair = Wanted::Pair(TaskNumber(1), TaskNumber(5));
@@ -355,9 +355,11 @@ fn the_help_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
-    ── Keys                                                               1–19 of 29
+    about 5s left (a guess, from 2 finished tasks)
+    ── Keys                                                               1–18 of 31
       enter   open the task, or the selected pair
       esc     go back
+      q       leave; the run goes on
       l       the output of the worker and of the checks
       d       the changes, word by word
       x       cancel the task (asks)
@@ -365,18 +367,16 @@ fn the_help_at_80_by_24() {
       p       start nothing new, or continue
       /       show only the tasks with these words
       :       run any command of dispatch
-      q       leave; the run goes on
       ?       all keys
+      +       raise the priority of the task: it starts earlier
+      -       lower the priority of the task
       c       the conflicts as a matrix
       g       which task waits for which
       t       when each task waited and ran
       e       the report, once the run has ended
       i       the prompt of the last attempt
-      s       a shell in the worktree of the task
-      a       the agent's session of the task
-      y       copy the command that shows the same
 
-    esc back  l log  d diff  x cancel  r retry  p pause  / filter  q leave  ? help
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
     ");
 }
 
@@ -386,8 +386,8 @@ fn the_palette_at_60_by_15() {
     board.type_in(":sh");
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
-      #  Tag    Status      Time    Note
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
     ┌ commands: type, ↑ ↓, tab completes, enter, esc ──────────┐
     │:sh▏                                                      │
     │  show         Show all about one task                    │
@@ -456,7 +456,7 @@ fn a_finished_run_shows_its_report_in_place() {
 
 
     the run has ended; e shows the report
-    esc back  l log  d diff  x cancel  r retry  p pause  / filter  q leave  ? help
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
     ");
 }
 
@@ -469,8 +469,8 @@ fn an_interrupted_run_says_how_it_continues() {
     board.view.board = Arc::new(view);
     insta::assert_snapshot!(board.frame().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     Checkout v2 · checkout-7k3q             1m 40s · interrupted
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
-    interrupted: no process drives the run; :resume continues ch
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    interrupted: no process drives the run; :resume continues it
     ");
 }
 
@@ -538,20 +538,20 @@ fn the_filter_keeps_the_tasks_with_all_words() {
     board.type_in("/the basket");
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retr
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
       #  Tag    Status      Time    Note
     ▸ #3 RENDER IN PROGRESS 1m 31s  writing the template
 
-
-
-
-
-
-
-
-
+    ── #3 [RENDER] Render the basket                   1–6 of 12
+    status       IN PROGRESS
+    note         writing the template
+    worker       claude-3
+    time         1m 31s
+    attempts     1
+    after        #1
     filter: the basket▏ enter keeps it, esc drops it
-    enter open  esc back  l log  d diff  x cancel  ? help
+    enter open  esc back  q leave  l log  d diff  ? help
     ");
     board.key(Key::Enter);
     assert_eq!(board.state.selected, Some(TaskNumber(3)));
