@@ -5,6 +5,8 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::base::ansi::strip_escapes;
 use crate::base::safe::terminal_safe;
 use crate::model::ids::TaskNumber;
+use crate::report::pair::PairView;
+use crate::tui::pair_text::pair_lines;
 
 /// A text that has to be read from the repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,10 @@ pub(super) enum Mark {
     Faint,
     Added,
     Removed,
+    /// A word that only the new version of a line has.
+    AddedWord,
+    /// A word that only the old version of a line has.
+    RemovedWord,
 }
 
 /// A part of a line.
@@ -40,10 +46,13 @@ pub(super) struct Piece {
 /// A line of a pane.
 pub(super) type Line = Vec<Piece>;
 
-/// The lines of a pane; nothing in them can change the terminal.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Content {
-    pub(super) lines: Vec<Line>,
+/// The text of a pane; nothing in it can change the terminal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Content {
+    /// Lines.
+    Lines(Vec<Line>),
+    /// A pair of tasks, whose lines depend on the width.
+    Pair(Box<PairView>),
 }
 
 /// Makes a safe part of a line. Tabs become spaces.
@@ -57,103 +66,52 @@ pub(super) fn piece(text: &str, mark: Mark) -> Piece {
 impl Content {
     /// Makes lines of plain text; escape sequences of programs are dropped.
     pub(super) fn plain(text: &str) -> Content {
-        let lines = strip_escapes(text);
-        let lines = lines.lines();
-        Content {
-            // A progress bar rewrites its line: the last state counts.
-            lines: lines
-                .map(|line| {
-                    line.trim_end_matches('\r')
-                        .rsplit('\r')
-                        .next()
-                        .unwrap_or(line)
-                })
-                .map(|line| vec![piece(line, Mark::Plain)])
-                .collect(),
-        }
+        let text = strip_escapes(text);
+        // A progress bar rewrites its line: the last state counts.
+        let line = |line: &str| {
+            let line = line.trim_end_matches('\r');
+            vec![piece(line.rsplit('\r').next().unwrap_or(line), Mark::Plain)]
+        };
+        Content::Lines(text.lines().map(line).collect())
     }
 
-    /// Makes lines of one remark.
+    /// Makes lines of a remark.
     pub(super) fn remark(text: &str) -> Content {
         let lines = text.lines().map(|line| vec![piece(line, Mark::Faint)]);
-        Content {
-            lines: lines.collect(),
-        }
+        Content::Lines(lines.collect())
     }
 
-    /// Puts a line above the others.
+    /// Returns `true` if there is nothing to show.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Content::Lines(lines) if lines.is_empty())
+    }
+
+    /// Adds lines of a remark at one end.
     #[must_use]
-    pub(super) fn below(mut self, text: &str, mark: Mark) -> Content {
-        self.lines.insert(0, vec![piece(text, mark)]);
-        self
+    pub(super) fn with_remark(self, text: &str, is_first: bool) -> Content {
+        match (self, Content::remark(text)) {
+            (Content::Lines(lines), Content::Lines(remark)) if is_first => {
+                Content::Lines([remark, lines].concat())
+            }
+            (Content::Lines(lines), Content::Lines(remark)) => {
+                Content::Lines([lines, remark].concat())
+            }
+            (other, _) => other,
+        }
     }
 
-    /// Reads the output of `git diff --word-diff=porcelain`. Changed words keep the marks that git
-    /// writes, so that they are readable without colour.
-    pub(super) fn word_diff(text: &str) -> Content {
-        let mut lines = Vec::new();
-        let mut line: Line = Vec::new();
-        let mut is_header = true;
-        for part in text.split_terminator('\n') {
-            let (sign, rest) = part.split_at_checked(1).unwrap_or(("", ""));
-            if part.starts_with("diff --git ") {
-                is_header = true;
-            }
-            match sign {
-                _ if part.starts_with("@@ ") => {
-                    is_header = false;
-                    lines.push(vec![piece(part, Mark::Faint)]);
-                }
-                _ if is_header => lines.extend(header(part)),
-                "~" => lines.push(std::mem::take(&mut line)),
-                " " => line.push(piece(rest, Mark::Plain)),
-                "-" => line.push(piece(&format!("[-{rest}-]"), Mark::Removed)),
-                "+" => line.push(piece(&format!("{{+{rest}+}}"), Mark::Added)),
-                _ => lines.push(vec![piece(part, Mark::Faint)]),
-            }
-        }
-        if !line.is_empty() {
-            lines.push(line);
-        }
-        Content { lines }
-    }
-
-    /// Breaks the lines at this many columns.
+    /// Returns the lines, broken at this many columns.
     pub(super) fn wrapped(&self, columns: usize) -> Vec<Line> {
-        let lines = self.lines.iter();
-        lines.flat_map(|line| wrap(line, columns.max(1))).collect()
-    }
-}
-
-/// Keeps the lines of a file's header that a reader needs.
-fn header(line: &str) -> Option<Line> {
-    let is_name = line.starts_with("diff --git ");
-    let is_noise = line.starts_with("index ")
-        || line.starts_with("--- ")
-        || line.starts_with("+++ ")
-        || line.is_empty();
-    match (is_name, is_noise) {
-        (true, _) => {
-            let names = line.trim_start_matches("diff --git ");
-            Some(vec![piece(path_of(names), Mark::Heading)])
+        let columns = columns.max(1);
+        match self {
+            Content::Lines(lines) => lines.iter().flat_map(|line| wrap(line, columns)).collect(),
+            Content::Pair(view) => pair_lines(view, columns),
         }
-        (_, true) => None,
-        _ => Some(vec![piece(line, Mark::Faint)]),
-    }
-}
-
-/// Returns `P` of `a/P b/P`; both names where they differ.
-fn path_of(names: &str) -> &str {
-    let half = names.len() / 2;
-    let both = names.get(..half).zip(names.get(half + 1..));
-    match both.map(|(a, b)| (a.strip_prefix("a/"), b.strip_prefix("b/"))) {
-        Some((Some(a), Some(b))) if a == b => a,
-        _ => names,
     }
 }
 
 /// Breaks a line, between words where they are not too long.
-fn wrap(line: &Line, columns: usize) -> Vec<Line> {
+pub(super) fn wrap(line: &Line, columns: usize) -> Vec<Line> {
     let mut lines = vec![Line::new()];
     let mut used = 0;
     for part in line {
@@ -208,25 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn a_word_diff_is_readable_without_colour() {
-        let text = "diff --git a/src/app.rs b/src/app.rs\nindex 1..2 100644\n--- a/src/app.rs\n\
-                    +++ b/src/app.rs\n@@ -1,2 +1,2 @@\n let total =\n-a\n+b\n ;\n~\n return total;\n~\n\
-                    diff --git a/new b/new\nnew file mode 100644\nBinary files differ\n";
-        insta::assert_snapshot!(shown(&Content::word_diff(text).lines), @r"
-        src/app.rs
-        @@ -1,2 +1,2 @@
-        let total =[-a-]{+b+};
-        return total;
-        new
-        new file mode 100644
-        Binary files differ
-        ");
-    }
-
-    #[test]
     fn text_of_others_cannot_change_the_terminal() {
         let content = Content::plain("a\u{1b}[31mred\u{1b}[0m\n10%\r90%\r\n\u{202e}x\ty\u{7}");
-        insta::assert_snapshot!(shown(&content.lines), @r"
+        insta::assert_snapshot!(shown(&content.wrapped(80)), @r"
         ared
         90%
         \u{202e}x    y\u{7}
@@ -235,9 +177,13 @@ mod tests {
 
     #[test]
     fn long_lines_are_broken_by_their_width() {
-        let content = Content {
-            lines: vec![vec![piece("ab", Mark::Plain), piece("世界cd", Mark::Added)]],
-        };
+        let line = vec![piece("ab", Mark::Plain), piece("世界cd", Mark::Added)];
+        let content = Content::Lines(vec![line]);
         assert_eq!(shown(&content.wrapped(4)), "ab世\n界cd");
+        let content = Content::plain("a word is not broken, averylongone is");
+        assert_eq!(
+            shown(&content.wrapped(10)),
+            "a word is \nnot \nbroken, \naverylongo\nne is"
+        );
     }
 }

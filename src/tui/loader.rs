@@ -4,16 +4,23 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use crate::base::clock::Clock;
 use crate::base::process::Program;
 use crate::base::text::error_chain;
+use crate::engine::EngineError;
+use crate::engine::candidates::pair::pair_of_tasks;
+use crate::engine::kernel::context::local_context;
 use crate::engine::kernel::known_settings;
+use crate::engine::runs::load::load as load_run;
 use crate::engine::runs::log::{LogPart, read_log};
 use crate::git::{Repo, Store};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
-use crate::tui::content::{Content, Mark, Wanted};
+use crate::report::patch::parse_patch;
+use crate::tui::content::{Content, Wanted};
 use crate::tui::key::Input;
 use crate::tui::message::Message;
+use crate::tui::patch_text::patch_lines;
 
 /// The bytes of a log that are shown; `dispatch logs` prints all of them.
 const LOG_LIMIT: usize = 256 * 1024;
@@ -63,12 +70,26 @@ fn load(repo: &Repo, state: &RunState, wanted: Wanted) -> Result<Content, String
         Wanted::Log(task) => log(repo, state, task),
         Wanted::Diff(task) => diff(repo, state, task),
         Wanted::Prompt(task) => printed(repo, &["prompt", state.run.as_str(), &task.0.to_string()]),
-        Wanted::Pair(a, b) => {
-            let pair = format!("{}:{}", a.0, b.0);
-            let words = ["conflicts", state.run.as_str(), "--explain", &pair];
-            printed(repo, &words).map(|content| marked(&content))
-        }
+        Wanted::Pair(a, b) => pair(repo, state, [a, b]),
     }
+}
+
+/// Compares the results of two tasks.
+fn pair(repo: &Repo, state: &RunState, tasks: [TaskNumber; 2]) -> Result<Content, String> {
+    let failed = |error: EngineError| error_chain(&error);
+    let store = Store::open(repo).map_err(|error| error_chain(&error))?;
+    known_settings::refuse_changed(repo).map_err(failed)?;
+    let settings = load_run(&store, &state.run).map_err(failed)?.settings;
+    let context = local_context(repo, state, settings, Clock::from_env()).map_err(failed)?;
+    let view = pair_of_tasks(&context, state, tasks).map_err(failed)?;
+    let view = view.ok_or_else(|| {
+        let [a, b] = tasks;
+        format!(
+            "{a} and {b} conflict in work that is not committed; both sides are shown when both have \
+             passed"
+        )
+    })?;
+    Ok(Content::Pair(Box::new(view)))
 }
 
 fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, String> {
@@ -86,13 +107,13 @@ fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Strin
         _ => text.split_once('\n').map_or("", |(_, rest)| rest),
     };
     let content = Content::plain(text);
-    let content = match content.lines.is_empty() {
+    let content = match content.is_empty() {
         true => Content::remark("nothing was written yet"),
         false => content,
     };
     Ok(match cut {
         0 => content,
-        cut => content.below(&format!("… {cut} bytes before"), Mark::Faint),
+        cut => content.with_remark(&format!("… {cut} bytes before"), true),
     })
 }
 
@@ -107,17 +128,17 @@ fn diff(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Stri
         "--no-textconv",
         "--no-color",
         "--find-renames",
-        "--word-diff=porcelain",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
     ];
     let args = [&options[..], &[from.as_str(), to.as_str(), "--"]].concat();
     let bytes = repo.git().run(&args).map_err(|error| error_chain(&error))?;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(DIFF_LIMIT)]);
-    let mut content = Content::word_diff(&text);
-    if bytes.len() > DIFF_LIMIT {
-        let more = format!("… {} more bytes", bytes.len() - DIFF_LIMIT);
-        content.lines.extend(Content::remark(&more).lines);
-    }
-    Ok(content)
+    let content = Content::Lines(patch_lines(&parse_patch(&text)));
+    Ok(match bytes.len().saturating_sub(DIFF_LIMIT) {
+        0 => content,
+        more => content.with_remark(&format!("… {more} more bytes"), false),
+    })
 }
 
 /// Returns what a command of this program prints.
@@ -130,24 +151,5 @@ fn printed(repo: &Repo, words: &[&str]) -> Result<Content, String> {
     match out.is_empty() {
         true => Err(String::from_utf8_lossy(&errors).into_owned()),
         false => Ok(Content::plain(&String::from_utf8_lossy(&out))),
-    }
-}
-
-/// Marks the removed and added lines of an explanation.
-fn marked(content: &Content) -> Content {
-    let lines = content.lines.iter().map(|line| {
-        let mut line = line.clone();
-        for piece in &mut line {
-            let text = piece.text.trim_start();
-            piece.mark = match text {
-                _ if text.starts_with("- ") || text.starts_with("[-") => Mark::Removed,
-                _ if text.starts_with("+ ") || text.starts_with("{+") => Mark::Added,
-                _ => piece.mark,
-            };
-        }
-        line
-    });
-    Content {
-        lines: lines.collect(),
     }
 }

@@ -7,6 +7,9 @@ use crate::model::status::Status;
 use crate::report::timeline::SpanKind;
 use crate::tui::content::Mark;
 
+/// The look of a word that differs, also without colour.
+const WORD: Modifier = Modifier::BOLD.union(Modifier::UNDERLINED);
+
 /// The look of the board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Theme {
@@ -43,6 +46,8 @@ impl Theme {
             Mark::Faint => self.faint(),
             Mark::Added => self.color(Color::Green),
             Mark::Removed => self.color(Color::Red),
+            Mark::AddedWord => self.color(Color::Green).add_modifier(WORD),
+            Mark::RemovedWord => self.color(Color::Red).add_modifier(WORD),
         }
     }
 

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use crate::merge::change::paths_in_short;
 use crate::model::ids::TaskNumber;
 use crate::report::board::view::ConflictRow;
+use crate::report::matrix::Matrix;
 use crate::tui::draw::cell::{cell, safe};
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
@@ -29,7 +30,7 @@ pub(super) fn lines(
     if rows.is_empty() {
         return vec![Line::styled("no conflict is known", theme.faint())];
     }
-    let mut lines = matrix(&rows, width, theme);
+    let mut lines = matrix(view, width, theme);
     lines.push(Line::default());
     for (at, (row, in_progress)) in rows.iter().enumerate() {
         let conflict = &row.conflict;
@@ -64,18 +65,15 @@ pub(super) fn first_line(state: &State, lines: usize, room: usize) -> usize {
     }
 }
 
-/// Renders the matrix of the tasks that have a conflict, as many as fit.
-fn matrix(rows: &[(&ConflictRow, bool)], width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let pairs = rows.iter().map(|(row, _)| row.conflict.pair());
-    let mut tasks: Vec<TaskNumber> = pairs.flat_map(|(a, b)| [a, b]).collect();
-    tasks.sort();
-    tasks.dedup();
-    let digits = tasks
-        .iter()
-        .map(|task| task.to_string().len())
-        .max()
-        .unwrap_or(2)
-        + 1;
+/// Renders the matrix of the tasks that are in a pair, as many as fit.
+fn matrix(view: &RunView, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let matrix = Matrix::new(&view.board);
+    let mut tasks: Vec<TaskNumber> = matrix.tasks.iter().map(|row| row.number).collect();
+    if tasks.is_empty() {
+        return vec![Line::styled("no two results conflict", theme.faint())];
+    }
+    let digits = tasks.iter().map(|task| task.to_string().len()).max();
+    let digits = digits.unwrap_or(2) + 1;
     let fit = (width / digits).saturating_sub(1).max(1);
     let hidden = tasks.len().saturating_sub(fit);
     tasks.truncate(fit);
@@ -85,36 +83,25 @@ fn matrix(rows: &[(&ConflictRow, bool)], width: usize, theme: Theme) -> Vec<Line
     for a in &tasks {
         let mut spans = vec![Span::styled(cell(&a.to_string(), digits), theme.faint())];
         for b in &tasks {
-            let (mark, style) = mark(rows, *a, *b, theme);
+            let (mark, style) = match matrix.cell(*a, *b) {
+                _ if a == b => ("-".to_owned(), theme.faint()),
+                None => (".".to_owned(), theme.faint()),
+                Some(row) => (row.conflict.severity.to_string(), theme.warning()),
+            };
             spans.push(Span::styled(cell(&mark, digits), style));
         }
         lines.push(Line::from(spans));
     }
-    let more = match hidden {
-        0 => String::new(),
-        hidden => format!("; {hidden} more tasks do not fit"),
-    };
-    let legend = format!("1 trivial to 5 blocked; ~ in progress; . nothing{more}");
-    lines.push(Line::styled(legend, theme.faint()));
-    lines
-}
-
-fn mark(
-    rows: &[(&ConflictRow, bool)],
-    a: TaskNumber,
-    b: TaskNumber,
-    theme: Theme,
-) -> (String, ratatui::style::Style) {
-    let found = rows.iter().find(|(row, _)| {
-        let pair = row.conflict.pair();
-        pair == (a, b) || pair == (b, a)
-    });
-    match found {
-        _ if a == b => ("-".to_owned(), theme.faint()),
-        None => (".".to_owned(), theme.faint()),
-        Some((row, in_progress)) => {
-            let mark = if *in_progress { "~" } else { "" };
-            (format!("{}{mark}", row.conflict.severity), theme.warning())
+    let mut legend = "1 trivial to 5 blocked; . independent".to_owned();
+    for (count, words) in [
+        (hidden, "more do not fit"),
+        (matrix.independent, "share nothing"),
+        (matrix.without_candidate, "without a result"),
+    ] {
+        if count > 0 {
+            legend.push_str(&format!("; {count} {words}"));
         }
     }
+    lines.push(Line::styled(cell(&legend, width), theme.faint()));
+    lines
 }

@@ -36,6 +36,8 @@ impl Areas {
         let middle = height - top - bottom;
         let part = |x, width, height| Rect::new(x, top, width, height);
         let (list, pane) = match (state.is_wide(), state.pane()) {
+            // Three versions beside each other need all of it.
+            (true, Some(Pane::Pair(..))) => (None, Some(part(0, width, middle))),
             (true, _) => {
                 let left = width * 11 / 20;
                 (
