@@ -133,12 +133,11 @@ impl Command {
         };
         match self {
             Command::Log | Command::Shell => not_started(),
-            Command::Diff if view.state.task_change(task).is_none() => Some(match now.phase {
-                TaskPhase::Running => {
-                    format!("{task} is running; its changes are read when it ends")
-                }
-                _ => format!("{task} has changed nothing"),
-            }),
+            Command::Diff
+                if now.phase != TaskPhase::Running && view.state.task_change(task).is_none() =>
+            {
+                Some(format!("{task} has changed nothing"))
+            }
             Command::Cancel | Command::Raise | Command::Lower if now.phase.is_over() => {
                 Some(format!("{task} has ended: {}", view.state.status(task)))
             }

@@ -5,6 +5,7 @@
 use crate::control::Request;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;
+use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::tui::action::Action;
 use crate::tui::command::{Command, command_of};
@@ -28,6 +29,9 @@ pub(super) fn handle(state: &mut State, input: Input, view: &RunView) -> Vec<Act
             Vec::new()
         }
         Input::Changed => changed(state, view),
+        // A log grows without an event of the run.
+        Input::Tick if state.pane() == Some(Pane::Log) => load(state),
+        Input::Tick => Vec::new(),
         Input::Scroll(lines) => {
             state.move_by(i64::from(lines), view);
             load(state)
@@ -67,9 +71,12 @@ fn changed(state: &mut State, view: &RunView) -> Vec<Action> {
     if !view.is_over() {
         state.has_seen_end = false;
     }
+    let is_running = |task| view.state.task(task).phase == TaskPhase::Running;
     match state.pane() {
+        Some(Pane::Log) => load(state),
+        // The work of a running task is read when it is asked for: that takes git some time.
+        Some(Pane::Diff) if !state.selected.is_some_and(is_running) => load(state),
         // The others do not change while they are open.
-        Some(Pane::Log | Pane::Diff) => load(state),
         _ => Vec::new(),
     }
 }

@@ -35,4 +35,6 @@ pub(super) enum Input {
     Said(String),
     /// The run has changed.
     Changed,
+    /// A second has passed while the run goes on.
+    Tick,
 }

@@ -9,13 +9,15 @@ use crate::base::process::Program;
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::candidates::pair::pair_of_tasks;
-use crate::engine::kernel::context::local_context;
+use crate::engine::kernel::context::{Context, local_context};
 use crate::engine::kernel::known_settings;
+use crate::engine::run::live_work::diff_of_work;
 use crate::engine::runs::load::load as load_run;
 use crate::engine::runs::log::{LogPart, read_log};
 use crate::git::{Repo, Store};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 use crate::report::patch::parse_patch;
 use crate::tui::content::{Content, Wanted};
 use crate::tui::key::Input;
@@ -50,8 +52,14 @@ impl Loader {
 }
 
 fn serve(repo: &Repo, inbox: &Receiver<(Wanted, Arc<RunState>)>, to: &Sender<Message>) {
+    let mut shown = None;
     while let Ok(first) = inbox.recv() {
         let (wanted, state) = inbox.try_iter().last().unwrap_or(first);
+        let now = log_size(repo, &state, wanted).map(|size| (wanted, size));
+        if now.is_some() && now == shown {
+            continue;
+        }
+        shown = now;
         let content = load(repo, &state, wanted);
         let content = content.unwrap_or_else(|why| Content::remark(&why));
         let loaded = Message::Input(Input::Loaded(wanted, content));
@@ -77,10 +85,8 @@ fn load(repo: &Repo, state: &RunState, wanted: Wanted) -> Result<Content, String
 /// Compares the results of two tasks.
 fn pair(repo: &Repo, state: &RunState, tasks: [TaskNumber; 2]) -> Result<Content, String> {
     let failed = |error: EngineError| error_chain(&error);
-    let store = Store::open(repo).map_err(|error| error_chain(&error))?;
     known_settings::refuse_changed(repo).map_err(failed)?;
-    let settings = load_run(&store, &state.run).map_err(failed)?.settings;
-    let context = local_context(repo, state, settings, Clock::from_env()).map_err(failed)?;
+    let context = context(repo, state)?;
     let view = pair_of_tasks(&context, state, tasks).map_err(failed)?;
     let view = view.ok_or_else(|| {
         let [a, b] = tasks;
@@ -90,6 +96,21 @@ fn pair(repo: &Repo, state: &RunState, tasks: [TaskNumber; 2]) -> Result<Content
         )
     })?;
     Ok(Content::Pair(Box::new(view)))
+}
+
+/// Returns the attempt and the number of bytes of the log that is wanted, by which one that has grown
+/// is known; `None` for any other text.
+fn log_size(repo: &Repo, state: &RunState, wanted: Wanted) -> Option<(u32, u64)> {
+    let Wanted::Log(task) = wanted else {
+        return None;
+    };
+    let attempt = state.task(task).shown_attempt()?;
+    // Once it has ended, its checks follow, which are elsewhere.
+    attempt.outcome.is_none().then_some(())?;
+    let folder = repo.attempt_folder(state.run.as_str(), task.0, attempt.number);
+    let files = std::fs::read_dir(folder.join("worker")).ok()?;
+    let sizes = files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
+    Some((attempt.number, sizes.sum()))
 }
 
 fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, String> {
@@ -117,28 +138,52 @@ fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Strin
     })
 }
 
+/// The options of `git diff` whose output [`parse_patch`] reads.
+const DIFF_OPTIONS: [&str; 7] = [
+    "diff",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+];
+
 fn diff(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, String> {
+    known_settings::refuse_changed(repo).map_err(|error| error_chain(&error))?;
+    if state.task(task).phase == TaskPhase::Running {
+        let bytes = diff_of_work(&context(repo, state)?, state, task, &DIFF_OPTIONS);
+        let bytes = bytes.map_err(|error| error_chain(&error))?;
+        let bytes = bytes.ok_or_else(|| format!("the worktree of {task} cannot be read now"))?;
+        let first = match bytes.is_empty() {
+            true => "no change so far; d looks again",
+            false => "work in progress, committed or not; d reads it again",
+        };
+        return Ok(patch(&bytes).with_remark(first, true));
+    }
     let change = state.task_change(task);
     let change = change.ok_or_else(|| format!("{task} has changed nothing"))?;
-    known_settings::refuse_changed(repo).map_err(|error| error_chain(&error))?;
     let (from, to) = (change.from.to_string(), change.to.to_string());
-    let options = [
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--find-renames",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-    ];
-    let args = [&options[..], &[from.as_str(), to.as_str(), "--"]].concat();
+    let args = [&DIFF_OPTIONS[..], &[from.as_str(), to.as_str(), "--"]].concat();
     let bytes = repo.git().run(&args).map_err(|error| error_chain(&error))?;
+    Ok(patch(&bytes))
+}
+
+fn patch(bytes: &[u8]) -> Content {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(DIFF_LIMIT)]);
     let content = Content::Lines(patch_lines(&parse_patch(&text)));
-    Ok(match bytes.len().saturating_sub(DIFF_LIMIT) {
+    match bytes.len().saturating_sub(DIFF_LIMIT) {
         0 => content,
         more => content.with_remark(&format!("… {more} more bytes"), false),
-    })
+    }
+}
+
+/// Loads the settings of the run.
+fn context(repo: &Repo, state: &RunState) -> Result<Context, String> {
+    let failed = |error: EngineError| error_chain(&error);
+    let store = Store::open(repo).map_err(|error| error_chain(&error))?;
+    let settings = load_run(&store, &state.run).map_err(failed)?.settings;
+    local_context(repo, state, settings, Clock::from_env()).map_err(failed)
 }
 
 /// Returns what a command of this program prints.

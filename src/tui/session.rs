@@ -129,10 +129,15 @@ impl Session<'_> {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
             };
             self.is_changed = true;
-            for action in handle(&mut self.state, input, &self.view) {
-                if let Action::Load(wanted) = action {
-                    self.loader.load(wanted, Arc::clone(&self.view.state));
-                }
+            self.handle_quietly(input);
+        }
+    }
+
+    /// Handles an input that is no key: all that it can cause is to load a text.
+    fn handle_quietly(&mut self, input: Input) {
+        for action in handle(&mut self.state, input, &self.view) {
+            if let Action::Load(wanted) = action {
+                self.loader.load(wanted, Arc::clone(&self.view.state));
             }
         }
     }
@@ -140,6 +145,9 @@ impl Session<'_> {
     fn draw(&mut self, screen: &mut Screen) -> Result<(), WatchError> {
         let now = self.outside.clock.now();
         let ticks = !self.view.is_over() && now.as_second() != self.drawn_at;
+        if ticks {
+            self.handle_quietly(Input::Tick);
+        }
         if self.is_changed || ticks {
             self.is_changed = false;
             self.drawn_at = now.as_second();

@@ -499,7 +499,7 @@ fn destructive_keys_ask_and_only_yes_does_it() {
 fn a_key_that_is_not_possible_says_why() {
     let mut board = Board::new(run(), SMALL);
     let mut why = Vec::new();
-    for keys in ["x", "r", "e", "jjd", "a"] {
+    for keys in ["x", "r", "e", "jd", "j-", "ja"] {
         assert_eq!(board.type_in(keys), []);
         why.push(board.message().to_owned());
     }
@@ -606,5 +606,78 @@ fn every_key_is_drawn_at_every_size() {
         }
         board.type_in(":");
         board.frame();
+    }
+}
+
+#[test]
+fn a_log_is_read_again_while_it_is_open_and_the_work_only_when_asked() {
+    let mut board = Board::new(run(), SMALL);
+    let task = TaskNumber(3);
+    let tick = |board: &mut Board| handle(&mut board.state, Input::Tick, &board.view);
+    assert_eq!(tick(&mut board), []);
+    assert_eq!(board.type_in("jjl"), [Action::Load(Wanted::Log(task))]);
+    assert_eq!(tick(&mut board), [Action::Load(Wanted::Log(task))]);
+    let work = [Action::Load(Wanted::Diff(task))];
+    assert_eq!(board.type_in("d"), work);
+    assert_eq!(board.becomes(run().note(3, "more"), true), []);
+    assert_eq!(board.type_in("d"), work);
+    assert_eq!(board.becomes(run().pass(3, "done"), true), work);
+}
+
+#[test]
+fn a_pair_has_its_three_versions_beside_each_other_where_they_fit() {
+    use crate::base::text_diff::word_diff;
+    use crate::merge::class::HunkClass;
+    use crate::merge::verdict::LineRange;
+    use crate::report::pair::{
+        FileComparison, HunkVersion, PairFile, PairHunk, PairSide, PairView, ThreeWay,
+    };
+    let version = |text: &str| HunkVersion {
+        range: LineRange { start: 4, count: 1 },
+        lines: word_diff("let total = sum(items);\n", text),
+    };
+    let side = |task: u32, branch: &str| PairSide {
+        label: format!("#{task}"),
+        branch: branch.to_owned(),
+        commit: crate::model::fixture::candidate(task),
+        tree: crate::model::fixture::candidate(task),
+    };
+    let view = PairView {
+        sides: [side(1, "run/parse"), side(5, "run/tidy")],
+        bases: vec![(crate::model::fixture::base(), crate::model::fixture::base())],
+        verdict: None,
+        suggested: String::new(),
+        files: vec![PairFile {
+            path: "src/app.ts".into(),
+            class: Some(Class::Content),
+            comparison: FileComparison::Hunks(vec![PairHunk {
+                class: HunkClass::Overlap,
+                versions: ThreeWay {
+                    base: version("let total = sum(items);\n"),
+                    ours: version("let total = sum(all_items);\n"),
+                    theirs: version("let total = add(items);\n"),
+                },
+            }]),
+        }],
+        messages: vec!["CONFLICT (content): Merge conflict in src/app.ts".to_owned()],
+        command: "git merge-tree --write-tree 1 5".to_owned(),
+    };
+    for size in [SMALL, (120, 24)] {
+        let mut board = Board::new(run(), size);
+        board.type_in("c");
+        board.key(Key::Enter);
+        let pair = Wanted::Pair(TaskNumber(1), TaskNumber(5));
+        board.loaded(pair, Content::Pair(Box::new(view.clone())));
+        let frame = board.frame();
+        let lines: Vec<&str> = frame
+            .lines()
+            .skip(3)
+            .take_while(|l| !l.starts_with("enter") && !l.starts_with("esc"))
+            .collect();
+        let text = lines.join("\n");
+        match size {
+            SMALL => insta::assert_snapshot!(text.trim_end(), @""),
+            _ => insta::assert_snapshot!(text.trim_end(), @""),
+        }
     }
 }
