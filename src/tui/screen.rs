@@ -126,7 +126,7 @@ pub(super) fn terminal_size() -> (u16, u16) {
 }
 
 /// Gives the terminal back, once.
-fn give_back() {
+pub(super) fn give_back() {
     if IS_TAKEN.swap(false, Ordering::SeqCst) {
         // The terminal may be gone; nothing can be done about it then.
         let _ = execute!(stdout(), DisableMouseCapture, Show, LeaveAlternateScreen);

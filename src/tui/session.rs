@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::base::process::{ProcessError, Program};
+use crate::base::terminal::wait_for_hang_up;
 use crate::model::run::RunState;
 use crate::tui::action::Action;
 use crate::tui::draw::draw;
@@ -22,7 +23,7 @@ use crate::tui::loader::Loader;
 use crate::tui::message::Message;
 use crate::tui::outside::Outside;
 use crate::tui::palette::command_line;
-use crate::tui::screen::{Occurred, Screen, next, terminal_size};
+use crate::tui::screen::{Occurred, Screen, give_back, next, terminal_size};
 use crate::tui::source::{follow, read};
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
@@ -33,8 +34,8 @@ use crate::ui::Ui;
 /// The longest wait for a key before messages and signals are looked at.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// The signals that the board handles.
-const SIGNALS: [i32; 5] = [SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT];
+/// The signals that the loop handles.
+const SIGNALS: [i32; 3] = [SIGINT, SIGTSTP, SIGCONT];
 
 /// Shows the board until the user leaves it. Returns the last state of the run.
 ///
@@ -65,10 +66,31 @@ pub(super) fn show(watch: Watch, ui: &Ui) -> Result<Arc<RunState>, WatchError> {
         view,
     };
     follow(repo, run, session.view.state.seq, to);
+    end_with_the_terminal()?;
     let mut screen = Screen::open()?;
     let left = session.run(&mut screen, &mut signals);
     drop(screen);
     left.map(|()| session.view.state)
+}
+
+/// Ends this process on SIGTERM, SIGHUP and when the terminal is gone, as it would end without the
+/// board, but with the terminal given back. The run goes on.
+///
+/// The loop cannot do that: reading keys of a terminal that is gone never returns.
+fn end_with_the_terminal() -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP])?;
+    let end = |signal| {
+        give_back();
+        // It does not return; if it did, the board would go on.
+        let _ = emulate_default_handler(signal);
+    };
+    thread::spawn(move || signals.forever().for_each(end));
+    thread::spawn(move || {
+        if wait_for_hang_up().is_ok() {
+            end(SIGHUP);
+        }
+    });
+    Ok(())
 }
 
 struct Session<'a> {
@@ -253,7 +275,7 @@ impl Session<'_> {
         signals: &mut Signals,
     ) -> Result<(), WatchError> {
         screen.leave();
-        let (ended, deadly) = attended(program, signals);
+        let ended = attended(program, signals);
         match ended {
             Err(error) => {
                 self.state.message = Some(format!("{error}: {}", error.source));
@@ -264,38 +286,27 @@ impl Session<'_> {
             }
             Ok(_) => {}
         }
-        if let Some(signal) = deadly {
-            emulate_default_handler(signal)?;
-        }
         self.state.size = terminal_size();
         Ok(screen.take()?)
     }
 }
 
 /// Runs a program on the terminal until it ends. Ctrl-C is for the program; Ctrl-Z stops this process
-/// with it. Returns the signal that came to end this process, if one did.
-fn attended(
-    program: &Program,
-    signals: &mut Signals,
-) -> (Result<ExitStatus, ProcessError>, Option<i32>) {
-    let mut deadly = None;
+/// with it.
+fn attended(program: &Program, signals: &mut Signals) -> Result<ExitStatus, ProcessError> {
     let ended = thread::scope(|scope| {
         let running = scope.spawn(|| program.on_terminal_with_ctrl_c());
         while !running.is_finished() {
             thread::sleep(WAIT / 2);
-            for signal in signals.pending() {
-                match signal {
-                    // A failure leaves this process running, which harms nothing.
-                    SIGTSTP => drop(emulate_default_handler(SIGTSTP)),
-                    SIGTERM | SIGHUP => deadly = Some(signal),
-                    _ => {}
-                }
+            if signals.pending().any(|signal| signal == SIGTSTP) {
+                // A failure leaves this process running, which harms nothing.
+                let _ = emulate_default_handler(SIGTSTP);
             }
         }
         running.join()
     });
     match ended {
-        Ok(ended) => (ended, deadly),
+        Ok(ended) => ended,
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }

@@ -325,7 +325,7 @@ fn the_conflicts_at_80_by_24() {
        #1 #5
     #1 -  3
     #5 3  -
-    1 trivial to 5 blocked; ~ in progress; . nothing
+    1 trivial to 5 blocked; . independent; 4 without a result
 
     ▸ #1 × #5  content, severity 3  src/app.ts  → merge after #1, re-dispatch #5
 
@@ -510,7 +510,8 @@ fn a_key_that_is_not_possible_says_why() {
     not possible: #1 has ended: DONE
     not possible: the run is being driven; retry when it has ended
     not possible: the run has not ended
-    not possible: #3 is running; its changes are read when it ends
+    not possible: #2 has changed nothing
+    not possible: #3 is running, so it waits for nothing
     not possible: the run is being driven; attach when it has ended
     not possible: no process drives the run; `dispatch resume checkout-7k3q` continues it
     ");
@@ -676,8 +677,33 @@ fn a_pair_has_its_three_versions_beside_each_other_where_they_fit() {
             .collect();
         let text = lines.join("\n");
         match size {
-            SMALL => insta::assert_snapshot!(text.trim_end(), @""),
-            _ => insta::assert_snapshot!(text.trim_end(), @""),
+            SMALL => insta::assert_snapshot!(text.trim_end(), @r"
+            ── #1 × #5                                         1–9 of 17
+            #1 × #5: independent
+            #1 run/parse at 0000000
+            #5 run/tidy at 0000000
+            base 1a2b3c4
+
+            src/app.ts: content
+            #1, line 4
+              let total = sum(items);sum(all_items);
+            base, line 4
+            "),
+            _ => insta::assert_snapshot!(text.trim_end(), @r"
+            #1 × #5: independent
+            #1 run/parse at 0000000
+            #5 run/tidy at 0000000
+            base 1a2b3c4
+
+            src/app.ts: content
+            #1, line 4                             │ base, line 4                           │ #5, line 4
+            let total = sum(items);sum(all_items); │ let total = sum(items);                │ let total = sum(items);add(items);
+
+            CONFLICT (content): Merge conflict in src/app.ts
+
+            git shows the same with
+            git merge-tree --write-tree 1 5
+            "),
         }
     }
 }

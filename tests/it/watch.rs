@@ -133,6 +133,25 @@ fn a_killed_board_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_closed_terminal_ends_the_board_and_not_the_run() {
+    let scene = Scene::new();
+    let mut gate = waiting_run(&scene);
+    let mut board = OnTerminal::start(&scene, &["watch"]);
+    board.wait_for("IN PROGRESS");
+    let OnTerminal {
+        mut child,
+        master,
+        slave,
+        ..
+    } = board;
+    drop((master, slave));
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+    gate.open();
+    scene.dispatch(&["wait"]).expect(0);
+}
+
+#[test]
 fn a_run_on_a_terminal_opens_the_board_and_ends_with_the_report() {
     let scene = Scene::new();
     let plan = scene.plan("1. [ONE] one\n   - run: echo a > a.txt\n");
