@@ -20,6 +20,7 @@ mod content;
 mod draw;
 mod handle;
 mod key;
+mod line;
 mod loader;
 mod message;
 mod outside;

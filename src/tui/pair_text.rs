@@ -6,7 +6,8 @@ use crate::base::text_diff::{self, DiffLine};
 use crate::report::pair::{
     FileComparison, HunkVersion, PairFile, PairHunk, PairView, ThreeWay, range_words,
 };
-use crate::tui::content::{Line, Mark, Piece, piece, wrap};
+use crate::tui::line::{Line, Mark, Piece, piece, wrap};
+use crate::tui::patch_text::changed_words;
 
 /// The width from which the three versions are beside each other.
 const COLUMNS: usize = 96;
@@ -169,11 +170,15 @@ fn hunk_lines(hunk: &PairHunk, names: [&str; 3], columns: usize) -> Vec<Line> {
     (0..height).map(row).collect()
 }
 
+/// Renders the lines of a version; the words of the base that it lacks are in the base.
 fn text(version: &HunkVersion) -> Vec<Line> {
-    let lines = version.lines.iter();
-    lines
-        .map(|line| super::patch_text::changed_words(line, Mark::Plain))
-        .collect()
+    let own = |line: &Vec<text_diff::Piece>| {
+        let own = line
+            .iter()
+            .filter(|piece| piece.mark != text_diff::Mark::Removed);
+        changed_words(&own.cloned().collect::<Vec<_>>(), Mark::Plain)
+    };
+    version.lines.iter().map(own).collect()
 }
 
 /// Fills a line to this width.

@@ -2,7 +2,7 @@
 
 use crate::base::text_diff;
 use crate::report::patch::{FilePatch, PatchLine};
-use crate::tui::content::{Line, Mark, Piece, piece};
+use crate::tui::line::{Line, Mark, Piece, piece};
 
 /// Renders the files with their hunks; the words that differ are marked inside changed lines.
 pub(super) fn patch_lines(files: &[FilePatch]) -> Vec<Line> {

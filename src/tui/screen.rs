@@ -13,9 +13,11 @@ use ratatui::crossterm::event::{
 };
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode, size,
 };
-use ratatui::{Frame, Terminal};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use std::time::Duration;
 
 use crate::tui::key::{Input, Key};
@@ -28,6 +30,8 @@ static PANICS: Once = Once::new();
 /// The terminal, taken until this is dropped.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// The columns and lines that are drawn.
+    size: (u16, u16),
     mouse: bool,
 }
 
@@ -50,8 +54,10 @@ impl Screen {
                 before(info);
             }));
         });
+        let size = terminal_size();
         let mut screen = Screen {
-            terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
+            terminal: blank(size)?,
+            size,
             mouse: false,
         };
         screen.take()?;
@@ -67,7 +73,7 @@ impl Screen {
         IS_TAKEN.store(true, Ordering::SeqCst);
         execute!(stdout(), EnterAlternateScreen, Hide)?;
         self.set_mouse(self.mouse)?;
-        self.terminal.clear()
+        self.repaint()
     }
 
     /// Gives the terminal back for a while.
@@ -80,6 +86,9 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        if terminal_size() != self.size {
+            self.repaint()?;
+        }
         self.terminal.draw(render).map(|_| ())
     }
 
@@ -88,7 +97,9 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub(super) fn repaint(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.size = terminal_size();
+        self.terminal = blank(self.size)?;
+        execute!(stdout(), Clear(ClearType::All))
     }
 
     /// Lets the mouse control the board, or select text.
@@ -123,6 +134,14 @@ impl Drop for Screen {
 /// Returns the size of the terminal in columns and lines.
 pub(super) fn terminal_size() -> (u16, u16) {
     size().unwrap_or((80, 24))
+}
+
+/// Creates the drawing of an empty screen. Its size is fixed, because the one that follows the terminal
+/// asks that for the position of the cursor, which not every terminal answers.
+fn blank((columns, lines): (u16, u16)) -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    let viewport = Viewport::Fixed(Rect::new(0, 0, columns, lines));
+    let backend = CrosstermBackend::new(stdout());
+    Terminal::with_options(backend, TerminalOptions { viewport })
 }
 
 /// Gives the terminal back, once.

@@ -155,7 +155,7 @@ impl Session<'_> {
         }
     }
 
-    /// Handles an input that is no key: all that it can cause is to load a text.
+    /// Handles an input that does not come from the user: all that it can cause is to load a text.
     fn handle_quietly(&mut self, input: Input) {
         for action in handle(&mut self.state, input, &self.view) {
             if let Action::Load(wanted) = action {

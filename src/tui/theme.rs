@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::status::Status;
 use crate::report::timeline::SpanKind;
-use crate::tui::content::Mark;
+use crate::tui::line::Mark;
 
 /// The look of a word that differs, also without colour.
 const WORD: Modifier = Modifier::BOLD.union(Modifier::UNDERLINED);

@@ -139,7 +139,7 @@ fn task_line(
     }
     let note = match (&facts.waits_for, row.note.is_empty()) {
         (Some(waits), true) => format!("waits for {waits}"),
-        // A list without a column for titles begins with them, so that nobody has to know tags.
+        // A list without a column for titles begins with them, because a tag says little.
         (_, true) if columns.title == 0 => safe(&row.title),
         _ => safe(&row.note),
     };
