@@ -86,7 +86,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
     "watch" {
         "dispatch watch" => "the latest run on the whole screen",
-        "dispatch watch shop-7k3q" => "any run, also one that has ended",
+        "dispatch watch shop-7k" => "any run, also one that has ended",
         "dispatch watch --plain" => "lines, until the run has ended",
     }
     "wait" {
