@@ -686,7 +686,7 @@ fn a_pair_has_its_three_versions_beside_each_other_where_they_fit() {
 
             src/app.ts: content
             #1, line 4
-              let total = sum(items);sum(all_items);
+              let total = sum(all_items);
             base, line 4
             "),
             _ => insta::assert_snapshot!(text.trim_end(), @r"
@@ -697,7 +697,7 @@ fn a_pair_has_its_three_versions_beside_each_other_where_they_fit() {
 
             src/app.ts: content
             #1, line 4                             │ base, line 4                           │ #5, line 4
-            let total = sum(items);sum(all_items); │ let total = sum(items);                │ let total = sum(items);add(items);
+            let total = sum(all_items);            │ let total = sum(items);                │ let total = add(items);
 
             CONFLICT (content): Merge conflict in src/app.ts
 
