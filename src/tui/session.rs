@@ -231,11 +231,10 @@ impl Session<'_> {
             Action::Shell(task) => match self.outside.worktree(&state, task) {
                 Some(folder) => {
                     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-                    self.ui.status(&format!(
-                        "a shell in the worktree of {task}; exit returns to the board"
-                    ));
+                    let words =
+                        format!("a shell in the worktree of {task}; exit returns to the board");
                     let program = Program::new(shell).folder(folder);
-                    self.on_terminal(&program, false, screen, signals)?;
+                    self.on_terminal(&program, Some(&words), screen, signals)?;
                 }
                 None => self.state.message = Some(format!("the worktree of {task} is gone")),
             },
@@ -244,7 +243,7 @@ impl Session<'_> {
                 let program = Program::new(program).args(&words);
                 let program = program.folder(&self.outside.repo.top);
                 self.state.message = Some(format!("ran {}", command_line(&words)));
-                self.on_terminal(&program, true, screen, signals)?;
+                self.on_terminal(&program, None, screen, signals)?;
             }
             Action::Copy(text) => screen.send(&crate::tui::clipboard::copy_sequence(&text))?,
             Action::Mouse(is_on) => screen.set_mouse(is_on)?,
@@ -266,21 +265,23 @@ impl Session<'_> {
         });
     }
 
-    /// Gives the terminal to a program until it ends.
+    /// Gives the terminal to a program until it ends. Its output stays until the user has read it,
+    /// unless it is a program to talk to, which has an introduction instead.
     fn on_terminal(
         &mut self,
         program: &Program,
-        waits: bool,
+        introduction: Option<&str>,
         screen: &mut Screen,
         signals: &mut Signals,
     ) -> Result<(), WatchError> {
         screen.leave();
+        introduction.iter().for_each(|words| self.ui.status(words));
         let ended = attended(program, signals);
         match ended {
             Err(error) => {
                 self.state.message = Some(format!("{error}: {}", error.source));
             }
-            Ok(_) if waits => {
+            Ok(_) if introduction.is_none() => {
                 // The answer does not matter, and neither does its absence.
                 let _ = self.ui.ask_line("enter returns to the board ");
             }

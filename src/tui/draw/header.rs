@@ -84,7 +84,7 @@ fn progress(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<
     let board = &view.board;
     let (done, all) = (board.done(), board.tasks.len());
     let room = (width / 5).clamp(6, 30);
-    let full = if all == 0 { 0 } else { done * room / all };
+    let full = (done * room).checked_div(all).unwrap_or(0);
     let bar = format!("{}{}", "█".repeat(full), "░".repeat(room - full));
     let mut spans = vec![
         Span::styled(bar, theme.status(&Status::Done)),
