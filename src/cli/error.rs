@@ -455,6 +455,10 @@ impl From<LandError> for CommandError {
             LandError::BoardInTheWay { .. } => failed().hint(
                 "nothing has moved; move the file away, or land without the board with `--no-board`",
             ),
+            LandError::MovedByHook { commit, .. } => failed().hint(format!(
+                "nothing was lost: `git log {}` shows it; correct the hook, then `dispatch land` again",
+                commit.short()
+            )),
             LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; run `dispatch land` again"),
             LandError::Engine(error) => error.into(),
         }

@@ -445,3 +445,21 @@ fn a_target_that_is_another_name_of_a_branch_is_that_branch() {
     );
     assert_eq!(scene.git(&["status", "--porcelain", "-uno"]), "");
 }
+
+#[test]
+fn a_hook_that_moves_the_target_back_is_named() {
+    let scene = Scene::new();
+    scene
+        .run("# One\n\n1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    scene.write_program(
+        ".git/hooks/post-merge",
+        "#!/bin/sh\ngit update-ref refs/heads/main HEAD~1\n",
+    );
+    let refused = scene.dispatch(&["land", "--yes"]).expect(1);
+    let said = "the hook post-merge has moved main away from the landing";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    std::fs::remove_file(scene.repo.join(".git/hooks/post-merge")).unwrap();
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.git(&["show", "main:a.txt"]), "a");
+}

@@ -180,6 +180,14 @@ pub enum LandError {
     /// The target was moved in the meantime.
     #[error("{0} has moved in the meantime")]
     MovedMeanwhile(String),
+    /// The target moved, and a hook took that back.
+    #[error("the hook post-merge has moved {target} away from the landing {}", .commit.short())]
+    MovedByHook {
+        /// The target.
+        target: String,
+        /// The commit that it was moved to.
+        commit: Oid,
+    },
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

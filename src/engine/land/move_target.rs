@@ -12,7 +12,8 @@ use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::engine::runs::load::MovingMark;
 use crate::git::checkout_obstacle::{Obstacle, obstacle};
-use crate::git::{Git, Store};
+use crate::git::refs::branch_ref;
+use crate::git::{Git, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
@@ -132,7 +133,18 @@ fn move_checkout(
     // As after `git merge`: what was there before, and the hook, whose exit code does not matter.
     git.finish(["update-ref", "ORIG_HEAD", &from.to_string()])?;
     git.finish(["hook", "run", "--ignore-missing", "post-merge", "--", "0"])?;
-    Ok(())
+    let read = |store: &Store| -> Result<bool, StoreError> {
+        let tip = store.reference(&branch_ref(target))?;
+        tip.map_or(Ok(false), |tip| store.is_ancestor(*to, tip))
+    };
+    let is_there = context.repo.with_store(read).map_err(EngineError::from)?;
+    match is_there {
+        true => Ok(()),
+        false => Err(LandError::MovedByHook {
+            target: target.clone(),
+            commit: *to,
+        }),
+    }
 }
 
 /// Returns the checkout of a branch, if it has one in which it may be moved.
