@@ -9,6 +9,7 @@ mod assemble_checks;
 mod auto_resolution;
 mod background;
 mod blame;
+mod cgroup;
 mod clean;
 mod command_line;
 mod conflicts;
