@@ -154,7 +154,23 @@ mod tests {
             strict: None,
         };
         let command = command(Path::new("/usr/bin/sandbox-exec"), &profile);
-        insta::assert_snapshot!(command.join("\n"), @"");
+        insta::assert_snapshot!(command.join("\n"), @r#"
+        /usr/bin/sandbox-exec
+        -p
+        (version 1)
+        (allow default)
+        (deny signal)
+        (allow signal (target same-sandbox))
+        (deny file-write*)
+        (allow file-write* (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty")
+          (literal "/dev/ptmx") (regex #"^/dev/ttys[0-9]+$") (regex #"^/dev/fd/"))
+        (allow file-write* (subpath "/Users/me/shop.dispatch/7k3q/a"))
+        (allow file-write* (subpath "/Users/me/.claude.json"))
+        (allow file-write* (subpath (param "TMP")))
+
+        -D
+        TMP={tmp}
+        "#);
     }
 
     #[test]
@@ -168,14 +184,46 @@ mod tests {
                 network,
             }),
         };
-        insta::assert_snapshot!(render(&profile(Network::Open)), @"");
+        insta::assert_snapshot!(render(&profile(Network::Open)), @r#"
+        (version 1)
+        (allow default)
+        (deny signal)
+        (allow signal (target same-sandbox))
+        (deny process-info*)
+        (allow process-info* (target same-sandbox))
+        (deny file-read* (subpath "/Users/me"))
+        (deny file-read* (subpath "/private/tmp"))
+        (allow file-read-metadata (literal "/Users/me"))
+        (allow file-read-metadata (literal "/Users/me/.local"))
+        (allow file-read-metadata (literal "/Users/me/work"))
+        (allow file-read-metadata (literal "/Users/me/work/shop.dispatch"))
+        (allow file-read-metadata (literal "/Users/me/work/shop.dispatch/7k3q"))
+        (allow file-read-metadata (literal "/private/tmp"))
+        (allow file-read* (subpath "/Users/me/.gitconfig"))
+        (allow file-read* (subpath "/Users/me/.local/bin"))
+        (allow file-read* (subpath "/Users/me/work/shop.dispatch/7k3q/a"))
+        (allow file-read* (subpath "/opt/cache"))
+        (allow file-read* (subpath (param "TMP")))
+        (deny file-write*)
+        (allow file-write* (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty")
+          (literal "/dev/ptmx") (regex #"^/dev/ttys[0-9]+$") (regex #"^/dev/fd/"))
+        (allow file-write* (subpath "/Users/me/work/shop.dispatch/7k3q/a"))
+        (allow file-write* (subpath "/opt/cache"))
+        (allow file-write* (subpath (param "TMP")))
+        (deny file-read* file-write* (subpath "/Users/me/.ssh"))
+        "#);
         let only = |network| {
             let (open, closed) = (render(&profile(Network::Open)), render(&profile(network)));
             let lines = closed.lines().filter(|line| !open.contains(line));
             lines.collect::<Vec<_>>().join("\n")
         };
-        insta::assert_snapshot!(only(Network::None), @"");
-        insta::assert_snapshot!(only(Network::Loopback), @"");
+        insta::assert_snapshot!(only(Network::None), @"(deny network*)");
+        insta::assert_snapshot!(only(Network::Loopback), @r#"
+        (deny network*)
+        (allow network-bind (local ip "localhost:*"))
+        (allow network-inbound (local ip "localhost:*"))
+        (allow network-outbound (remote ip "localhost:*"))
+        "#);
     }
 
     #[test]
@@ -197,7 +245,14 @@ mod tests {
             .lines()
             .filter(|line| line.starts_with("(allow file-write* (subpath \""));
         let rules: Vec<&str> = rules.collect();
-        insta::assert_snapshot!(rules.join("\n"), @"");
+        insta::assert_snapshot!(rules.join("\n"), @r#"
+        (allow file-write* (subpath "/a\")) (allow default) (allow file-write* (subpath \"/"))
+        (allow file-write* (subpath "/back\\slash"))
+        (allow file-write* (subpath "/ends\\"))
+        (allow file-write* (subpath "/new\nline\r\ttab"))
+        (allow file-write* (subpath "/sp ace ; (comment) #| |#"))
+        (allow file-write* (subpath "/ü{tmp}"))
+        "#);
         let back: Vec<String> = rules.iter().map(|rule| string_of(rule)).collect();
         assert_eq!(back, hostile);
     }

@@ -54,14 +54,10 @@ pub(super) fn missing_limits(settings: &Settings) -> Vec<String> {
         ("cpu_weight", limits.cpu_weight.is_some()),
     ];
     let can_limit = |it: &Delegation| it.can_limit(Controller::Cpu);
-    let set: Vec<&str> = needy
-        .into_iter()
-        .filter_map(|(key, is_set)| is_set.then_some(key))
-        .collect();
-    if !set.is_empty() && !delegation.as_ref().is_some_and(can_limit) {
+    let has_cpu = delegation.as_ref().is_some_and(can_limit);
+    for (key, _) in needy.iter().filter(|(_, is_set)| *is_set && !has_cpu) {
         remarks.push(format!(
-            "`{}` under [limits] has no effect: it needs a cgroup for processor time (`dispatch help sandbox`)",
-            set.join("` and `")
+            "`{key}` under [limits] has no effect: it needs a cgroup for processor time (`dispatch help sandbox`)"
         ));
     }
     remarks

@@ -51,8 +51,7 @@ impl Group {
         let folder = parent.join(format!("{PREFIX}{name}"));
         fs::create_dir(&folder)?;
         for (file, value) in settings(limits) {
-            // A limit that the system cannot set here holds for each process all the same, or was said not
-            // to hold.
+            // A limit that cannot be set here still holds for each process, or a remark named it.
             let _ = fs::write(folder.join(file), value);
         }
         Ok(Group {
@@ -145,7 +144,7 @@ pub(in crate::exec) fn kill_abandoned(folder: &Path) -> Vec<String> {
 
 fn kill(folder: &Path) {
     let kill = folder.join("cgroup.kill");
-    // Linux before 5.14 has no such file, and it must not be created in what is no cgroup.
+    // Linux before 5.14 has no such file, and it must not be created elsewhere.
     if !kill.is_file() || fs::write(kill, "1").is_err() {
         for pid in members(folder) {
             let _ = kill_process(pid, Signal::KILL);

@@ -143,7 +143,7 @@ impl Delegation {
 /// Removes a cgroup of [`Delegation::abandoned`]. The kernel refuses it if a process is in it by now.
 ///
 /// # Errors
-/// When it cannot be removed; one that is gone is no error.
+/// When it cannot be removed. One that is gone is not an error.
 pub fn remove_abandoned(folder: &Path) -> std::io::Result<()> {
     group::remove_tree(folder)
 }
