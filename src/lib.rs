@@ -60,6 +60,8 @@
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
 //! | tells an event in words | `report/event_sentence/` |
+//! | shows when tasks waited and ran | `report/timeline.rs` |
+//! | estimates when a run ends | `report/estimate.rs` |
 //! | catches up when a run resumes | `engine/reconcile.rs` |
 //!
 //! # The idea

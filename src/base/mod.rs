@@ -25,5 +25,6 @@ pub mod safe;
 pub mod table;
 pub mod terminal;
 pub mod text;
+pub mod text_diff;
 pub mod user_folders;
 pub mod user_key;

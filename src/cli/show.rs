@@ -1,30 +1,25 @@
 //! `dispatch show RUN TASK`: prints everything that the journal records about a task.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
 use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
-use crate::merge::oid::Oid;
-use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::RunState;
-use crate::model::task_change::{Placement, TaskChange};
-use crate::model::task_state::TaskState;
+use crate::model::task_change::Placement;
 use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
 use crate::report::board::text::left_out_reason;
+use crate::report::task::{AttemptView, TaskView};
 use crate::report::variants::VariantTable;
-use crate::report::words::{resolved, second};
+use crate::report::words::resolved;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -49,7 +44,11 @@ pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
     let task = find_task(&state.plan, &args.name.task)?;
     match args.json {
         true => ui.answer(&pretty(&value(&state, task))),
-        false => ui.answer_text(&terminal_safe(&render(&state, task))),
+        false => ui.answer_text(&terminal_safe(&render(&TaskView::new(
+            &state,
+            task.number,
+            SHELL,
+        )))),
     }
     Ok(ExitStatus::Ok)
 }
@@ -102,52 +101,21 @@ fn messages_value(state: &RunState, number: TaskNumber) -> Vec<serde_json::Value
     messages.map(value).collect()
 }
 
-fn render(state: &RunState, task: &Task) -> String {
-    let mut text = format!("{} [{}] {}\n", task.number, task.tag, task.title);
-    let mut line = |name: &str, value: String| {
-        if !value.is_empty() {
-            let _ = writeln!(text, "{name:<11} {value}");
-        }
-    };
-    line("run", state.run.to_string());
-    line("status", state.status(task.number).to_string());
-    line("assembly", place(state, task.number));
-    for resolution in resolved(state, task.number) {
-        line("resolved", resolution);
+fn render(view: &TaskView) -> String {
+    let mut text = format!("{} [{}] {}\n", view.number, view.tag, view.title);
+    // Writing to a string cannot fail.
+    for (name, value) in &view.facts {
+        let _ = writeln!(text, "{name:<11} {value}");
     }
-    line("change", change(state, task.number));
-    let depends_on: Vec<String> = task.depends_on.iter().map(ToString::to_string).collect();
-    line("depends on", depends_on.join(", "));
-    line("command", task.fields.run.clone().unwrap_or_default());
-    line("checks", task.fields.check.join("; "));
-    let variants = VariantTable::of(state, task.number);
-    line(
-        "variants",
-        variants.iter().map(VariantTable::summary).collect(),
-    );
-    text.extend(variants.iter().map(render_variants));
-    if task.fields.run.is_none() {
-        let _ = write!(text, "\nprompt\n{}\n", indented(task.text()));
+    text.extend(view.variants.iter().map(render_variants));
+    if let Some(prompt) = &view.prompt {
+        let _ = write!(text, "\nprompt\n{}\n", indented(prompt));
     }
-    for message in &state.task(task.number).messages {
-        let place = message_place(state.task(task.number), message);
-        let _ = write!(text, "\nmessage ({place})\n{}\n", indented(&message.text));
+    for (place, message) in &view.messages {
+        let _ = write!(text, "\nmessage ({place})\n{}\n", indented(message));
     }
-    for attempt in &state.task(task.number).attempts {
-        text.push_str(&render_attempt(attempt));
-    }
+    text.extend(view.attempts.iter().map(render_attempt));
     text
-}
-
-/// Returns the attempt that a message went to, or goes to.
-fn message_place(task: &TaskState, message: &UserMessage) -> String {
-    let mut live = task.live_attempts();
-    let waits = live.find(|live| message.waits_for.contains(&live.number));
-    match (message.delivered_to, waits) {
-        (Some(attempt), _) => format!("delivered to attempt {attempt}"),
-        (None, Some(live)) => format!("for the end of attempt {}", live.number),
-        (None, None) => "for the next attempt".to_owned(),
-    }
 }
 
 /// Returns the reason why a task was left out, as all boards give it.
@@ -155,30 +123,6 @@ fn left_out(state: &RunState, number: TaskNumber) -> Option<String> {
     match state.placement(number) {
         Placement::LeftOut(out) => Some(left_out_reason(out)),
         _ => None,
-    }
-}
-
-/// `merged as 728c414`, `left out: content conflict with #1 in src/app.ts`.
-fn place(state: &RunState, number: TaskNumber) -> String {
-    let place = match state.placement(number) {
-        Placement::Merged(merged) => format!("merged as {}", merged.commit.short()),
-        Placement::LeftOut(out) => format!("left out: {}", left_out_reason(out)),
-        Placement::NotAssembled => String::new(),
-    };
-    match state.is_conflict_open(number) {
-        true => format!("{place}; its conflict is open in a worktree"),
-        false => place,
-    }
-}
-
-/// `1 file, +1 −1 (fcc604c..c34fb82)`.
-fn change(state: &RunState, number: TaskNumber) -> String {
-    let (stat, change) = (state.task_stat(number), state.task_change(number));
-    let between = |change: TaskChange| format!("{}..{}", change.from.short(), change.to.short());
-    match (stat, change) {
-        (Some(stat), Some(change)) => format!("{stat} ({})", between(change)),
-        (None, Some(change)) => format!("kept, not offered ({})", between(change)),
-        _ => String::new(),
     }
 }
 
@@ -210,93 +154,16 @@ fn render_variants(table: &VariantTable) -> String {
     text
 }
 
-fn render_attempt(attempt: &Attempt) -> String {
+fn render_attempt(attempt: &AttemptView) -> String {
     let variant = attempt.variant;
     let variant = variant.map_or(String::new(), |variant| format!(", variant {variant}"));
-    let mut text = format!(
-        "\nattempt {} ({}{variant})\n",
-        attempt.number, attempt.worker
-    );
-    let mut line = |name: &str, value: String| {
-        if !value.is_empty() {
-            let _ = writeln!(text, "  {name:<9} {value}");
-        }
-    };
-    line("started", second(attempt.started));
-    line("worktree", attempt.worktree.clone());
-    line("branch", attempt.branch.clone());
-    line("base", short(attempt.base));
-    if let Some(outcome) = &attempt.outcome {
-        for (name, value) in describe(outcome, attempt.worker == SHELL) {
-            line(name, value);
-        }
+    let (number, worker) = (attempt.number, &attempt.worker);
+    let mut text = format!("\nattempt {number} ({worker}{variant})\n");
+    for (name, value) in &attempt.facts {
+        let value = value.replace('\n', "\n            ");
+        let _ = writeln!(text, "  {name:<9} {value}");
     }
     text
-}
-
-fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
-    let mut lines = vec![(
-        "took",
-        render_elapsed(Duration::from_millis(outcome.millis)),
-    )];
-    match &outcome.end {
-        End::Passed {
-            candidate,
-            stat,
-            info,
-        } => {
-            lines.push(("ended", "passed".to_owned()));
-            lines.push(("candidate", short(*candidate)));
-            if candidate.is_some() {
-                lines.push(("change", stat.to_string()));
-            }
-            let info = info.as_deref().unwrap_or_default();
-            lines.push(("report", info.trim_end().replace('\n', "\n            ")));
-        }
-        End::Failed(failure) => {
-            lines.push(("ended", format!("failed: {}", failure.message)));
-            lines.push((
-                "class",
-                format!("{} ({})", failure.class.word(), failure.evidence),
-            ));
-            lines.push(("reset", failure.reset_at.map(second).unwrap_or_default()));
-            lines.push(("cause", failure.root_cause.clone().unwrap_or_default()));
-            lines.push(("kept", short(outcome.kept)));
-        }
-        End::Interrupted {} => lines.push(("ended", "interrupted; it does not count".to_owned())),
-    }
-    lines.push((
-        "summary",
-        outcome.report.summary.clone().unwrap_or_default(),
-    ));
-    if let Some(usage) = outcome.usage {
-        lines.push(("used", usage.to_string()));
-    }
-    if !is_shell {
-        lines.push(("cost", outcome.cost.to_string()));
-    }
-    lines.push(("session", outcome.session.clone().unwrap_or_default()));
-    for check in &outcome.checks {
-        let took = render_elapsed(Duration::from_millis(check.millis));
-        lines.push((
-            "check",
-            format!("{} {} ({took})", check.result.word(), check.command),
-        ));
-    }
-    for change in &outcome.outside_changes {
-        lines.push(("outside", format!("{} changed meanwhile", change.name)));
-    }
-    for left in &outcome.killed_processes {
-        lines.push(("killed", format!("{left} outlived the worker")));
-    }
-    for remark in &outcome.warnings {
-        lines.push(("remark", remark.clone()));
-    }
-    lines
-}
-
-fn short(commit: Option<Oid>) -> String {
-    commit.map(|commit| commit.short()).unwrap_or_default()
 }
 
 fn indented(text: &str) -> String {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::conflicts::hunks::hunks;
 use crate::conflicts::reproduce::Reproduction;
 use crate::git::{Store, StoreError};
 use crate::merge::answer::MergeResult;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::PairVerdict;
+use crate::merge::versions::FileVersions;
 
 /// Everything about one pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,19 +28,6 @@ pub struct Explanation {
     pub messages: Vec<String>,
 }
 
-/// A file in conflict; a version is `None` where the path does not exist.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FileVersions {
-    /// The path, as git names it.
-    pub path: RepoPath,
-    /// The content in the merge base.
-    pub base: Option<Vec<u8>>,
-    /// The content in the first branch.
-    pub a: Option<Vec<u8>>,
-    /// The content in the second branch.
-    pub b: Option<Vec<u8>>,
-}
-
 /// Reads the versions of all files in conflict.
 pub(super) fn file_versions(
     store: &Store,
@@ -53,11 +42,18 @@ pub(super) fn file_versions(
         let version = usize::from(stage.stage.clamp(1, 3)) - 1;
         files.entry(&stage.path).or_default()[version] = Some(content);
     }
-    let file = |(path, [base, a, b]): (&RepoPath, [_; 3])| FileVersions {
-        path: path.clone(),
-        base,
-        a,
-        b,
+    let file = |(path, [base, a, b]): (&RepoPath, [Option<Vec<u8>>; 3])| {
+        let hunks = match (&a, &b) {
+            (Some(a), Some(b)) => hunks(path, base.as_deref().unwrap_or_default(), a, b),
+            _ => Vec::new(),
+        };
+        FileVersions {
+            path: path.clone(),
+            base,
+            a,
+            b,
+            hunks,
+        }
     };
     Ok(files.into_iter().map(file).collect())
 }

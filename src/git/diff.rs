@@ -23,6 +23,8 @@ impl Repo {
             "--no-textconv",
             "--no-color",
             "--find-renames",
+            "--src-prefix=a/",
+            "--dst-prefix=b/",
         ];
         let mut args: Vec<OsString> = options.map(OsString::from).to_vec();
         args.extend([old, new].map(|commit| OsString::from(commit.to_string())));

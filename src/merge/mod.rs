@@ -6,3 +6,4 @@ pub mod class;
 pub mod oid;
 pub mod rule;
 pub mod verdict;
+pub mod versions;

@@ -20,7 +20,8 @@ use crate::conflicts::{
     Branch, DIVERGED_MERGES, Detection, Detector, Options, Reproduction, SEQUENCE_MERGES,
 };
 use crate::engine::EngineError;
-use crate::engine::candidates::conflicts::{compare_candidates, conflict_between};
+use crate::engine::candidates::conflicts::compare_candidates;
+use crate::engine::candidates::pair::{pair_view, suggestion_for_tasks};
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{PairVerdict, Verdict};
@@ -126,10 +127,11 @@ fn explain_pair(
         Some(pair) => suggestion_for(detector, subject, branches, pair)?,
         None => String::new(),
     };
-    let text = explain::render(subject, branches, &explanation, &suggested);
+    let labels = [branches.0, branches.1].map(|branch| subject.label(branch));
+    let view = pair_view(explanation, labels, [first, second], suggested);
     let counts = |pair: &PairVerdict| pair.is_conflict() && filter.keeps(pair);
-    let is_clean = !explanation.verdict.as_ref().is_some_and(counts);
-    Ok((text, exit(is_clean)))
+    let is_clean = !view.verdict.as_ref().is_some_and(counts);
+    Ok((explain::render(&view), exit(is_clean)))
 }
 
 /// Suggests what to do about an explained pair, as the table of all pairs does.
@@ -141,10 +143,8 @@ fn suggestion_for(
 ) -> Result<String, CommandError> {
     let tasks = subject.task(a).zip(subject.task(b));
     if let (Some(run), Some((a, b))) = (&subject.run, tasks) {
-        let found = conflict_between(&run.context, &run.state, detector, [a, b]);
-        if let Some(conflict) = found.map_err(|error| failed(&error))? {
-            return Ok(suggestion(&run.state, &conflict));
-        }
+        return suggestion_for_tasks(&run.context, &run.state, detector, [a, b], pair)
+            .map_err(|error| failed(&error));
     }
     Ok(pair.class.suggestion().to_owned())
 }

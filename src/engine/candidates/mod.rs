@@ -11,6 +11,7 @@ use crate::model::task_conflict::TaskConflict;
 pub(crate) mod ancestry;
 pub(crate) mod conflicts;
 pub mod newer_commits;
+pub mod pair;
 pub(crate) mod starting_point;
 pub mod task_conflicts;
 

@@ -79,7 +79,7 @@ fn write_head(to: &mut String, view: &BoardView) -> fmt::Result {
 }
 
 /// Renders `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
-fn status_line(view: &BoardView) -> String {
+pub fn status_line(view: &BoardView) -> String {
     let mut parts = vec![format!("{} of {} done", view.done(), view.tasks.len())];
     let kinds = [
         Status::InProgress,
@@ -172,8 +172,9 @@ fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::
     to.write_str(&wrapped_table(&with_header(header, rows), columns))
 }
 
-/// The lines about the assembled branch.
-fn assembled(view: &BoardView, integration: &Integration) -> String {
+/// Renders the assembled branch: a line with its name, then merged and left-out tasks, resolutions,
+/// checks and landings.
+pub fn assembled(view: &BoardView, integration: &Integration) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_integration(&mut text, view, integration);

@@ -42,8 +42,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "similar",
         &[
             "src/base/line_map.rs",
+            "src/base/text_diff.rs",
             "src/conflicts/hunks.rs",
-            "src/ui/diff.rs",
         ],
     ),
     (
