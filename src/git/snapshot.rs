@@ -104,9 +104,9 @@ impl Snapshots {
         let git = self
             .repo
             .git_in(worktree)?
-            .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
-        stage_everything(&git, &NOT_DURABLE, left_out)?;
+        stage_everything(&git, &index, &NOT_DURABLE, left_out)?;
+        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         Ok(Some((self.quarantine.store()?, tree)))

@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use crate::git::command::{Git, GitError};
+use crate::git::module_settings::without_own_filters;
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
@@ -179,6 +180,7 @@ impl Submodule {
         let git = Git::at(folder)
             .env("GIT_DIR", self.git_dir.as_os_str())
             .env("GIT_WORK_TREE", folder.as_os_str());
+        let git = without_own_filters(git)?;
         let status = [
             "status",
             "--porcelain",
@@ -319,6 +321,8 @@ pub(super) fn without_files(git_dir: &Path) -> Git {
     Git::at(git_dir)
         .env("GIT_DIR", git_dir.as_os_str())
         .env("GIT_WORK_TREE", git_dir.as_os_str())
+        // A fetch would start programs that its configuration names.
+        .env("GIT_NO_LAZY_FETCH", "1")
 }
 
 /// Returns the time at which a folder was made, in seconds since the epoch, if the system knows it.
@@ -412,7 +416,7 @@ fn path_of(bytes: &[u8]) -> PathBuf {
 }
 
 /// Reads the folder of a repository's files from its configuration.
-fn folder_of(git_dir: &Path) -> Option<PathBuf> {
+pub(super) fn folder_of(git_dir: &Path) -> Option<PathBuf> {
     let mut args: Vec<OsString> = ["config", "--file"].map(OsString::from).to_vec();
     args.push(git_dir.join("config").into_os_string());
     args.push("core.worktree".into());

@@ -54,6 +54,7 @@ mod merge_failures;
 mod missing_checkout;
 mod mount;
 mod multiway;
+mod nested_settings;
 mod newer_commits;
 mod notify;
 mod past_runs;

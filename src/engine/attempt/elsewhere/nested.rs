@@ -46,7 +46,9 @@ impl Search<'_> {
             if worktree.verify().is_err() {
                 continue;
             }
-            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
+            // Those of submodules could, too.
+            let status = ["status", "--porcelain", "--ignore-submodules=dirty"];
+            let status = repo.git_in(&worktree)?.line(&status)?;
             if !status.is_empty() {
                 let path = worktree.path.strip_prefix(&real_top);
                 let path = path.unwrap_or(&worktree.path);
