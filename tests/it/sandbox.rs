@@ -604,7 +604,23 @@ fn words_of_wrapper(scene: &Scene, isolation: &str) -> String {
 fn a_program_of_the_user_gets_the_folders_that_a_worker_needs() {
     let own = words_of_wrapper(&Scene::new(), "clone");
     let shared = words_of_wrapper(&Scene::new(), "worktree");
-    insta::assert_snapshot!(format!("clone:\n{own}\n\nworktree:\n{shared}"), @"");
+    insta::assert_snapshot!(format!("clone:\n{own}\n\nworktree:\n{shared}"), @r"
+    clone:
+    <root>/home/
+    --bind=~/
+    --git=<root>/shop/.git/dispatch/private/RUN-a
+    <root>/shop/.git:<root>/shop.dispatch/RUN/a
+    ${HOME}
+    <tmp>
+
+    worktree:
+    <root>/home/
+    --bind=~/
+    --git=<root>/shop/.git/worktrees/RUN-a
+    <root>/shop/.git:<root>/shop.dispatch/RUN/a
+    ${HOME}
+    <tmp>
+    ");
 }
 
 #[test]
@@ -622,7 +638,10 @@ fn an_unknown_placeholder_of_the_sandbox_is_refused() {
         .lines()
         .filter(|line| line.contains("placeholder"))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    error: command: unknown placeholder {gitt}
+    hint: did you mean {git}? valid placeholders are {worktree}, {tmp}, {git}, {repository_git}
+    ");
 }
 
 #[test]

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn strict_shows_only_what_is_named_and_hides_what_must_not_be_read() {
         let profile = |network| Profile {
-            write: paths(&["/Users/me/work/shop.dispatch/7k3q/a", "/opt/cache"]),
+            write: paths(&["/Users/me/code/shop.dispatch/7k3q/a", "/opt/cache"]),
             strict: Some(StrictRules {
                 emptied: paths(&["/Users/me", "/private/tmp"]),
                 read: paths(&["/Users/me/.gitconfig", "/Users/me/.local/bin"]),
@@ -195,19 +195,19 @@ mod tests {
         (deny file-read* (subpath "/private/tmp"))
         (allow file-read-metadata (literal "/Users/me"))
         (allow file-read-metadata (literal "/Users/me/.local"))
-        (allow file-read-metadata (literal "/Users/me/work"))
-        (allow file-read-metadata (literal "/Users/me/work/shop.dispatch"))
-        (allow file-read-metadata (literal "/Users/me/work/shop.dispatch/7k3q"))
+        (allow file-read-metadata (literal "/Users/me/code"))
+        (allow file-read-metadata (literal "/Users/me/code/shop.dispatch"))
+        (allow file-read-metadata (literal "/Users/me/code/shop.dispatch/7k3q"))
         (allow file-read-metadata (literal "/private/tmp"))
         (allow file-read* (subpath "/Users/me/.gitconfig"))
         (allow file-read* (subpath "/Users/me/.local/bin"))
-        (allow file-read* (subpath "/Users/me/work/shop.dispatch/7k3q/a"))
+        (allow file-read* (subpath "/Users/me/code/shop.dispatch/7k3q/a"))
         (allow file-read* (subpath "/opt/cache"))
         (allow file-read* (subpath (param "TMP")))
         (deny file-write*)
         (allow file-write* (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty")
           (literal "/dev/ptmx") (regex #"^/dev/ttys[0-9]+$") (regex #"^/dev/fd/"))
-        (allow file-write* (subpath "/Users/me/work/shop.dispatch/7k3q/a"))
+        (allow file-write* (subpath "/Users/me/code/shop.dispatch/7k3q/a"))
         (allow file-write* (subpath "/opt/cache"))
         (allow file-write* (subpath (param "TMP")))
         (deny file-read* file-write* (subpath "/Users/me/.ssh"))
