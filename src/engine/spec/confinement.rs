@@ -275,7 +275,12 @@ impl Rules {
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
-        let state = state.iter().filter_map(|path| home.expand(path));
+        // A variable may name the agent's settings in the repository, which no worker changes.
+        let is_inside = |path: &Path| holds(&repo.top, path) || holds(&repo.common, path);
+        let state = state.iter().filter_map(|text| {
+            let path = home.expand(text)?;
+            (!text.starts_with('$') || !is_inside(&path)).then_some(path)
+        });
         write.extend(state.inspect(|path| create_state_folder(path)));
         let usual = SandboxSettings::default().write;
         let folders = [&repo.common, &repo.top, &needs.worktree.path];
@@ -333,7 +338,11 @@ impl Home {
         } else if let Some(rest) = text.strip_prefix('$') {
             let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
             let value = (self.variable)(name).filter(|value| !value.is_empty())?;
-            PathBuf::from(value).join(rest)
+            // Joined with nothing it would end with a slash, which only folders may.
+            match rest {
+                "" => PathBuf::from(value),
+                rest => PathBuf::from(value).join(rest),
+            }
         } else {
             PathBuf::from(text)
         };
