@@ -25,7 +25,7 @@ const LFS_FILTERS: [&str; 5] = [
     "filter.lfs.required\ntrue",
 ];
 
-/// Settings that git makes in a new repository, or that only describe a file system or a person.
+/// Settings that git makes in a new repository, or that only describe a file system or the user.
 const PLAIN: [&str; 14] = [
     "author.",
     "committer.",
@@ -317,7 +317,19 @@ mod tests {
         fs::write(sub.join(".git"), &link).unwrap();
         assert!(!top.join("executed").exists() && fs::read_dir(&victim).unwrap().next().is_none());
         let said = said.join("\n").replace(top.to_str().unwrap(), "<top>");
-        insta::assert_snapshot!(said, @"");
+        let entry = worktree.admin.file_name().unwrap().to_str().unwrap();
+        insta::assert_snapshot!(said.replace(entry, "ENTRY"), @r#"
+        checked out
+        main/.git/worktrees/ENTRY/modules/sub/config: "filter.q.smudge = touch <top>/executed; cat" was not made by dispatch; `git config --file` can unset it
+        checked out
+        main/.git/worktrees/ENTRY/modules/sub/config: "remote.origin.uploadpack = touch <top>/executed; git-upload-pack" was not made by dispatch; `git config --file` can unset it
+        checked out
+        main/.git/worktrees/ENTRY/modules/sub/config: "include.path = /dev/null" was not made by dispatch; `git config --file` can unset it
+        checked out
+        main/.git/worktrees/ENTRY/modules/sub/config: core.worktree does not name <top>/work/sub
+        checked out
+        work/sub/.git: it does not name <top>/main/.git/worktrees/ENTRY/modules/sub
+        "#);
     }
 
     #[test]

@@ -46,12 +46,13 @@ impl Remote {
         let scene = Scene::new();
         let report = serde_json::json!({"summary": TEXT, "issues": [TEXT], "decisions": [TEXT]});
         scene.write("r.json", &report.to_string());
+        scene.write("fail.txt", TEXT);
         let executed = scene.root.join("executed");
         let check = format!("[ ! -e r.json ] || touch {}", executed.display());
         scene.configure(&format!("[assemble]\ncheck = [{check:?}]\n"));
         let plan = serde_json::json!({"title": TEXT, "context": [TEXT], "task": [
             {"tag": "A", "title": TEXT, "run": "cp r.json \"$DISPATCH_RESULT_FILE\"; echo a > a.txt"},
-            {"tag": "B", "title": TEXT, "run": format!("printf '%s' '{TEXT}' >&2; exit 1")},
+            {"tag": "B", "title": TEXT, "run": "cat fail.txt >&2; exit 1"},
         ]});
         let plan_file = scene.root.join("plan.json");
         std::fs::write(&plan_file, plan.to_string()).unwrap();

@@ -13,10 +13,18 @@ fn worker(scene: &Scene, script: &str) -> String {
     let filter = format!("[ -e {root}/ended ] && touch {root}/executed; cat\n");
     fs::write(scene.root.join("filter.sh"), filter).unwrap();
     let script = format!(
-        "set -e\nF='sh {root}/filter.sh'\n\
-         plant() {{ git -C $1 config filter.q=r.clean \"$F\"; git -C $1 config filter.q=r.smudge \"$F\"; \
-         git -C $1 config core.fsmonitor \"$F\"; echo '* filter=q=r' > $1/.gitattributes; \
-         echo 2 > $1/a.txt; touch -d 2020-01-01 $1/a.txt; }}\n{script}\necho 1 > one.txt\ntouch {root}/ended\n"
+        "set -e
+export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@x
+F='sh {root}/filter.sh'
+plant() {{
+    for key in filter.q=r.clean filter.q=r.smudge core.fsmonitor; do git -C $1 config $key \"$F\"; done
+    echo '* filter=q=r' > $1/.gitattributes
+    echo 2 > $1/a.txt; touch -d 2020-01-01 $1/a.txt
+}}
+{script}
+echo 1 > one.txt
+touch {root}/ended
+"
     );
     fs::write(scene.root.join("worker.sh"), script).unwrap();
     format!("sh {root}/worker.sh")
@@ -57,6 +65,7 @@ fn filters_of_a_nested_repository_do_not_run() {
     let script = "git init -q sub; echo 1 > sub/a.txt; git -C sub add a.txt; git -C sub commit -qm s; plant sub";
     let command = worker(&scene, script);
     visit(&scene, &command, 3);
+    assert!(scene.root.join("ended").exists());
 }
 
 #[test]
