@@ -164,7 +164,7 @@ fn wrong_in_settings(name: &str, text: &str, settings: &Settings) -> Option<Stri
 /// Describes a mistake in the messages about settings that were refused, as a terminal gets them.
 fn wrong_in_problems(problems: &[ConfigProblem]) -> Option<String> {
     let short = problems[0].to_string();
-    let long = terminal_safe(&rendered(problems)).into_owned();
+    let long = terminal_safe(&rendered(problems));
     for said in [&short, &long] {
         if let Some(hidden) = find_hidden(said) {
             return Some(format!("the message has {:?}: {said}", hidden.character));
