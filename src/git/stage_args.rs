@@ -8,27 +8,26 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use git2::Index;
-
 use crate::git::command::{Git, GitError};
+use crate::git::index_flags;
 use crate::merge::change::Entry;
+use crate::merge::oid::ObjectFormat;
 
 const KIND: u32 = 0o170_000;
 
-/// Stages everything in the folder of `git` but the paths `left_out` into this index. The settings control
-/// how new objects are written.
+/// Stages everything in the folder of `git` but the paths `left_out` into the index at this path, which the
+/// environment of `git` names. The settings control how new objects are written.
 ///
 /// # Errors
 /// When git cannot read the worktree or write the objects.
 pub(super) fn stage_everything(
     git: &Git,
-    index: &Path,
+    index: (&Path, ObjectFormat),
     settings: &[&str],
     left_out: &[String],
 ) -> Result<(), GitError> {
-    let git = git.clone().env("GIT_INDEX_FILE", index.as_os_str());
-    let submodules = submodules_in_index(&git, index)?;
-    let left_out = not_ignored(&git, left_out)?;
+    let submodules = submodules_in_index(git, index)?;
+    let left_out = not_ignored(git, left_out)?;
     let excluded = left_out.iter().map(OsString::from);
     let excluded = excluded.chain(submodules.iter().map(|path| path.clone().into_os_string()));
     git.run(&arguments(settings, excluded)).map(drop)?;
@@ -37,17 +36,19 @@ pub(super) fn stage_everything(
         .into_iter()
         .filter(|path| !is_left_out(path))
         .collect();
-    stage_submodules(&git, staged)
+    stage_submodules(git, staged)
 }
 
 /// Lists the submodules of an index, by path.
-fn submodules_in_index(git: &Git, index: &Path) -> Result<Vec<PathBuf>, GitError> {
+fn submodules_in_index(
+    git: &Git,
+    (index, format): (&Path, ObjectFormat),
+) -> Result<Vec<PathBuf>, GitError> {
     if !index.exists() {
         return Ok(Vec::new());
     }
     let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
-    // libgit2 reads no split index and, in this build, no longer ids.
-    if let Ok(index) = Index::open(index) {
+    if let Some(index) = index_flags::open(index, format) {
         let entries = index.iter();
         let submodules = entries.filter(|entry| entry.mode & KIND == Entry::SUBMODULE);
         return Ok(submodules.map(|entry| path(&entry.path)).collect());

@@ -34,6 +34,7 @@ mod formats;
 mod full_disk;
 mod fuzz;
 mod harness;
+mod hidden_changes;
 mod hostile_remote;
 mod hostile_text;
 mod identity;
