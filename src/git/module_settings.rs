@@ -4,16 +4,15 @@
 //! only where it names no program and no other folder.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::stage_args::is_behind_link;
-use crate::git::submodules::folder_of;
 use crate::model::outside_changes::is_harmless_setting;
 
 /// The settings that `git lfs install` makes, as git lists them.
@@ -145,7 +144,7 @@ pub(super) fn verify(module: &Path, top: &Path, path: &Path) -> Result<(), GitEr
         };
     };
     let named = text.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
-    let named = named.map(|name| folder.join(std::ffi::OsStr::from_bytes(name)));
+    let named = named.map(|name| folder.join(OsStr::from_bytes(name)));
     match named.and_then(|named| real(&named)) == real(module) {
         true => Ok(()),
         false => Err(failed(
@@ -153,6 +152,16 @@ pub(super) fn verify(module: &Path, top: &Path, path: &Path) -> Result<(), GitEr
             format!("it does not name {}", module.display()),
         )),
     }
+}
+
+/// Reads the folder of a repository's files from its configuration.
+pub(super) fn folder_of(git_dir: &Path) -> Option<PathBuf> {
+    let mut args: Vec<OsString> = ["config", "--file"].map(OsString::from).to_vec();
+    args.push(git_dir.join("config").into_os_string());
+    args.push("core.worktree".into());
+    let printed = Git::at(git_dir).run(&args).ok()?;
+    let path = printed.strip_suffix(b"\n").unwrap_or(&printed);
+    fs::canonicalize(git_dir.join(OsStr::from_bytes(path))).ok()
 }
 
 /// Returns a setting of a file with which git could start a program or read another file.
@@ -265,7 +274,7 @@ mod tests {
             .unwrap()
             .parse()
             .unwrap();
-        let place = folder.join("work");
+        let place = folder.join("copy");
         let worktree = repo
             .add_worktree(&place, &Head::Detached(head), "test")
             .unwrap();
@@ -326,9 +335,9 @@ mod tests {
         checked out
         main/.git/worktrees/ENTRY/modules/sub/config: "include.path = /dev/null" was not made by dispatch; `git config --file` can unset it
         checked out
-        main/.git/worktrees/ENTRY/modules/sub/config: core.worktree does not name <top>/work/sub
+        main/.git/worktrees/ENTRY/modules/sub/config: core.worktree does not name <top>/copy/sub
         checked out
-        work/sub/.git: it does not name <top>/main/.git/worktrees/ENTRY/modules/sub
+        copy/sub/.git: it does not name <top>/main/.git/worktrees/ENTRY/modules/sub
         "#);
     }
 

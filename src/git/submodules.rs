@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::index_flags::{clear_hiding_flags, hides_changes};
-use crate::git::module_settings::without_own_filters;
+use crate::git::module_settings::{folder_of, without_own_filters};
 use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
@@ -443,16 +443,6 @@ fn stays_below(path: &Path) -> bool {
 
 fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
-}
-
-/// Reads the folder of a repository's files from its configuration.
-pub(super) fn folder_of(git_dir: &Path) -> Option<PathBuf> {
-    let mut args: Vec<OsString> = ["config", "--file"].map(OsString::from).to_vec();
-    args.push(git_dir.join("config").into_os_string());
-    args.push("core.worktree".into());
-    let printed = Git::at(git_dir).run(&args).ok()?;
-    let path = printed.strip_suffix(b"\n").unwrap_or(&printed);
-    fs::canonicalize(git_dir.join(std::ffi::OsStr::from_bytes(path))).ok()
 }
 
 /// Lists the names of the folders in a folder, sorted; links are left out.

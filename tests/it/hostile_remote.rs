@@ -43,7 +43,10 @@ struct Remote {
 
 impl Remote {
     fn new() -> Remote {
-        let scene = Scene::new();
+        let mut scene = Scene::new();
+        // Another user's dispatch seals the journal there.
+        let stranger = scene.root.join("stranger").display().to_string();
+        scene.set_env("XDG_STATE_HOME", &stranger);
         let report = serde_json::json!({"summary": TEXT, "issues": [TEXT], "decisions": [TEXT]});
         scene.write("r.json", &report.to_string());
         scene.write("fail.txt", TEXT);
@@ -60,6 +63,7 @@ impl Remote {
             .dispatch(&["run", plan_file.to_str().unwrap(), "--yes"])
             .expect(3);
         let _ = std::fs::remove_file(&executed);
+        scene.unset_env("XDG_STATE_HOME");
         let clone = scene.root.join("clone");
         let from = scene.repo.display().to_string();
         scene.git(&["clone", "--quiet", &from, clone.to_str().unwrap()]);
