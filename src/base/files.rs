@@ -331,6 +331,19 @@ pub fn existing_ancestor(path: &Path) -> PathBuf {
     found.unwrap_or(Path::new("/")).to_owned()
 }
 
+/// Returns the path without links, as far as it exists.
+pub fn real_path(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|place| {
+        let real = place.canonicalize().ok()?;
+        let rest = path.strip_prefix(place).ok()?;
+        Some(match rest.as_os_str().is_empty() {
+            true => real,
+            false => real.join(rest),
+        })
+    });
+    existing.unwrap_or_else(|| path.to_owned())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

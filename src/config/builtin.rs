@@ -54,12 +54,13 @@ pub fn workers() -> BTreeMap<String, Worker> {
             attaching("codex resume {session}", codex()),
         ),
         keeping(
-            "~/.copilot $COPILOT_HOME",
+            "~/.copilot ~/.cache/copilot $COPILOT_HOME",
             attaching("copilot --resume={session}", copilot()),
         ),
         keeping("~/.gemini", gemini()),
         keeping(
-            "~/.local/share/opencode ~/.local/state/opencode ~/.config/opencode",
+            "~/.local/share/opencode ~/.local/state/opencode ~/.config/opencode ~/.cache/opencode \
+             $OPENCODE_CONFIG $OPENCODE_CONFIG_DIR",
             attaching("opencode --session {session}", opencode()),
         ),
         keeping("~/.aider", aider()),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::config::keys::tables;
 use crate::config::kind::{
     BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, Glob, List, Maybe, MergeTool,
-    OwnFolder, OwnPath, PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
-    VariableName,
+    OwnFolder, OwnPath, PathTemplate, Processors, Program, Project, RepoFile, SandboxCommand, Size,
+    Text, Time, Times, VariableName, Weight,
 };
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
@@ -285,15 +285,17 @@ tables! {
         /// The network, with "strict": "open", "loopback" (a device of its own) or "none".
         network: Network as Network = Network::Open,
         /// The program that confines them, with "command", and its arguments; the worker's command
-        /// follows them, and {worktree} and {tmp} are filled in.
-        command: Vec<String> as Program = Vec::new(),
+        /// follows them. {worktree}, {tmp}, {git} and {repository_git} are filled in, and "~/" at the
+        /// start of a word is your home folder.
+        command: Vec<String> as SandboxCommand = Vec::new(),
     }
 
-    /// Resources of each process of a worker or a check.
+    /// Resources of a worker or a check: of each process, and in a cgroup of all together.
     limits: LimitSettings {
-        /// Memory for data, such as "8GiB"; "" means no limit.
+        /// Memory for data, in a cgroup all memory, such as "8GiB"; "" means no limit.
         memory: Option<u64> as Maybe<Size> = None,
-        /// Processes and threads, besides those that run when it starts; "" means no limit.
+        /// Processes and threads, besides those that run when it starts; in a cgroup its own; "" means no
+        /// limit.
         processes: Option<usize> as Maybe<Count> = Some(4096),
         /// Open files; "" means no limit.
         open_files: Option<usize> as Maybe<Count> = None,
@@ -301,6 +303,14 @@ tables! {
         file_size: Option<u64> as Maybe<Size> = None,
         /// Processor time of one process; "" means no limit.
         cpu_time: Option<Duration> as Maybe<Time> = None,
+        /// Processors that it uses at once, such as 1.5; "" means no limit. It needs a cgroup.
+        cpus: Option<f64> as Maybe<Processors> = None,
+        /// Its share of busy processors, from 1 to 10000, where other programs have 100; "" is 100. It
+        /// needs a cgroup.
+        cpu_weight: Option<usize> as Maybe<Weight> = None,
+        /// The cgroup in which each worker and check gets one of its own: a folder such as
+        /// "/sys/fs/cgroup/dispatch"; "" is the one that systemd delegated to dispatch, if any.
+        cgroup: Option<String> as Maybe<OwnPath> = None,
     }
 
     /// Repositories that you trust.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 
+use crate::base::files;
+use crate::exec::cgroup::{self, Group};
 use crate::exec::record::{self, ProcRecord};
 use crate::exec::signals::Signals;
 use crate::exec::worker::Worker;
@@ -24,17 +26,28 @@ const LIMIT: Duration = Duration::from_secs(5);
 ///
 /// Processes that left the worker's group or session are children of the shim by now, which is a
 /// subreaper. A child that was not reaped keeps its pid, so no other process is signalled. Where the
-/// shim could not become a subreaper, the rest is found by `cookie`.
-pub(super) fn kill(worker: &Worker, signals: &mut Signals, cookie: Option<&str>) -> Vec<String> {
+/// shim could not become a subreaper, the rest is found by `cookie`. The cgroup has all of them, also those
+/// that start while others are killed.
+pub(super) fn kill(
+    worker: &Worker,
+    signals: &mut Signals,
+    group: Option<&Group>,
+    cookie: Option<&str>,
+) -> Vec<String> {
     let mut names = BTreeMap::new();
     let deadline = Instant::now() + LIMIT;
     loop {
         let alive = reap_children(worker.pid);
-        for pid in alive.iter().flat_map(|pid| system::tree(*pid)) {
+        let members = group.map(Group::members).unwrap_or_default();
+        let trees = alive.iter().flat_map(|pid| system::tree(*pid));
+        for pid in trees.chain(members).filter(|pid| *pid != worker.pid) {
             let name = || system::name(pid);
             names.entry(pid.as_raw_pid()).or_insert_with(name);
         }
         worker.signal(Signal::KILL);
+        if let Some(group) = group {
+            group.kill();
+        }
         for pid in &alive {
             let _ = kill_process(*pid, Signal::KILL);
         }
@@ -87,6 +100,9 @@ pub fn kill_orphans(folder: &Path) -> Result<Vec<String>, ExecError> {
     if system::is_subreaper() {
         names.extend(record.shim.start.map(kill_adopted).unwrap_or_default());
     }
+    if let Some(cgroup) = &record.cgroup {
+        names.extend(cgroup::kill_abandoned(cgroup));
+    }
     if let Some(tmp) = &record.tmp {
         remove_temporary(tmp);
     }
@@ -97,7 +113,7 @@ pub fn kill_orphans(folder: &Path) -> Result<Vec<String>, ExecError> {
 /// folder with the name of such a one, below the system's folder for temporary files, is removed.
 fn remove_temporary(folder: &Path) {
     let is_named = |name: &OsStr| name.to_string_lossy().starts_with(TEMPORARY);
-    let is_ours = folder.parent() == Some(&std::env::temp_dir())
+    let is_ours = folder.parent() == Some(&files::real_path(&std::env::temp_dir()))
         && folder.file_name().is_some_and(is_named)
         && fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
     if is_ours {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -27,6 +27,12 @@ pub(super) fn sandbox_support() -> Support {
 pub(super) fn restrict(write: &[PathBuf]) -> Result<(), String> {
     capabilities::drop_those_around_the_rules();
     landlock::restrict(write)
+}
+
+/// Returns `true` if a folder is a cgroup of version 2.
+pub(super) fn is_cgroup(folder: &Path) -> bool {
+    const MAGIC: u64 = 0x6367_7270;
+    rustix::fs::statfs(folder).is_ok_and(|found| found.f_type as u64 == MAGIC)
 }
 
 /// Counts the processes and threads of the whole system.

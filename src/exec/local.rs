@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::base::files;
 use crate::base::process::Program;
+use crate::exec::cgroup::Delegation;
 use crate::exec::record::{self, ProcRecord, Seal};
 use crate::exec::{
     ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, SHIM_ARGUMENT, StopSignal, Stopper,
@@ -61,6 +62,10 @@ impl LocalExecutor {
 impl Executor for LocalExecutor {
     fn start(&self, folder: &Path, job: &Job) -> Result<Running, ExecError> {
         let folder = absolute(folder).map_err(|error| ExecError::file(folder, error))?;
+        let cgroup = job.limits.cgroup.as_deref();
+        if let Some(delegation) = cgroup.and_then(|named| Delegation::find(Some(named))) {
+            delegation.enable();
+        }
         let (lock, seal) = record::prepare(&folder, job)?;
         let child = self.spawn(&folder, lock);
         let child = child.map_err(|error| self.failure(error))?;
@@ -167,6 +172,7 @@ impl LocalExecutor {
             millis: 0,
             leftovers: Vec::new(),
             dropped_bytes: 0,
+            out_of_memory: false,
         };
         record::save_end(folder, &end, seal).map_err(|error| ExecError::file(folder, error))?;
         Ok(JobStatus::Ended(end))

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
 mod capabilities;
+pub mod cgroup;
 #[cfg(target_os = "linux")]
 mod landlock;
 mod leftovers;
@@ -126,6 +127,9 @@ pub struct JobEnd {
     pub leftovers: Vec<String>,
     /// The number of output bytes that were not kept.
     pub dropped_bytes: u64,
+    /// `true` if the kernel killed one of its processes at [`ResourceLimits::memory`].
+    #[serde(default)]
+    pub out_of_memory: bool,
 }
 
 /// The state of the job in a folder.

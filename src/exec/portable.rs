@@ -4,7 +4,7 @@
 //! start times no process of an earlier runner's is ever signalled, except a shim whose lock proves
 //! that it is alive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -19,6 +19,11 @@ pub(super) fn sandbox_support() -> Support {
 /// Fails: these systems have no Landlock.
 pub(super) fn restrict(_write: &[PathBuf]) -> Result<(), String> {
     Err("this system has no Landlock".to_owned())
+}
+
+/// Returns `false`: these systems have no cgroups.
+pub(super) fn is_cgroup(_folder: &Path) -> bool {
+    false
 }
 
 /// Returns 0: the number of processes is unknown here.

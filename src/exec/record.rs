@@ -49,6 +49,9 @@ pub struct ProcRecord {
     /// The folder for the worker's temporary files, if it has one of its own.
     #[serde(default)]
     pub tmp: Option<PathBuf>,
+    /// The cgroup of the job, if it has one.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
 }
 
 /// A process, distinguishable from a later one with the same pid.

@@ -18,12 +18,14 @@ pub enum Sandbox {
     Wrapper(Vec<String>),
 }
 
-/// The resource limits of each process of a job (`setrlimit`); absent ones are not set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// The resource limits of a job; absent ones are not set. They hold for each process (`setrlimit`), and
+/// with a cgroup some of them for the job as a whole, too.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ResourceLimits {
-    /// Bytes of memory for data.
+    /// Bytes of memory: for the data of a process, and in a cgroup for everything of the job.
     pub memory: Option<u64>,
-    /// Processes and threads of the user, besides those of the whole system when the job starts.
+    /// Processes and threads: of the user, besides those of the whole system when the job starts, and in
+    /// a cgroup those of the job.
     pub processes: Option<u64>,
     /// Open files.
     pub open_files: Option<u64>,
@@ -31,6 +33,12 @@ pub struct ResourceLimits {
     pub file_size: Option<u64>,
     /// Processor time.
     pub cpu_time: Option<Duration>,
+    /// Processor time in a second, in thousandths of a processor. It needs a cgroup.
+    pub cpu_thousandths: Option<u64>,
+    /// The share of busy processors, from 1 to 10,000, where others have 100. It needs a cgroup.
+    pub cpu_weight: Option<u64>,
+    /// The cgroup in which that of the job is created; the job has none if absent.
+    pub cgroup: Option<PathBuf>,
 }
 
 /// The part of a confinement that the kernel of this machine can enforce.

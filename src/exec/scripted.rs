@@ -259,6 +259,7 @@ impl Stage {
             millis: (self.now - started).as_millis() as u64,
             leftovers: Vec::new(),
             dropped_bytes: 0,
+            out_of_memory: false,
         };
         self.end(play, JobStatus::Ended(end));
     }

@@ -17,7 +17,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
 use crate::base::fault;
-use crate::base::files::is_disk_full;
+use crate::base::files::{self, is_disk_full};
+use crate::exec::cgroup::Group;
 use crate::exec::log::LogWriter;
 use crate::exec::record::{self, ProcRecord, Seal};
 use crate::exec::signals::Signals;
@@ -71,13 +72,23 @@ fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
         Err(error) => return not_started(format!("could not make a temporary folder: {error}")),
     };
     record.tmp = tmp.as_ref().map(|tmp| tmp.path().to_owned());
+    let mut group = Group::create(&job.limits, &record.cookie);
+    record.cgroup = group.as_ref().map(|group| group.folder().to_owned());
     if let Err(error) = record.save(folder) {
         return not_started(format!("could not write to {}: {error}", folder.display()));
     }
     fault::point("shim", "before the worker starts");
-    let (worker, output) = match Worker::spawn(job, &record.cookie, record.tmp.as_deref()) {
+    let start = || Worker::spawn(job, &record.cookie, record.tmp.as_deref());
+    let started = match &mut group {
+        Some(group) => group.around(start),
+        None => start(),
+    };
+    let (worker, output) = match started {
         Ok(started) => started,
-        Err(message) => return not_started(message),
+        Err(message) => {
+            group.into_iter().for_each(Group::remove);
+            return not_started(message);
+        }
     };
     fault::point("shim", "after the worker has started");
     record.worker = Some(system::identify(worker.pid));
@@ -90,6 +101,7 @@ fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
         output,
         LogWriter::create(folder, job.max_log),
         signals,
+        group,
     );
     watch.until_end((!subreaper).then_some(record.cookie.as_str()))
 }
@@ -105,15 +117,18 @@ fn describe(job: &Job) -> ProcRecord {
         worker: None,
         limit: job.longest(),
         tmp: None,
+        cgroup: None,
     }
 }
 
 /// Creates the folder for the temporary files of a confined worker, for its owner alone. Its path is
 /// short, because the path of a socket in it may have about a hundred bytes only.
 fn temporary_folder() -> io::Result<tempfile::TempDir> {
+    // Rules about it are about its real path.
+    let place = files::real_path(&std::env::temp_dir());
     tempfile::Builder::new()
         .prefix(leftovers::TEMPORARY)
-        .tempdir()
+        .tempdir_in(place)
 }
 
 fn not_started(message: String) -> JobEnd {
@@ -123,6 +138,7 @@ fn not_started(message: String) -> JobEnd {
         millis: 0,
         leftovers: Vec::new(),
         dropped_bytes: 0,
+        out_of_memory: false,
     }
 }
 
@@ -156,6 +172,8 @@ struct Watch<'a> {
     output: Option<PipeReader>,
     log: LogWriter,
     signals: Signals,
+    /// Its cgroup, if it has one.
+    group: Option<Group>,
     started: Instant,
     last_output: Instant,
     pressure: Pressure,
@@ -172,6 +190,7 @@ impl<'a> Watch<'a> {
         output: PipeReader,
         log: LogWriter,
         signals: Signals,
+        group: Option<Group>,
     ) -> Watch<'a> {
         let now = Instant::now();
         Watch {
@@ -180,6 +199,7 @@ impl<'a> Watch<'a> {
             output: Some(output),
             log,
             signals,
+            group,
             started: now,
             last_output: now,
             pressure: Pressure::None,
@@ -196,7 +216,7 @@ impl<'a> Watch<'a> {
         fault::point("shim", "after the worker has ended");
         let millis = self.started.elapsed().as_millis() as u64;
         self.let_children_end();
-        let mut leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
+        let mut leftovers = self.kill_leftovers(cookie);
         if leftovers.is_empty() && self.output.is_some() {
             // A process holds the output, but the system does not tell which.
             leftovers.push("an unknown background process".to_owned());
@@ -204,13 +224,21 @@ impl<'a> Watch<'a> {
         fault::point("shim", "after leftovers are killed");
         self.drain();
         self.worker.reap();
+        let out_of_memory = self.group.as_ref().is_some_and(Group::ran_out_of_memory);
+        self.group.into_iter().for_each(Group::remove);
         JobEnd {
             exit: self.limit.unwrap_or(exit),
             stopped: self.stopped,
             millis,
             leftovers,
             dropped_bytes: self.log.dropped(),
+            out_of_memory,
         }
+    }
+
+    fn kill_leftovers(&mut self, cookie: Option<&str>) -> Vec<String> {
+        let group = self.group.as_ref();
+        leftovers::kill(&self.worker, &mut self.signals, group, cookie)
     }
 
     /// Supervises until the worker itself has ended.

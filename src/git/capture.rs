@@ -1,5 +1,6 @@
 //! Captures the content of an attempt's worktree, committed or not.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl Store {
         let unfinished = worktree.unfinished();
         let (index, git) = self.with_index_copy(worktree, INDEX_COPY)?;
         let hidden = self.copy_index(worktree, &index, &git)?;
-        stage_everything(&git, &DURABLE, left_out)?;
+        stage_everything(&git, (&index, self.format()), &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
         fault::point("harvest", "written");
@@ -118,9 +119,10 @@ impl Store {
             "status",
             "--porcelain",
             "--untracked-files=normal",
-            "--ignore-submodules=none",
+            // A look into them would start filters of their own configuration.
+            "--ignore-submodules=dirty",
         ];
-        let mut args = status.map(str::to_owned).to_vec();
+        let mut args = status.map(OsString::from).to_vec();
         args.extend(all_but(left_out));
         let changes = git.run(&args);
         // A copy that stays is removed with the worktree's admin folder.

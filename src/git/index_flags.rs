@@ -89,7 +89,7 @@ fn read(git: &Git, index: &Path, format: ObjectFormat) -> Result<Flagged, GitErr
 
 /// Opens an index in this process, if libgit2 reads its format. It might take the longer entries of
 /// another object format for others.
-fn open(index: &Path, format: ObjectFormat) -> Option<Index> {
+pub(super) fn open(index: &Path, format: ObjectFormat) -> Option<Index> {
     match format {
         ObjectFormat::Sha1 => Index::open(index).ok(),
         ObjectFormat::Sha256 => None,

@@ -43,6 +43,7 @@ pub mod merge_environment;
 pub mod merge_error;
 pub mod merge_tree_parser;
 pub mod missing_checkout;
+mod module_settings;
 pub mod module_store;
 mod object_copies;
 pub mod object_hash;

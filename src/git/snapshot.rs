@@ -107,11 +107,11 @@ impl Snapshots {
             .git_in(worktree)?
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
+        let of = (index.as_path(), self.repo.formats.objects);
         if is_new {
-            let of = (index.as_path(), self.repo.formats.objects);
             clear_hiding_flags(&git, of, &worktree.path)?;
         }
-        stage_everything(&git, &NOT_DURABLE, left_out)?;
+        stage_everything(&git, of, &NOT_DURABLE, left_out)?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         Ok(Some((self.quarantine.store()?, tree)))

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
+use crate::git::module_settings;
 use crate::git::module_store::UPLOAD_PACK;
 use crate::git::repo::Repo;
 use crate::git::submodules::{declared_submodules, known_commits, without_files};
@@ -151,6 +152,8 @@ impl Superproject {
                 _ => Ok(()),
             };
         }
+        // A worker was here.
+        module_settings::verify(&module, &self.top, &wanted.path)?;
         if in_store && !has(&module, wanted.commit) {
             let fetch = [
                 "fetch",

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::index_flags::{clear_hiding_flags, hides_changes};
+use crate::git::module_settings::{folder_of, without_own_filters};
 use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
@@ -184,6 +185,7 @@ impl Submodule {
         let git = Git::at(folder)
             .env("GIT_DIR", self.git_dir.as_os_str())
             .env("GIT_WORK_TREE", folder.as_os_str());
+        let git = without_own_filters(git)?;
         let hidden = self.copy_of_hiding_index(&git, folder)?;
         let git = match &hidden {
             Some(copy) => git.env("GIT_INDEX_FILE", copy.path()),
@@ -349,6 +351,8 @@ pub(super) fn without_files(git_dir: &Path) -> Git {
     Git::at(git_dir)
         .env("GIT_DIR", git_dir.as_os_str())
         .env("GIT_WORK_TREE", git_dir.as_os_str())
+        // A fetch would start programs that its configuration names.
+        .env("GIT_NO_LAZY_FETCH", "1")
 }
 
 /// Returns the time at which a folder was made, in seconds since the epoch, if the system knows it.
@@ -439,16 +443,6 @@ fn stays_below(path: &Path) -> bool {
 
 fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
-}
-
-/// Reads the folder of a repository's files from its configuration.
-fn folder_of(git_dir: &Path) -> Option<PathBuf> {
-    let mut args: Vec<OsString> = ["config", "--file"].map(OsString::from).to_vec();
-    args.push(git_dir.join("config").into_os_string());
-    args.push("core.worktree".into());
-    let printed = Git::at(git_dir).run(&args).ok()?;
-    let path = printed.strip_suffix(b"\n").unwrap_or(&printed);
-    fs::canonicalize(git_dir.join(std::ffi::OsStr::from_bytes(path))).ok()
 }
 
 /// Lists the names of the folders in a folder, sorted; links are left out.

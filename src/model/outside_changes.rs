@@ -57,14 +57,12 @@ pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> 
 }
 
 /// Settings that name no program, no file and no address, by section or key. Agents, users and git itself
-/// make them all the time.
-const HARMLESS_SETTINGS: [&str; 32] = [
+/// make them all the time. An identity is not among them: a landing would be made in its name.
+const HARMLESS_SETTINGS: [&str; 28] = [
     "advice.",
-    "author.",
     "branch.",
     "color.",
     "column.",
-    "committer.",
     "core.bare",
     "core.repositoryformatversion",
     "core.sparsecheckout",
@@ -88,13 +86,11 @@ const HARMLESS_SETTINGS: [&str; 32] = [
     "stash.",
     "status.",
     "tag.",
-    "user.email",
-    "user.name",
     "worktree.",
 ];
 
 /// Returns `true` for a setting with which git runs nothing else and reads nothing else.
-fn is_harmless_setting(key: &str) -> bool {
+pub fn is_harmless_setting(key: &str) -> bool {
     let ends = |section: &str, names: &[&str]| {
         let rest = key.strip_prefix(section);
         rest.is_some_and(|rest| names.iter().any(|name| rest.ends_with(name)))
@@ -248,7 +244,6 @@ mod tests {
             "remote.origin.uploadpack",
             "submodule.lib.url",
             "submodule.lib.update",
-            "user.name",
             "user.signingkey",
         ];
         let mut after = SharedState::default();
@@ -292,6 +287,18 @@ mod tests {
         1 more
         ");
         assert!(changes_of_programs(&after, &after.clone()).is_empty());
+    }
+
+    #[test]
+    fn an_identity_is_no_harmless_setting() {
+        let mut after = SharedState::default();
+        for key in ["author.name", "committer.email", "user.email", "user.name"] {
+            after.settings.insert(key.to_owned(), Oid::ZERO);
+        }
+        assert_eq!(
+            changes_of_programs(&SharedState::default(), &after).len(),
+            4
+        );
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn all_attempts_that_were_under_way_are_named() {
     scene.write("README.md", "# Shop 2\n");
     scene.git(&["commit", "--quiet", "-m", "mine", "README.md"]);
     scene.git(&["branch", "mine"]);
-    scene.git(&["config", "user.name", "Bea"]);
+    scene.git(&["config", "pull.rebase", "true"]);
     let before = scene.fingerprint();
     gates.iter_mut().for_each(Gate::open);
     let ended = wait(child).expect(0);

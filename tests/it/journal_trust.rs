@@ -23,7 +23,7 @@ fn journal_of(scene: &Scene) -> String {
     format!("refs/dispatch/runs/{}", scene.run_name())
 }
 
-fn with_input(scene: &Scene, args: &[&str], input: &str) -> String {
+pub(crate) fn with_input(scene: &Scene, args: &[&str], input: &str) -> String {
     let mut child = scene
         .command("git")
         .args(args)

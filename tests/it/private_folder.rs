@@ -303,6 +303,21 @@ echo $$ > {}; {}",
 }
 
 #[test]
+fn what_is_only_staged_survives_a_collection_of_the_worker() {
+    let Some(scene) = confined() else { return };
+    let lines = "set -e
+echo staged > a.txt && git add a.txt && git rev-parse :a.txt > id.txt
+echo later > a.txt && git gc -q --prune=now
+test -z \"$(find $(git rev-parse --git-path objects) -path '*/??/*' -type f)\"
+";
+    scene
+        .run(&plan(&scene, lines), &["--no-assemble"])
+        .expect(0);
+    let id = scene.git(&["show", &format!("{}:id.txt", scene.branch("a"))]);
+    assert_eq!(scene.git(&["cat-file", "-p", &id]), "staged");
+}
+
+#[test]
 fn a_clone_is_isolated_without_a_sandbox() {
     let lines = "set -e
 git branch mine && git tag mine && git config user.name Worker

@@ -573,6 +573,77 @@ fn a_program_of_the_user_can_confine_workers() {
     assert_eq!(said, format!("in {}", scene.worktree("a").display()));
 }
 
+/// Runs a worker under a program of the user that records the words it gets, and returns them.
+fn words_of_wrapper(scene: &Scene, isolation: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let program = scene.root.join("home/wrap");
+    let script = "#!/bin/sh\nfor word; do shift; [ \"$word\" = -- ] && break; echo \"$word\"; done > words.txt\n\
+                  exec \"$@\"\n";
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let words = "\"~/wrap\", \"~/\", \"--bind=~/\", \"--git={git}\", \"{repository_git}:{worktree}\", \"${HOME}\", \"{tmp}\"";
+    let toml = format!(
+        "[worktree]\nisolation = \"{isolation}\"\n[sandbox]\nkind = \"command\"\ncommand = [{words}, \"--\"]\n"
+    );
+    configure_user(scene, &toml);
+    let plan = "1. [A] a\n   - run: test -d \"$TMPDIR\" && echo 1 > a.txt && git add . && git commit -qm own\n";
+    scene.run(plan, &["--no-assemble"]).expect(0);
+    let said = scene.git(&["show", &format!("{}:words.txt", scene.branch("a"))]);
+    let said = said.replace(&scene.run_name(), "RUN");
+    let said = said.replace(scene.root.to_str().unwrap(), "<root>");
+    let lines = said
+        .lines()
+        .map(|line| match line.split_once("/dispatch-") {
+            Some((_, rest)) if rest.len() == 6 => "<tmp>",
+            _ => line,
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_program_of_the_user_gets_the_folders_that_a_worker_needs() {
+    let own = words_of_wrapper(&Scene::new(), "clone");
+    let shared = words_of_wrapper(&Scene::new(), "worktree");
+    insta::assert_snapshot!(format!("clone:\n{own}\n\nworktree:\n{shared}"), @r"
+    clone:
+    <root>/home/
+    --bind=~/
+    --git=<root>/shop/.git/dispatch/private/RUN-a
+    <root>/shop/.git:<root>/shop.dispatch/RUN/a
+    ${HOME}
+    <tmp>
+
+    worktree:
+    <root>/home/
+    --bind=~/
+    --git=<root>/shop/.git/worktrees/RUN-a
+    <root>/shop/.git:<root>/shop.dispatch/RUN/a
+    ${HOME}
+    <tmp>
+    ");
+}
+
+#[test]
+fn an_unknown_placeholder_of_the_sandbox_is_refused() {
+    let scene = Scene::new();
+    configure_user(
+        &scene,
+        "[sandbox]\nkind = \"command\"\ncommand = [\"wrap\", \"--git={gitt}\"]\n",
+    );
+    let refused = scene
+        .run("1. [A] a\n   - run: echo 1 > a.txt\n", &[])
+        .expect(1);
+    let lines: Vec<&str> = refused
+        .err
+        .lines()
+        .filter(|line| line.contains("placeholder"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    error: command: unknown placeholder {gitt}
+    hint: did you mean {git}? valid placeholders are {worktree}, {tmp}, {git}, {repository_git}
+    ");
+}
+
 #[test]
 fn the_limits_of_the_settings_hold_for_a_worker() {
     let scene = Scene::new();

@@ -22,6 +22,9 @@ const WORKER_PLACEHOLDERS: &[&str] = &[
     "session",
 ];
 
+/// Placeholders in the command that confines a worker.
+const SANDBOX_PLACEHOLDERS: &[&str] = &["worktree", "tmp", "git", "repository_git"];
+
 /// Placeholders that a merge tool cannot do without.
 const MERGE_PLACEHOLDERS: &[&str] = &["{base}", "{ours}", "{theirs}", "{result}"];
 
@@ -94,6 +97,22 @@ impl Kind for Program {
     }
 }
 
+/// Reads a program whose arguments may have only these placeholders.
+fn with_placeholders(value: &Toml<'_>, known: &[&str]) -> Result<Vec<String>, Vec<Invalid>> {
+    let command = Program::read(value)?;
+    let items = value
+        .get_ref()
+        .as_array()
+        .into_iter()
+        .flat_map(|a| a.iter());
+    let checked = items.zip(&command).map(|(item, argument)| {
+        let checked = syntax::placeholders(argument, known);
+        at(item.span(), checked.map_err(|invalid| vec![invalid]))
+    });
+    collected(checked)?;
+    Ok(command)
+}
+
 /// The command of a worker: a [`Program`] with placeholders.
 pub(in crate::config) struct WorkerCommand;
 
@@ -101,18 +120,22 @@ impl Kind for WorkerCommand {
     type Value = Vec<String>;
 
     fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
-        let command = Program::read(value)?;
-        let items = value
-            .get_ref()
-            .as_array()
-            .into_iter()
-            .flat_map(|a| a.iter());
-        let checked = items.zip(&command).map(|(item, argument)| {
-            let checked = syntax::placeholders(argument, WORKER_PLACEHOLDERS);
-            at(item.span(), checked.map_err(|invalid| vec![invalid]))
-        });
-        collected(checked)?;
-        Ok(command)
+        with_placeholders(value, WORKER_PLACEHOLDERS)
+    }
+
+    fn to_toml(value: &Vec<String>) -> toml::Value {
+        Program::to_toml(value)
+    }
+}
+
+/// The program that confines a worker: a [`Program`] with placeholders.
+pub(in crate::config) struct SandboxCommand;
+
+impl Kind for SandboxCommand {
+    type Value = Vec<String>;
+
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
+        with_placeholders(value, SANDBOX_PLACEHOLDERS)
     }
 
     fn to_toml(value: &Vec<String>) -> toml::Value {

@@ -17,8 +17,10 @@ mod syntax;
 mod text;
 mod word;
 
-pub(super) use command::{CommandByGlob, Commands, MergeTool, Program, WorkerCommand};
-pub(super) use number::{Count, Dollars, Flag, Size, Time, Times};
+pub(super) use command::{
+    CommandByGlob, Commands, MergeTool, Program, SandboxCommand, WorkerCommand,
+};
+pub(super) use number::{Count, Dollars, Flag, Processors, Size, Time, Times, Weight};
 pub(super) use syntax::worker_name;
 pub(super) use text::{
     BranchPrefix, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text, VariableName,

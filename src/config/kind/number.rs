@@ -49,20 +49,47 @@ impl Kind for Dollars {
     type Value = f64;
 
     fn read(value: &Toml<'_>) -> Result<f64, Vec<Invalid>> {
-        let dollars = match value.get_ref() {
-            DeValue::Integer(_) => whole(value)? as f64,
-            DeValue::Float(number) => number.as_str().parse().unwrap_or(f64::NAN),
-            _ => return expected("an amount of dollars", "20.0", value),
-        };
-        if dollars.is_finite() && dollars > 0.0 {
-            Ok(dollars)
-        } else {
-            predicate("must be above zero", "write \"\" for no limit")
-        }
+        above_zero(value, "an amount of dollars", "20.0")
     }
 
     fn to_toml(value: &f64) -> toml::Value {
         (*value).into()
+    }
+}
+
+/// A number of processors above zero, such as 1.5.
+pub(in crate::config) struct Processors;
+
+impl Kind for Processors {
+    type Value = f64;
+
+    fn read(value: &Toml<'_>) -> Result<f64, Vec<Invalid>> {
+        above_zero(value, "a number of processors", "1.5")
+    }
+
+    fn to_toml(value: &f64) -> toml::Value {
+        (*value).into()
+    }
+}
+
+/// A share of the processors, from 1 to 10,000.
+pub(in crate::config) struct Weight;
+
+impl Kind for Weight {
+    type Value = usize;
+
+    fn read(value: &Toml<'_>) -> Result<usize, Vec<Invalid>> {
+        match usize::try_from(whole(value)?) {
+            Ok(weight @ 1..=10_000) => Ok(weight),
+            _ => predicate(
+                "must be from 1 to 10000",
+                "write 50 for half of what others get",
+            ),
+        }
+    }
+
+    fn to_toml(value: &usize) -> toml::Value {
+        Count::to_toml(value)
     }
 }
 
@@ -160,6 +187,23 @@ impl Kind for Flag {
 
     fn to_toml(value: &bool) -> toml::Value {
         (*value).into()
+    }
+}
+
+fn above_zero(
+    value: &Toml<'_>,
+    what: &'static str,
+    example: &'static str,
+) -> Result<f64, Vec<Invalid>> {
+    let number = match value.get_ref() {
+        DeValue::Integer(_) => whole(value)? as f64,
+        DeValue::Float(number) => number.as_str().parse().unwrap_or(f64::NAN),
+        _ => return expected(what, example, value),
+    };
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        predicate("must be above zero", "write \"\" for no limit")
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod example;
 mod foreign;
+mod hostile;
 mod precedence;
 mod problem;
 mod value;

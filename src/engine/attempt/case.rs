@@ -151,6 +151,12 @@ impl Case {
     pub(super) fn outcome(&self, end: End, mut remarks: Vec<String>) -> Outcome {
         let unread = self.unread.iter();
         remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
+        if self.end.out_of_memory {
+            remarks.push(
+                "the system killed a process at the limit of memory (`memory` under [limits])"
+                    .to_owned(),
+            );
+        }
         Outcome {
             report: self.report_with_last_words(),
             killed_processes: self.end.leftovers.clone(),

@@ -38,7 +38,8 @@ fn denied(case: &Case, output: &str) -> Option<PathBuf> {
     let settings = &context.settings;
     let needs = needs_of_worker(context, spec, &case.worktree);
     let kind = confinement::kind(settings, Some(&spec.worker), needs.least);
-    if paths.is_empty() || confinement::means(settings, kind) != Ok(Means::Kernel) {
+    let means = confinement::means(settings, kind);
+    if paths.is_empty() || !matches!(means, Ok(Means::Kernel | Means::Seatbelt(_))) {
         return None;
     }
     let allowed = confinement::writable((&context.repo, settings), Some(&spec.worker), &needs);

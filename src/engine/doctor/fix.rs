@@ -8,6 +8,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::planner;
 use crate::engine::worktree::remains::{keep, keep_remains};
+use crate::exec::cgroup;
 use crate::exec::local::LocalExecutor;
 use crate::git::worktree::Worktree;
 use crate::git::{Repo, Store};
@@ -25,6 +26,8 @@ pub enum Fix {
     None,
     /// Removes an unused folder or file of dispatch's own.
     Remove(PathBuf),
+    /// Removes a cgroup without processes.
+    RemoveCgroup(PathBuf),
     /// Kills the processes of a killed planner, and removes its worktree and its folder.
     ClearPlanner(PathBuf),
     /// Removes a worktree that no worker ever used.
@@ -58,7 +61,7 @@ impl Fix {
         match self {
             Fix::Manual(advice) => advice.clone(),
             Fix::None => String::new(),
-            Fix::Remove(_) => "remove it".to_owned(),
+            Fix::Remove(_) | Fix::RemoveCgroup(_) => "remove it".to_owned(),
             Fix::ClearPlanner(_) => "end its processes, remove it and its worktree".to_owned(),
             Fix::RemoveWorktree(_) => "remove it; no worker ever used it".to_owned(),
             Fix::RemoveEntry(_, None) => "remove its entry".to_owned(),
@@ -88,6 +91,8 @@ impl Fix {
         match self {
             Fix::Manual(_) | Fix::None => Ok(()),
             Fix::Remove(path) => remove(path),
+            Fix::RemoveCgroup(folder) => cgroup::remove_abandoned(folder)
+                .map_err(|error| EngineError::File(folder.display().to_string(), error)),
             Fix::ClearPlanner(folder) => {
                 let executor = LocalExecutor::this_program()
                     .map_err(|error| EngineError::File("this program".to_owned(), error))?;

@@ -10,6 +10,7 @@ use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
 use crate::engine::kernel::disk_space::worktree_prefix;
 use crate::engine::planner;
+use crate::engine::spec::confinement::delegation;
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
 
@@ -41,8 +42,16 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Vec<Problem> {
         why: "`dispatch plan new` was killed; nothing in it is yours".to_owned(),
         fix: Fix::ClearPlanner(folder),
     });
+    let cgroups = delegation(settings).map(|found| found.abandoned());
+    let cgroups = cgroups.into_iter().flatten().map(|folder| Problem {
+        run: None,
+        what: folder.display().to_string(),
+        why: "a cgroup of a worker whose supervisor was killed; no process is in it".to_owned(),
+        fix: Fix::RemoveCgroup(folder),
+    });
     folders
         .chain(planners)
+        .chain(cgroups)
         .chain(locks.filter_map(|lock| stale_lock(&lock)))
         .chain(foreign_worktrees(repo, settings))
         .collect()

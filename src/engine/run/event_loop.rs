@@ -21,6 +21,7 @@ use crate::engine::run::notify::Unsent;
 use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
+use crate::engine::spec::confinement::delegation;
 use crate::engine::start::worker_pool::limits;
 use crate::exec::{SHIM_ARGUMENT, adopt_orphans};
 use crate::git::Store;
@@ -70,6 +71,9 @@ impl EventLoop<'_> {
         let (post, mut inbox) = unbounded_channel();
         let context = self.context;
         adopt_orphans();
+        if let Some(delegation) = delegation(&context.settings) {
+            delegation.sweep();
+        }
         let _server = listen(&context, &post);
         let publisher = Publisher::new(&context.repo)?;
         // Reading the sizes of a large tree takes a while.

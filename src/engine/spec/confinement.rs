@@ -11,7 +11,9 @@ use crate::config::reaction::{Network, SandboxMode};
 use crate::config::settings::SandboxSettings;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::error::EngineError;
+use crate::engine::spec::seatbelt::{self, Profile, StrictRules};
 use crate::engine::spec::{AttemptSpec, exchange_folder};
+use crate::exec::cgroup::Delegation;
 use crate::exec::{ResourceLimits, Sandbox, Support, sandbox_support};
 use crate::git::Repo;
 use crate::git::private_folder::PrivateFolder;
@@ -69,13 +71,46 @@ pub fn sandbox(
             let program = program.to_string_lossy().into_owned();
             Some(Sandbox::Wrapper([vec![program], arguments].concat()))
         }
-        Means::Command => {
-            let worktree = needs.worktree.path.to_string_lossy();
-            let words = settings.sandbox.command.iter();
-            let words = words.map(|word| word.replace("{worktree}", &worktree));
-            Some(Sandbox::Wrapper(words.collect()))
+        Means::Seatbelt(program) => {
+            let profile = profile(&rules(), (kind, &settings.sandbox), &Home::of_user());
+            Some(Sandbox::Wrapper(seatbelt::command(&program, &profile)))
         }
+        Means::Command => Some(Sandbox::Wrapper(wrapper(repo, settings, needs))),
     })
+}
+
+/// Fills in the user's program and its arguments. `{tmp}` stays until there is such a folder.
+fn wrapper(repo: &Repo, settings: &Settings, needs: &Needs<'_>) -> Vec<String> {
+    let (home, worktree) = (Home::of_user(), needs.worktree);
+    let git = match &needs.private {
+        Some(private) => private.folder(),
+        None => &worktree.admin,
+    };
+    let places = [
+        ("{worktree}", worktree.path.as_path()),
+        ("{git}", git),
+        ("{repository_git}", &repo.common),
+    ];
+    let fill = |word: &String| {
+        let at_home = word.starts_with("~/").then(|| home.expand(word)).flatten();
+        let word = at_home.map_or(word.clone(), |path| path.to_string_lossy().into_owned());
+        fill(&word, &places)
+    };
+    settings.sandbox.command.iter().map(fill).collect()
+}
+
+/// Replaces each placeholder once, so that a folder's own name is never taken for one.
+fn fill(word: &str, places: &[(&str, &Path)]) -> String {
+    let found = places
+        .iter()
+        .filter_map(|(name, path)| Some((word.find(name)?, name, path)));
+    match found.min_by_key(|(at, ..)| *at) {
+        None => word.to_owned(),
+        Some((at, name, path)) => {
+            let rest = fill(&word[at + name.len()..], places);
+            format!("{}{}{rest}", &word[..at], path.to_string_lossy())
+        }
+    }
 }
 
 /// Lists the files and folders that a worker may change.
@@ -96,6 +131,19 @@ pub fn resource_limits(settings: &Settings) -> ResourceLimits {
         open_files: limits.open_files.map(|count| count as u64),
         file_size: limits.file_size,
         cpu_time: limits.cpu_time,
+        cpu_thousandths: limits.cpus.map(|cpus| (cpus * 1000.0).ceil() as u64),
+        cpu_weight: limits.cpu_weight.map(|weight| weight as u64),
+        cgroup: delegation(settings).map(|found| found.folder().to_owned()),
+    }
+}
+
+/// Returns the cgroup in which those of workers and checks are created; `None` if the user has none.
+pub fn delegation(settings: &Settings) -> Option<Delegation> {
+    let named = settings.limits.cgroup.as_deref();
+    match named {
+        // An unset variable names no cgroup, not the default one.
+        Some(named) => Delegation::find(Some(&Home::of_user().expand(named)?)),
+        None => Delegation::find(None),
     }
 }
 
@@ -130,7 +178,10 @@ pub fn has_private_folder(context: &Context, spec: &AttemptSpec) -> bool {
         fields.isolation,
     ];
     let means = means(settings, kind(settings, Some(&spec.worker), fields.sandbox));
-    let is_closed = matches!(means, Ok(Means::Kernel | Means::Bubblewrap(_)));
+    let is_closed = matches!(
+        means,
+        Ok(Means::Kernel | Means::Bubblewrap(_) | Means::Seatbelt(_))
+    );
     let is_needed = is_closed && settings.sandbox.commits;
     spec.by_hand.is_none() && (is_needed || asked.contains(&Some(Isolation::Clone)))
 }
@@ -144,6 +195,8 @@ pub enum Means {
     Kernel,
     /// Bubblewrap, at this path.
     Bubblewrap(PathBuf),
+    /// The program for Seatbelt of macOS.
+    Seatbelt(PathBuf),
     /// The user's program.
     Command,
 }
@@ -174,18 +227,19 @@ pub fn means(settings: &Settings, kind: Confinement) -> Result<Means, String> {
         Support::None => None,
         _ => Some(Means::Kernel),
     };
+    let seatbelt = || seatbelt::program().map(Means::Seatbelt);
     let found = match kind {
         Confinement::Off => return Ok(Means::Nothing),
         Confinement::Command => return Ok(Means::Command),
         Confinement::Write => kernel(),
         Confinement::Strict => find_program(BUBBLEWRAP).map(Means::Bubblewrap),
     };
-    if let Some(means) = found {
+    if let Some(means) = seatbelt().or(found) {
         return Ok(means);
     }
     let missing = match kind {
         Confinement::Strict => "bubblewrap (bwrap) is not installed",
-        _ => "this system has no Landlock (Linux 5.19 or later)",
+        _ => "this system has neither Landlock (Linux 5.19 or later) nor Seatbelt (macOS)",
     };
     match settings.sandbox.mode {
         SandboxMode::Require => Err(missing.to_owned()),
@@ -221,7 +275,12 @@ impl Rules {
         let state = worker
             .map(|worker| worker.state.as_slice())
             .unwrap_or_default();
-        let state = state.iter().filter_map(|path| home.expand(path));
+        // A variable may name the agent's settings in the repository, which no worker changes.
+        let is_inside = |path: &Path| holds(&repo.top, path) || holds(&repo.common, path);
+        let state = state.iter().filter_map(|text| {
+            let path = home.expand(text)?;
+            (!text.starts_with('$') || !is_inside(&path)).then_some(path)
+        });
         write.extend(state.inspect(|path| create_state_folder(path)));
         let usual = SandboxSettings::default().write;
         let folders = [&repo.common, &repo.top, &needs.worktree.path];
@@ -244,8 +303,7 @@ impl Rules {
 
 /// Returns `true` if a path lies in a place, wherever links lead: a rule holds for what a place is.
 fn holds(place: &Path, path: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    real(path).starts_with(real(place))
+    files::real_path(path).starts_with(files::real_path(place))
 }
 
 /// Creates a folder of an agent that has not run before: a rule about a folder needs the folder, and
@@ -280,7 +338,11 @@ impl Home {
         } else if let Some(rest) = text.strip_prefix('$') {
             let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
             let value = (self.variable)(name).filter(|value| !value.is_empty())?;
-            PathBuf::from(value).join(rest)
+            // Joined with nothing it would end with a slash, which only folders may.
+            match rest {
+                "" => PathBuf::from(value),
+                rest => PathBuf::from(value).join(rest),
+            }
         } else {
             PathBuf::from(text)
         };
@@ -323,15 +385,9 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     arguments.add(&["--tmpfs", "/tmp"]);
     if let Some(folder) = &home.folder {
         arguments.path("--tmpfs", folder);
-        for program_folder in folders_of_programs(folder) {
-            arguments.bind("--ro-bind-try", &program_folder);
+        for shown in shown_at_home(rules, folder) {
+            arguments.bind("--ro-bind-try", &shown);
         }
-        // The name for commits, ignored files and filters, such as those of git-lfs.
-        for settings in [".gitconfig", ".config/git"] {
-            arguments.bind("--ro-bind-try", &folder.join(settings));
-        }
-        // The parts of the repository that are not writable.
-        arguments.bind("--ro-bind-try", &rules.common);
     }
     for path in &rules.write {
         arguments.bind("--bind-try", path);
@@ -347,6 +403,39 @@ fn bubblewrap(rules: &Rules, settings: &SandboxSettings, home: &Home) -> Vec<Str
     arguments.path("--chdir", &rules.worktree);
     arguments.add(&["--"]);
     arguments.0
+}
+
+/// Lists the files and folders that a strict confinement shows of what it empties.
+fn shown_at_home(rules: &Rules, home: &Path) -> Vec<PathBuf> {
+    let mut shown = folders_of_programs(home);
+    // The name for commits, ignored files and filters, such as those of git-lfs.
+    shown.extend([".gitconfig", ".config/git"].map(|settings| home.join(settings)));
+    // The parts of the repository that are not writable.
+    shown.push(rules.common.clone());
+    shown
+}
+
+/// Returns the rules of a confinement by Seatbelt, which are about real paths.
+fn profile(
+    rules: &Rules,
+    (kind, settings): (Confinement, &SandboxSettings),
+    home: &Home,
+) -> Profile {
+    let real = |paths: &[PathBuf]| paths.iter().map(|path| files::real_path(path)).collect();
+    let strict = || {
+        let shown = home.folder.as_ref().map(|home| shown_at_home(rules, home));
+        let emptied = home.folder.iter().cloned();
+        StrictRules {
+            emptied: real(&emptied.chain(["/tmp".into()]).collect::<Vec<_>>()),
+            read: real(&shown.unwrap_or_default()),
+            hidden: real(&rules.hidden),
+            network: settings.network,
+        }
+    };
+    Profile {
+        write: real(&rules.write),
+        strict: (kind == Confinement::Strict).then(strict),
+    }
 }
 
 /// Lists the folders in `PATH` that lie in the home folder or in `/tmp`, which are empty in the sandbox,

@@ -19,6 +19,7 @@ pub mod confinement;
 pub mod environment;
 pub mod limits;
 pub mod ports;
+mod seatbelt;
 pub mod span;
 
 /// The file in the attempt's folder that holds its prompt.

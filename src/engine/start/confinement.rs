@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::config::{self, Overrides, Settings};
-use crate::engine::spec::confinement::{Means, kind, means};
+use crate::engine::spec::confinement::{Means, delegation, kind, means};
 use crate::engine::start::{StartError, worker_names};
+use crate::exec::cgroup::{Controller, Delegation};
 use crate::exec::{Support, sandbox_support};
 use crate::git::Repo;
 use crate::model::plan::Plan;
@@ -38,6 +39,30 @@ pub fn use_current(repo: &Repo, settings: &mut Settings) {
     }
 }
 
+/// Lists a remark on each limit that needs a cgroup which this machine does not give.
+pub(super) fn missing_limits(settings: &Settings) -> Vec<String> {
+    let limits = &settings.limits;
+    let delegation = delegation(settings);
+    let mut remarks = Vec::new();
+    if let (Some(named), None) = (&limits.cgroup, &delegation) {
+        remarks.push(format!(
+            "`cgroup` under [limits] has no effect: {named} is not a cgroup (version 2) that you can write"
+        ));
+    }
+    let needy = [
+        ("cpus", limits.cpus.is_some()),
+        ("cpu_weight", limits.cpu_weight.is_some()),
+    ];
+    let can_limit = |it: &Delegation| it.can_limit(Controller::Cpu);
+    let has_cpu = delegation.as_ref().is_some_and(can_limit);
+    for (key, _) in needy.iter().filter(|(_, is_set)| *is_set && !has_cpu) {
+        remarks.push(format!(
+            "`{key}` under [limits] has no effect: it needs a cgroup for processor time (`dispatch help sandbox`)"
+        ));
+    }
+    remarks
+}
+
 /// Lists a remark on each part of the confinement that is missing on this machine, and on each agent
 /// that runs without its own sandbox in that of dispatch.
 pub(super) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
@@ -48,7 +73,7 @@ pub(super) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
         remarks.extend(match (wanted, &found) {
             (Confinement::Off, _) => None,
             (_, Means::Nothing) => {
-                Some("workers are not confined: this system has no Landlock (`dispatch help sandbox`)".to_owned())
+                Some("workers are not confined: this system has neither Landlock nor Seatbelt (`dispatch help sandbox`)".to_owned())
             }
             (Confinement::Strict, Means::Kernel) => Some(
                 "bubblewrap (bwrap) is not installed, so the sandbox is `write` instead of `strict`".to_owned(),

@@ -47,6 +47,7 @@ pub fn remarks(
     let missing = missing.map(|missing| format!("{}: {}", missing.sentence(), missing.advice()));
     let mut ignored = unsupported::remarks(plan, settings);
     ignored.extend(confinement::remarks(plan, settings));
+    ignored.extend(confinement::missing_limits(settings));
     let ignored = inside_superproject(repo, settings)?
         .into_iter()
         .chain(missing)

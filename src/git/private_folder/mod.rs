@@ -73,6 +73,11 @@ impl PrivateFolder {
         is_own_folder(&self.folder)
     }
 
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folders that the worker writes to besides its worktree.
     pub fn writable(&self, worktree: &Worktree) -> Vec<PathBuf> {
         vec![self.folder.clone(), worktree.admin.join(MODULES)]

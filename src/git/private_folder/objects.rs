@@ -100,6 +100,11 @@ impl Objects {
         self.loose.is_empty() && !self.has_packs
     }
 
+    /// Returns `true` if the worker's git packed some.
+    pub(super) fn has_packs(&self) -> bool {
+        self.has_packs
+    }
+
     /// Copies everything into the repository, or if git refuses one of these objects, what the tips are
     /// made of. Returns `true` if that is everything that the worker's index can name.
     ///

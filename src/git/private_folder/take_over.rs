@@ -13,6 +13,7 @@ use crate::git::private_folder::{MODULES, PrivateFolder};
 use crate::git::private_mark::PrivateMark;
 use crate::git::refs::branch_ref;
 use crate::git::store::{Store, StoreError};
+use crate::git::submodules::without_files;
 use crate::git::worktree::{Head, Worktree, WorktreeError, at};
 use crate::merge::oid::Oid;
 
@@ -95,7 +96,32 @@ impl Store {
         if objects.is_empty() {
             return Ok(true);
         }
-        objects.copy(self, tips, mark.start)
+        // A `git gc` of the worker packed what is only staged, so that only the index names it.
+        let staged = match objects.has_packs() {
+            true => self.staged_elsewhere(private),
+            false => Vec::new(),
+        };
+        let tips = [tips, staged.clone()].concat();
+        let is_whole = objects.copy(self, tips, mark.start)?;
+        Ok(is_whole || (!staged.is_empty() && staged.iter().all(|oid| self.has(*oid))))
+    }
+
+    /// Lists the objects that the worker's index names and the repository lacks; none if it cannot be
+    /// read.
+    fn staged_elsewhere(&self, private: &PrivateFolder) -> Vec<Oid> {
+        let index = private.entry().join("index");
+        if !index.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            return Vec::new();
+        }
+        let git = without_files(&self.repo().common).env("GIT_INDEX_FILE", index.as_os_str());
+        let listed = git.run(&["ls-files", "--stage", "-z"]).unwrap_or_default();
+        let entries = listed.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let staged = entries.filter_map(|entry| {
+            let (mode, rest) = entry.split_once(' ')?;
+            let oid = rest.split(' ').next()?;
+            oid.parse().ok().filter(|_| mode != "160000")
+        });
+        staged.filter(|oid: &Oid| !self.has(*oid)).collect()
     }
 
     /// Moves the task's branch to where the worker left it.
