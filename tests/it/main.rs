@@ -97,6 +97,7 @@ mod trust;
 mod unland;
 mod variants;
 mod verdict_cache;
+mod web;
 mod work_elsewhere;
 mod worker_limits;
 mod workers;
