@@ -177,7 +177,13 @@ mod tests {
             all(run().pass(1, "made").ended(0), false),
             all(run().fail(1, "broken").ended(3), false),
         ];
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        pause cancel-all | cancel-1 | cancel-2
+         |  | 
+        pause cancel-all |  | cancel-2
+         | leave-out-1 send-back-1 | 
+         | retry-1 |
+        ");
     }
 
     #[test]

@@ -58,7 +58,7 @@
         if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
         document.title = page.title;
       }
-      say("live");
+      say("up to date");
     } catch {
       say("The page could not be updated.");
     }
@@ -72,7 +72,7 @@
   const events = new EventSource(body.dataset.events);
   let seen = body.dataset.version;
   events.addEventListener("version", (event) => {
-    if (event.data !== seen) { seen = event.data; update(); } else say("live");
+    if (event.data !== seen) { seen = event.data; update(); } else say("up to date");
   });
   events.addEventListener("error", () => say("not connected; dispatch web may have ended"));
   addEventListener("pagehide", () => events.close());

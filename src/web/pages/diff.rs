@@ -60,7 +60,7 @@ fn summary(files: &[FilePatch]) -> String {
 fn hunk_table(file: &FilePatch, hunk: &PatchHunk, comments: Option<&str>) -> Markup {
     let label = format!("{} {}", file.path, hunk.header);
     html! {
-        div.scroll role="region" aria-label=(shown(&label)) tabindex="0" {
+        div.scroll role="group" aria-label=(shown(&label)) tabindex="0" {
             table.diff {
                 caption { (shown(&hunk.header)) }
                 thead.unseen {

@@ -77,7 +77,7 @@ impl Frame<'_> {
                     footer {
                         p {
                             "dispatch " (env!("CARGO_PKG_VERSION"))
-                            @if live.is_some() { " · " span #live role="status" { "live" } }
+                            @if live.is_some() { " · " span #live role="status" {} }
                         }
                     }
                 }

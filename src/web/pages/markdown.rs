@@ -80,7 +80,7 @@ fn opening(tag: &Tag<'_>) -> &'static str {
 
 /// Opens a table that scrolls by itself where the window is narrow.
 const TABLE: &str =
-    "<div class=\"scroll\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table>";
+    "<div class=\"scroll\" role=\"group\" aria-label=\"Table\" tabindex=\"0\"><table>";
 
 fn closing(tag: TagEnd) -> &'static str {
     match tag {
@@ -114,6 +114,10 @@ mod tests {
         let report = "# Dispatch Complete\n\nAll *two* **tasks**:\n\n1. `a<b>`\n2. <script>x</script>\n\n\
             | A | B |\n|---|---|\n| [x](javascript:alert(1)) | ![i](https://evil.example/a.png) |\n\n\
             ```\n</pre><b>\n```\n\n> \u{202e}evil\n\n---\n";
-        insta::assert_snapshot!(render(report).into_string(), @"");
+        insta::assert_snapshot!(render(report).into_string(), @r#"
+        <h1>Dispatch Complete</h1><p>All <em>two</em> <strong>tasks</strong>:</p><ol><li><code>a&lt;b&gt;</code></li><li>&lt;script&gt;x&lt;/script&gt;
+        </li></ol><div class="scroll" role="group" aria-label="Table" tabindex="0"><table><thead><tr><th scope="col">A</th><th scope="col">B</th></tr></thead><tbody><tr><td>x</td><td>i</td></tr></tbody></table></div><pre tabindex="0">&lt;/pre&gt;&lt;b&gt;
+        </pre><blockquote><p>\u{202e}evil</p></blockquote><hr>
+        "#);
     }
 }

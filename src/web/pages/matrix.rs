@@ -118,14 +118,11 @@ fn cell(matrix: &Matrix<'_>, row: &TaskRow, column: &TaskRow) -> Markup {
 fn pair_cell(pair: &ConflictRow, a: TaskNumber, b: TaskNumber) -> Markup {
     let (class, severity) = (pair.conflict.class.name(), pair.conflict.severity);
     let (first, second) = pair.conflict.pair();
-    let label = format!(
-        "{a} and {b}: {class}, severity {}",
-        severity_words(severity)
-    );
+    let words = format!("{class}, severity {}", severity_words(severity));
     html! {
         a.cell.{ "severity-" (severity.min(5)) } href=(Place::Pair(first, second).file())
-            aria-label=(label) title=(label) {
-            (severity) " " span.class { (class) }
+            title=(words) {
+            (severity) " " span.class { (class) } span.unseen { ", " (a.to_string()) " and " (b.to_string()) }
         }
     }
 }

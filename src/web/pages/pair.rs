@@ -152,7 +152,7 @@ fn version(name: &str, label: &str, version: &HunkVersion) -> Markup {
     html! {
         div.version {
             h4 { (name) @if !label.is_empty() { " " (label) } ", " (range) }
-            pre role="region" aria-label={ (name) ", " (range) } tabindex="0" {
+            pre role="group" aria-label={ (name) ", " (range) } tabindex="0" {
                 @for line in version.lines.iter().take(LINES) { (pieces(line)) "\n" }
                 @if version.lines.is_empty() { "(no line)" }
                 @if more > 0 { "… " (plural(more, "more line")) }
@@ -176,7 +176,7 @@ fn values(caption: &str, values: &ThreeWay<String>, sides: &[PairSide; 2]) -> Ma
 
 fn line_list(lines: &[DiffLine], path: &str) -> Markup {
     html! {
-        pre role="region" aria-label={ "Changes of " (shown(path)) } tabindex="0" {
+        pre role="group" aria-label={ "Changes of " (shown(path)) } tabindex="0" {
             @for line in lines.iter().take(LINES) {
                 @match line {
                     DiffLine::Gap => "…\n",

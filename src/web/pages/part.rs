@@ -39,7 +39,7 @@ pub(super) fn task_links(tasks: &[TaskNumber]) -> Markup {
 
 /// Renders a table that scrolls by itself where the window is narrow.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
-    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
+    html! { div.scroll role="group" aria-label=(label) tabindex="0" { (table) } }
 }
 
 /// Renders pairs of tasks as a table.
@@ -100,7 +100,7 @@ pub(super) fn pieces(pieces: &[Piece]) -> Markup {
 
 /// Renders text that keeps its lines.
 pub(super) fn block(label: &str, text: &str) -> Markup {
-    html! { pre role="region" aria-label=(label) tabindex="0" { (shown(text)) } }
+    html! { pre role="group" aria-label=(label) tabindex="0" { (shown(text)) } }
 }
 
 /// Renders names with values.

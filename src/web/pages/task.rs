@@ -43,7 +43,7 @@ pub(in crate::web) fn render(frame: &Frame<'_>, page: &TaskPage<'_>) -> String {
         @if !view.built_on.is_empty() { p { "Built on " (task_links(&view.built_on)) "." } }
         (page.actions)
         (prompt(view))
-        @for table in &view.variants { (variants(table)) }
+        @if let Some(table) = &view.variants { (variants(table)) }
         @if !view.attempts.is_empty() {
             h2 { "Attempts" }
             @for attempt in view.attempts.iter().rev() { (attempt_part(attempt)) }
@@ -121,7 +121,7 @@ fn log(log: &Result<Log, String>, view: &TaskView) -> Markup {
                         code { "dispatch logs " (view.number.0) } " prints all of it."
                     }
                 }
-                pre.log role="region" aria-label="Log" tabindex="0" { (log.text) }
+                pre.log role="group" aria-label="Log" tabindex="0" { (log.text) }
             },
             Err(why) => p { (shown(why)) },
         }

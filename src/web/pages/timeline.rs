@@ -47,7 +47,7 @@ fn table(timeline: &Timeline) -> Markup {
             thead {
                 tr {
                     th scope="col" { "Task" }
-                    th scope="col" { "Status" }
+                    th.wide scope="col" { "Status" }
                     th scope="col" { "Bar" }
                     th scope="col" { "Times" }
                 }
@@ -61,7 +61,7 @@ fn task_row(timeline: &Timeline, row: &TimelineRow) -> Markup {
     html! {
         tr {
             th scope="row" { (task_link(row.number)) " " (shown(&row.title)) }
-            td { (status(&row.status)) }
+            td.wide { (status(&row.status)) }
             td.bar {
                 svg viewBox={ "0 0 " (WIDTH) " 16" } preserveAspectRatio="none" aria-hidden="true"
                     focusable="false" {

@@ -57,7 +57,7 @@ fn pages_open_in_a_browser_without_an_error() {
     let site = Site::start(&scene, &[&run]);
     let board = open(&browser, &scene.root, &site.address);
     assert!(
-        board.contains("task-4.html") && board.contains("role=\"status\">live<"),
+        board.contains("task-4.html") && board.contains("role=\"status\">up to date<"),
         "{board}"
     );
     site.stop();
