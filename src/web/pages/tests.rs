@@ -67,7 +67,7 @@ fn the_frame_has_the_navigation_and_loads_only_what_is_compiled_in() {
     let empty = maud::html! { p { "text" } };
     let page = frame.render(&empty).replace("><", ">\n<");
     let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-    insta::assert_snapshot!(page, @r#"
+    insta::assert_snapshot!(page, @r##"
     <!DOCTYPE html>
     <html lang="en">
     <head>
@@ -116,7 +116,7 @@ fn the_frame_has_the_navigation_and_loads_only_what_is_compiled_in() {
     </footer>
     </body>
     </html>
-    "#);
+    "##);
     let of_file = Frame {
         medium: Medium::File,
         ..frame
