@@ -60,7 +60,9 @@ pub(crate) fn run(args: WebArgs, ui: &Ui) -> CommandResult {
         ui.answer(&format!("{address}\n"));
         ui.hint("open this address in a browser; Ctrl-C ends the server");
         if args.open {
-            open(address, ui);
+            // A program that opens the browser may wait for its end.
+            let (address, ui) = (address.to_owned(), *ui);
+            std::thread::spawn(move || open(&address, &ui));
         }
     };
     let place = (here.repo, here.clock);

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::base::files::draw_secret;
 
-/// The secrets of one server. They are drawn anew at each start.
+/// The secrets of one server. They are drawn at each start.
 #[derive(Debug)]
 pub(super) struct Access {
     /// The port that the server listens on.
@@ -43,7 +43,11 @@ impl Access {
 
     /// Returns `true` for a name of this machine with the port.
     pub(super) fn is_own_host(&self, host: &str) -> bool {
-        let name = host.strip_suffix(&format!(":{}", self.port));
+        let name = match self.port {
+            // Browsers leave out the usual port.
+            80 => Some(host),
+            port => host.strip_suffix(&format!(":{port}")),
+        };
         matches!(name, Some("127.0.0.1" | "localhost"))
     }
 

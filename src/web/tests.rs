@@ -1,4 +1,4 @@
-//! Requests to a site of a repository without runs: who is let in, and with which headers.
+//! Requests to a site of a repository without runs: which are accepted, and with which headers.
 
 #![allow(clippy::unwrap_used)]
 

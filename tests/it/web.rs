@@ -201,7 +201,7 @@ fn a_run_is_reviewed_and_landed_from_its_pages() {
             .status,
         404
     );
-    assert!(!quiet.page(&run, "board.html").contains("ask-"));
+    assert!(!quiet.page(&run, "board.html").contains("\"ask-"));
     quiet.stop();
     let site = Site::start(&scene, &["--allow-actions"]);
     let task = site.page(&run, "task-1.html");

@@ -2,22 +2,19 @@
 
 use serde::Deserialize;
 
-use crate::base::text::error_chain;
 use crate::control::Request;
-use crate::engine::EngineError;
 use crate::engine::kernel::known_settings;
 use crate::engine::run::control::request;
 use crate::engine::runs::load::{Loaded, load};
-use crate::engine::start::StartError;
 use crate::engine::start::confinement::use_current;
 use crate::engine::start::detach::detach;
 use crate::engine::start::reopen::record_request;
-use crate::engine::start::retry::{RetryError, refuse_checked_out, refuse_retry};
-use crate::git::{GitError, Store, StoreError};
-use crate::journal::runs::{RunLock, Taken};
+use crate::engine::start::retry::{refuse_checked_out, refuse_retry};
+use crate::git::Store;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::report::suggest;
+use crate::web::actions::refused::{Refused, lock};
 use crate::web::actions::{Action, land};
 use crate::web::source::Source;
 
@@ -40,30 +37,6 @@ pub(in crate::web) struct Answers {
     #[serde(default)]
     line: String,
 }
-
-/// An action that was not carried out, with the reason as a sentence.
-#[derive(Debug)]
-pub(in crate::web) struct Refused(pub(in crate::web) String);
-
-macro_rules! refused_by {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Refused {
-            fn from(error: $error) -> Refused {
-                Refused(error_chain(&error))
-            }
-        })*
-    };
-}
-
-refused_by!(
-    EngineError,
-    StartError,
-    RetryError,
-    StoreError,
-    GitError,
-    crate::engine::run::control::RequestError,
-    crate::engine::land::error::LandError
-);
 
 /// Carries out an action, and returns what happened as a sentence.
 ///
@@ -104,17 +77,6 @@ pub(in crate::web) fn carry_out(
 fn ask(source: &Source, run: &RunId, what: Request) -> Result<(), Refused> {
     let store = Store::open(&source.repo)?;
     Ok(request(&source.repo, &store, run, &what, source.clock)?)
-}
-
-/// Takes the lock of a run that no process drives.
-pub(super) fn lock(source: &Source, run: &RunId) -> Result<RunLock, Refused> {
-    match RunLock::take(&source.repo, run, source.clock.now()) {
-        Ok(Taken::Ours(lock)) => Ok(lock),
-        Ok(Taken::Held(_)) => Err(Refused(format!(
-            "{run} is being driven by another process, and changes only after it has ended"
-        ))),
-        Err(error) => Err(Refused(format!("could not lock {run}: {error}"))),
-    }
 }
 
 /// Records a request, and lets a background process go on with the run.

@@ -23,7 +23,7 @@ pub(in crate::web) struct Line {
     pub(in crate::web) line: String,
 }
 
-/// What a landing moves, for the user to agree to.
+/// A landing, shown for the user to agree to.
 #[derive(Clone, Debug)]
 pub(in crate::web) struct Preview {
     /// The facts, a line each.

@@ -12,8 +12,8 @@ use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::report::landing::{included, left_behind, not_included, secrets};
 use crate::report::suggest;
-use crate::web::actions::carry_out::{Refused, lock};
 use crate::web::actions::form::Preview;
+use crate::web::actions::refused::{Refused, lock};
 use crate::web::source::Source;
 
 /// A landing that could be made.

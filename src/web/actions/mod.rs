@@ -4,6 +4,7 @@
 pub(super) mod carry_out;
 pub(super) mod form;
 pub(super) mod land;
+pub(super) mod refused;
 
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;

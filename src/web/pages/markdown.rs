@@ -78,7 +78,7 @@ fn opening(tag: &Tag<'_>) -> &'static str {
     }
 }
 
-/// Opens a table that scrolls by itself where the window is narrow.
+/// Opens a table that scrolls alone where the window is narrow.
 const TABLE: &str =
     "<div class=\"scroll\" role=\"group\" aria-label=\"Table\" tabindex=\"0\"><table>";
 

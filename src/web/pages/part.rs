@@ -37,7 +37,7 @@ pub(super) fn task_links(tasks: &[TaskNumber]) -> Markup {
     }
 }
 
-/// Renders a table that scrolls by itself where the window is narrow.
+/// Renders a table that scrolls alone where the window is narrow.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
     html! { div.scroll role="group" aria-label=(label) tabindex="0" { (table) } }
 }
