@@ -15,6 +15,7 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, predict};
 use crate::engine::candidates::newer_commits::{NewerCommits, newer_commits, newer_commits_of};
+use crate::engine::candidates::submodule_commits::submodule_commits;
 use crate::engine::checks::cache as check_cache;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::policy;
@@ -143,7 +144,8 @@ fn named(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, CommandE
     Ok(numbers)
 }
 
-/// Warns about commits that were made by hand on the tasks, and that their results do not contain.
+/// Warns about commits that were made by hand on the tasks or in their submodules, and that their results
+/// do not contain.
 ///
 /// # Errors
 /// When the store or git cannot read them.
@@ -154,6 +156,9 @@ pub(crate) fn warn_of_newer_commits(
 ) -> Result<(), CommandError> {
     for newer in newer_commits(store, state)? {
         ui.warning(&newer.warning(state));
+    }
+    for commits in submodule_commits(store, state)? {
+        ui.warning(&commits.warning(state));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
+use crate::engine::worktree::losses::Losses;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
@@ -126,8 +127,9 @@ fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     };
     let verb = if dry_run { "would remove" } else { "removing" };
     for worktree in &plan.worktrees {
-        let ignored = plan.ignored.get(&worktree.path);
-        let with = ignored.map(|ignored| format!(" with {}", ignored.words()));
+        let losses = plan.losses.get(&worktree.path);
+        let with = losses.and_then(Losses::words);
+        let with = with.map(|words| format!(" with {words}"));
         let place = worktree.path.display();
         say(&format!(
             "{verb} worktree {place}{}",

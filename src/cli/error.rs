@@ -211,13 +211,13 @@ impl From<TemplateError> for CommandError {
 
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> CommandError {
-        CommandError::failed(error_chain(&error))
+        EngineError::from(error).into()
     }
 }
 
 impl From<GitError> for CommandError {
     fn from(error: GitError) -> CommandError {
-        CommandError::failed(error_chain(&error))
+        EngineError::from(error).into()
     }
 }
 
@@ -257,7 +257,10 @@ impl From<EngineError> for CommandError {
                 "no branch has moved; make `git commit -S` work, or turn signing off with \
                  `git config commit.gpgSign false`",
             ),
-            _ => command,
+            _ => match error.suggestion() {
+                Some(way_out) => command.hint(way_out),
+                None => command,
+            },
         }
     }
 }

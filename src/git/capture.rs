@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::base::regular_file;
 use crate::git::command::{Git, GitError};
+use crate::git::index_flags::clear_hiding_flags;
 use crate::git::racy_index::refresh_index_mtime;
 use crate::git::raw_diff::parse_staged;
 use crate::git::refs::branch_ref;
 use crate::git::stage_args::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
+use crate::merge::change::RepoPath;
 use crate::merge::oid::{ObjectFormat, Oid};
 
 /// The captured content of a worktree.
@@ -24,6 +26,8 @@ pub struct Capture {
     pub tree: Oid,
     /// The operation git was in the middle of, if any: `merge`, `rebase`, ….
     pub unfinished: Option<&'static str>,
+    /// The paths that a flag of the index hid from git.
+    pub hidden: Vec<RepoPath>,
 }
 
 /// A worktree could not be captured.
@@ -83,9 +87,8 @@ impl Store {
         full("harvest")?;
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
-        let index = self.copy_index(worktree, INDEX_COPY)?;
-        let git = self.repo.git_in(worktree)?;
-        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
+        let (index, git) = self.with_index_copy(worktree, INDEX_COPY)?;
+        let hidden = self.copy_index(worktree, &index, &git)?;
         stage_everything(&git, &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
@@ -94,6 +97,7 @@ impl Store {
             head,
             tree,
             unfinished,
+            hidden,
         })
     }
 
@@ -108,9 +112,8 @@ impl Store {
         left_out: &[String],
     ) -> Result<bool, CaptureError> {
         worktree.verify()?;
-        let index = self.copy_index(worktree, STATUS_COPY)?;
-        let git = self.repo.git_in(worktree)?;
-        let git = git.env("GIT_INDEX_FILE", index.as_os_str());
+        let (index, git) = self.with_index_copy(worktree, STATUS_COPY)?;
+        self.copy_index(worktree, &index, &git)?;
         let status = [
             "status",
             "--porcelain",
@@ -156,30 +159,48 @@ impl Store {
         }
     }
 
+    /// Returns the place of a copy of the index, and git that reads the copy.
+    fn with_index_copy(
+        &self,
+        worktree: &Worktree,
+        name: &str,
+    ) -> Result<(PathBuf, Git), CaptureError> {
+        let copy = worktree.admin.join(name);
+        let git = self.repo.git_in(worktree)?;
+        let git = git.env("GIT_INDEX_FILE", copy.as_os_str());
+        Ok((copy, git))
+    }
+
     /// Copies the worker's index, which stays as it is until the outcome is known, so that checks see
     /// the worktree as the worker did. The copy keeps the time stamp, with which git tells entries it
     /// cannot trust; where nothing can have changed unseen, it gets a later one, which spares git
-    /// reading all those files again.
-    fn copy_index(&self, worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
-        let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
-        let copied = (|| {
-            let original = fs::symlink_metadata(&index)?;
-            regular_file::copy_with_time(&index, &copy)?;
-            match self.format() {
-                ObjectFormat::Sha1 => refresh_index_mtime(&copy, &original, &worktree.path),
-                // libgit2 might take its longer entries for others.
-                ObjectFormat::Sha256 => Ok(false),
-            }
-        })();
-        match copied {
-            Ok(_) => Ok(copy),
+    /// reading all those files again. Returns the paths that a flag hid from git, and that the copy
+    /// shows.
+    fn copy_index(
+        &self,
+        worktree: &Worktree,
+        copy: &Path,
+        git: &Git,
+    ) -> Result<Vec<RepoPath>, CaptureError> {
+        let index = worktree.admin.join("index");
+        let failed = |error| WorktreeError::Io(copy.to_owned(), error);
+        let copied = fs::symlink_metadata(&index)
+            .and_then(|original| regular_file::copy_with_time(&index, copy).map(|_| original));
+        let original = match copied {
+            Ok(original) => original,
             // A worker may have removed its index; git then stages everything again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let _ = fs::remove_file(&copy);
-                Ok(copy)
+                let _ = fs::remove_file(copy);
+                return Ok(Vec::new());
             }
-            Err(error) => Err(WorktreeError::Io(copy, error).into()),
+            Err(error) => return Err(failed(error).into()),
+        };
+        let hidden = clear_hiding_flags(git, (copy, self.format()), &worktree.path)?;
+        // libgit2 might take the longer entries of SHA-256 for others.
+        if self.format() == ObjectFormat::Sha1 {
+            refresh_index_mtime(copy, &original, &worktree.path).map_err(failed)?;
         }
+        Ok(hidden)
     }
 
     /// Writes the tree of an index, in process where libgit2 reads its format. `git write-tree` would

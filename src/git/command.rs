@@ -89,6 +89,9 @@ pub enum GitError {
     /// A filter of the repository failed.
     #[error(transparent)]
     Filter(Box<FailedFilter>),
+    /// The log of a reference cannot be read.
+    #[error("could not read the log {}", .0.display())]
+    Log(PathBuf, #[source] std::io::Error),
     /// The settings for git in worktrees cannot be read or kept.
     #[error("could not use the settings in {}", .0.display())]
     Settings(PathBuf, #[source] std::io::Error),
@@ -113,6 +116,21 @@ impl GitError {
     /// nothing about its input.
     pub fn was_killed(&self) -> bool {
         matches!(self, GitError::Failed { killed: true, .. })
+    }
+
+    /// Suggests a way out of an error whose cause is a setting of the repository.
+    pub fn way_out(&self) -> Option<String> {
+        let GitError::Filter(failed) = self else {
+            return None;
+        };
+        let setting = &failed.setting;
+        let driver = setting.rsplit_once('.');
+        let driver = driver.map_or("filter", |(driver, _)| driver);
+        Some(format!(
+            "install the program that `{setting}` names; if it reads a key from the git folder, let it \
+             use `git rev-parse --git-common-dir`, because `--git-dir` of a worktree is another \
+             folder; or do without the filter: `git config {driver}.required false`"
+        ))
     }
 }
 

@@ -108,7 +108,8 @@ impl FrozenSettings {
     /// Returns this git inside the worktree with this admin folder, with these settings.
     pub(super) fn apply(&self, git: Git, admin: &Path) -> Result<Git, GitError> {
         self.verify()?;
-        let mut git = self.with_settings(git);
+        // Its index would hide the changes of the files that git writes.
+        let mut git = self.with_settings(git).setting("core.ignoreStat=false");
         let own = worktree_config::verified(admin);
         let failed = |error| GitError::Settings(admin.join(worktree_config::FILE), error);
         for setting in own.map_err(failed)? {

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::base::regular_file;
 use crate::git::capture::CaptureError;
 use crate::git::commit::{By, NewCommit};
+use crate::git::index_flags::clear_hiding_flags;
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::stage_args::stage_everything;
@@ -100,12 +101,16 @@ impl Snapshots {
         if worktree.unfinished().is_some() {
             return Ok(None);
         }
-        let index = self.copy_index(worktree)?;
+        let (index, is_new) = self.copy_index(worktree)?;
         let git = self
             .repo
             .git_in(worktree)?
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
+        if is_new {
+            let of = (index.as_path(), self.repo.formats.objects);
+            clear_hiding_flags(&git, of, &worktree.path)?;
+        }
         stage_everything(&git, &NOT_DURABLE, left_out)?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
@@ -113,8 +118,8 @@ impl Snapshots {
     }
 
     /// Copies the worker's index. While that stays as it was, the last copy is kept, because files
-    /// that are staged in it need not be read again.
-    fn copy_index(&mut self, worktree: &Worktree) -> Result<PathBuf, CaptureError> {
+    /// that are staged in it need not be read again. Returns the copy, and `true` if it is a new one.
+    fn copy_index(&mut self, worktree: &Worktree) -> Result<(PathBuf, bool), CaptureError> {
         let original = worktree.admin.join("index");
         let number = self.copies.len();
         let folder = self.quarantine.objects();
@@ -126,12 +131,12 @@ impl Snapshots {
                 original: None,
             });
         match copy(&original, copied) {
-            Ok(()) => Ok(copied.path.clone()),
+            Ok(is_new) => Ok((copied.path.clone(), is_new)),
             // A worker may have removed its index; git then stages everything again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 copied.original = None;
                 let _ = fs::remove_file(&copied.path);
-                Ok(copied.path.clone())
+                Ok((copied.path.clone(), false))
             }
             Err(error) => Err(WorktreeError::Io(original, error).into()),
         }
@@ -139,17 +144,18 @@ impl Snapshots {
 }
 
 /// Copies an index with its time stamp, with which git tells entries that it cannot trust. git
-/// replaces an index by renaming, so an open one stays complete.
-fn copy(original: &Path, copied: &mut IndexCopy) -> io::Result<()> {
+/// replaces an index by renaming, so an open one stays complete. Returns `false` if the last copy is
+/// still that of this index.
+fn copy(original: &Path, copied: &mut IndexCopy) -> io::Result<bool> {
     let mut from = regular_file::open(original)?;
     let meta = from.metadata()?;
     let stamp = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
     if copied.original == Some(stamp) && copied.path.exists() {
-        return Ok(());
+        return Ok(false);
     }
     let mut to = File::create(&copied.path)?;
     io::copy(&mut from, &mut to)?;
     to.set_modified(meta.modified()?)?;
     copied.original = Some(stamp);
-    Ok(())
+    Ok(true)
 }

@@ -9,10 +9,15 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
+use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
+use crate::git::index_flags::{clear_hiding_flags, hides_changes};
+use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
 use crate::git::worktree::Worktree;
-use crate::merge::oid::Oid;
+use crate::merge::oid::{ObjectFormat, Oid};
 
 /// A submodule in a worktree.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -179,6 +184,11 @@ impl Submodule {
         let git = Git::at(folder)
             .env("GIT_DIR", self.git_dir.as_os_str())
             .env("GIT_WORK_TREE", folder.as_os_str());
+        let hidden = self.copy_of_hiding_index(&git, folder)?;
+        let git = match &hidden {
+            Some(copy) => git.env("GIT_INDEX_FILE", copy.path()),
+            None => git,
+        };
         let status = [
             "status",
             "--porcelain",
@@ -198,6 +208,34 @@ impl Submodule {
         Ok(entries.filter_map(file).collect())
     }
 
+    /// Copies the index without the flags that hide changes of files below `top`; `None` if it has none.
+    fn copy_of_hiding_index(
+        &self,
+        git: &Git,
+        top: &Path,
+    ) -> Result<Option<NamedTempFile>, GitError> {
+        let index = self.git_dir.join("index");
+        if !hides_changes(git, &index, self.format())? {
+            return Ok(None);
+        }
+        let failed = |error| GitError::Settings(index.clone(), error);
+        let copy = NamedTempFile::new_in(&self.git_dir).map_err(failed)?;
+        regular_file::copy_with_time(&index, copy.path()).map_err(failed)?;
+        let git = git.clone().env("GIT_INDEX_FILE", copy.path());
+        clear_hiding_flags(&git, (copy.path(), self.format()), top)?;
+        Ok(Some(copy))
+    }
+
+    /// Returns the format of its objects, which its configuration names unless it is SHA-1.
+    fn format(&self) -> ObjectFormat {
+        let config = regular_file::read(&self.git_dir.join("config"), RECORD_LIMIT);
+        let config = config.unwrap_or_default().to_ascii_lowercase();
+        match String::from_utf8_lossy(&config).contains("objectformat") {
+            true => ObjectFormat::Sha256,
+            false => ObjectFormat::Sha1,
+        }
+    }
+
     /// Lists the tips of all commits here that no remote-tracking branch has: those of branches, of
     /// stash entries, and those that only a log remembers. The annotated tags made here come last.
     ///
@@ -215,17 +253,9 @@ impl Submodule {
         ];
         let listed = self.git().run(&walk)?;
         let listed = String::from_utf8_lossy(&listed);
-        let mut tips = Vec::new();
-        let (mut own, mut parents) = (HashSet::new(), HashSet::new());
-        for line in listed.lines() {
-            let mut ids = line.split(' ').filter_map(|id| id.parse::<Oid>().ok());
-            let Some(commit) = ids.next() else { continue };
-            if !parents.contains(&commit) {
-                tips.push(commit);
-            }
-            own.insert(commit);
-            parents.extend(ids);
-        }
+        let mut tips = tips_in(&listed);
+        let ids = |line: &str| line.split(' ').next().and_then(|id| id.parse().ok());
+        let own: HashSet<Oid> = listed.lines().filter_map(ids).collect();
         tips.extend(self.own_tags(&own)?);
         Ok(tips)
     }

@@ -1,9 +1,12 @@
 //! Compares the paths a task changed with the `files` it declares.
 
-use crate::merge::change::paths_in_short;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::merge::change::RepoPath;
+use crate::merge::change::{RepoPath, paths_in_short};
 
 /// Returns the paths that no glob in `files` covers, in their order.
 ///
@@ -18,19 +21,23 @@ pub fn undeclared_paths<'a>(
     }
     // The plan's validation rejects invalid globs; one that gets here covers nothing.
     let globs = declared_globs(files).unwrap_or_default();
-    let is_outside = |path: &&RepoPath| !globs.is_match(path.to_string());
+    let is_outside = |path: &&RepoPath| {
+        let bytes = Path::new(OsStr::from_bytes(path.as_bytes()));
+        // A path that is not UTF-8 can be declared as it is shown.
+        !globs.is_match(bytes) && !globs.is_match(path.to_string())
+    };
     paths.into_iter().filter(is_outside).cloned().collect()
 }
 
 /// Compiles the globs of `files`. A name without wildcards also covers everything below it, and
-/// brackets and braces also stand for themselves, as in `src/[id]/page.ts`.
+/// brackets, braces and backslashes also stand for themselves, as in `src/[id]/page.ts`.
 ///
 /// # Errors
 /// When one of them is invalid.
 pub fn declared_globs(files: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in files {
-        let literal = with_literal_brackets(pattern);
+        let literal = with_literal_signs(pattern);
         for pattern in [Some(pattern.clone()), literal].into_iter().flatten() {
             for form in [format!("{pattern}/**"), pattern] {
                 set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
@@ -40,15 +47,16 @@ pub fn declared_globs(files: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// Returns the glob with brackets and braces that match themselves; `None` without any.
-fn with_literal_brackets(pattern: &str) -> Option<String> {
+/// Returns the glob with brackets, braces and backslashes that match themselves; `None` without any.
+fn with_literal_signs(pattern: &str) -> Option<String> {
     let is_bracket = |c: char| matches!(c, '[' | ']' | '{' | '}');
-    let escape = |c: char| match is_bracket(c) {
-        true => format!("[{c}]"),
-        false => c.to_string(),
+    let escape = |c: char| match c {
+        '\\' => r"\\".to_owned(),
+        c if is_bracket(c) => format!("[{c}]"),
+        c => c.to_string(),
     };
     pattern
-        .contains(is_bracket)
+        .contains(|c| is_bracket(c) || c == '\\')
         .then(|| pattern.chars().map(escape).collect())
 }
 
@@ -85,9 +93,21 @@ mod tests {
             "src/x/p.ts"
         );
         assert_eq!(
+            found(r"src/x\y a\\b/** \[z\]", r"src/x\y a\b/c [z] src/xy/a"),
+            "src/xy/a"
+        );
+        assert_eq!(
             found("Cargo.{toml,lock}", "Cargo.toml Cargo.lock Cargo.md"),
             "Cargo.md"
         );
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_declared_as_it_is_shown() {
+        let path = RepoPath::new(b"caf\xe9.txt".as_slice());
+        let found = |files: &str| undeclared_paths(&[files.to_owned()], [&path]).len();
+        assert_eq!((found(r"caf\xe9.txt"), found("caf*.txt")), (0, 0));
+        assert_eq!(found("cafe.txt"), 1);
     }
 
     #[test]

@@ -187,12 +187,14 @@ fn ignored_files_of_a_worker_do_not_keep_its_worktree() {
 #[test]
 fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
     let scene = Scene::new();
-    scene.write(".gitignore", "*.log\ndata/\ntarget/\n.env\n");
+    scene.write(".gitignore", "*.log\ndata/\nnode_modules/\ntarget/\n.env\n");
     scene.write(".env", "SECRET=1\n");
     scene.configure("[worktree]\ncopy = [\".env\"]\n");
-    let plan = "1. [A] a\n   - run: echo a > a.txt; echo precious > out.log; mkdir -p target/x && echo t > target/x/t\n\
+    let plan = "1. [A] a\n   - run: echo a > a.txt; echo precious > out.log; mkdir -p node_modules/x && echo t > node_modules/x/t\n\
                 2. [B] b\n   - run: echo b > b.txt; mkdir data && head -c 2000000 /dev/zero > data/big\n\
-                3. [C] c\n   - run: echo c > c.txt; mkdir target && echo t > target/t\n";
+                3. [C] c\n   - run: echo c > c.txt; mkdir node_modules && echo t > node_modules/t\n\
+                4. [D] d\n   - run: echo d > d.txt; mkdir target && touch $(seq -f target/t%g 21) && head -c 2000000 /dev/zero > large.log; echo n > notes.log\n\
+                5. [E] e\n   - run: echo e > e.txt; mkdir -p target/doc && echo precious > target/doc/notes.md\n";
     scene.run(plan, &[]).expect(0);
     let reference = format!("refs/dispatch/attempts/{}/a.ignored", scene.run_name());
     let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
@@ -200,8 +202,14 @@ fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
     let cleaned = scene.dispatch(&["clean"]).expect(0).err;
     let small = format!("/a with out.log, which git ignores; kept below {reference}\n");
     let large = "/b with data/, which git ignores; 1.9 MiB, which go with it\n";
+    let both = format!(
+        "/d with notes.log, which git ignores; kept below {}, and with large.log, which git ignores; 1.9 \
+         MiB, which go with it, and with target/ (21 files), output that git ignores\n",
+        reference.replace("/a.", "/d.")
+    );
     for said in [planned, cleaned] {
         assert!(said.contains(&small) && said.contains(large), "{said}");
+        assert!(said.contains(&both), "{said}");
         assert!(said.contains("/c\n"), "{said}");
     }
     assert_eq!(worktrees(&scene), "");
@@ -209,8 +217,54 @@ fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
         scene.git(&["show", &format!("{reference}:out.log")]),
         "precious"
     );
-    let files = scene.git(&["diff", "--name-only", &format!("{reference}~"), &reference]);
-    assert_eq!(files, "out.log");
+    for (task, expected) in [
+        ("a", "out.log"),
+        ("d", "notes.log"),
+        ("e", "target/doc/notes.md"),
+    ] {
+        let kept = reference.replace("/a.", &format!("/{task}."));
+        let files = scene.git(&["diff", "--name-only", &format!("{kept}~"), &kept]);
+        assert_eq!(files, expected);
+    }
+}
+
+#[test]
+fn commits_that_were_made_by_hand_and_left_outlive_the_worktree() {
+    let scene = Scene::new();
+    let plan = "1. [A] a\n   - run: echo t > try.txt && git add -A && git commit -qm try && git reset -q --hard HEAD~ && echo a > a.txt\n\
+                2. [B] b\n   - run: echo b > b.txt\n";
+    scene.run(plan, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let place = scene.worktree("a").display().to_string();
+    let commit = |file: &str| {
+        fs::write(scene.worktree("a").join(file), "by hand\n").unwrap();
+        scene.git(&["-C", &place, "add", "-A"]);
+        scene.git(&["-C", &place, "commit", "-qm", file]);
+    };
+    scene.git(&["-C", &place, "checkout", "-q", "--detach"]);
+    commit("detached");
+    scene.git(&["-C", &place, "checkout", "-q", "-"]);
+    commit("draft");
+    scene.git(&["-C", &place, "commit", "-q", "--amend", "-m", "amended"]);
+    commit("reset");
+    scene.git(&["-C", &place, "reset", "-q", "--hard", "HEAD~2"]);
+    let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
+    let cleaned = scene.dispatch(&["clean"]).expect(0).err;
+    let below = format!("refs/dispatch/attempts/{}/a.left", scene.run_name());
+    let words =
+        format!("/a with 2 commits that were made and left there; kept below {below}: `git log ");
+    for said in [planned, cleaned] {
+        assert!(said.contains(&words) && said.contains("/b\n"), "{said}");
+    }
+    assert_eq!(worktrees(&scene), "");
+    let kept = scene.git(&["for-each-ref", "--format=%(refname)", &format!("{below}*")]);
+    let kept: Vec<&str> = kept.lines().collect();
+    let mut all: Vec<&str> = kept.clone();
+    all.extend(["--not", "main"]);
+    let log = scene.git(&[&["log", "--format=%s"], &all[..]].concat());
+    let mut subjects: Vec<&str> = log.lines().collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["amended", "detached", "reset"]);
 }
 
 #[test]

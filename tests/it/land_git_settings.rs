@@ -54,6 +54,36 @@ fn a_hook_that_refuses_to_move_the_branch_leaves_files_and_index() {
 }
 
 #[test]
+fn a_target_that_is_not_checked_out_is_moved_with_the_users_hook() {
+    let scene = assembled();
+    scene.git(&["checkout", "-q", "-b", "elsewhere"]);
+    let before = scene.rev("main");
+    let asked = scene.root.join("asked").display().to_string();
+    let hook = format!(
+        "#!/bin/sh\n[ \"$1\" != prepared ] || ! grep refs/heads/main >> {asked} || [ -e {asked}.open ] || {{ echo main is closed >&2; exit 1; }}\n"
+    );
+    scene.write_program(".git/hooks/reference-transaction", &hook);
+    for command in ["land", "unland"] {
+        let refused = scene.dispatch(&[command, "--yes"]).expect(1).err;
+        for words in [
+            "cannot move main: ",
+            "main is closed",
+            "hook reference-transaction",
+        ] {
+            assert!(refused.contains(words), "{refused}");
+        }
+        fs::write(format!("{asked}.open"), "").unwrap();
+        scene.dispatch(&[command, "--yes"]).expect(0);
+        fs::remove_file(format!("{asked}.open")).unwrap();
+        assert_eq!(scene.rev("main") == before, command == "unland");
+    }
+    assert!(fs::read_to_string(&asked).unwrap().lines().count() >= 4);
+    let log = scene.git(&["reflog", "-2", "--format=%gs", "main"]);
+    let run = scene.run_name();
+    assert_eq!(log, format!("dispatch unland {run}\ndispatch land {run}"));
+}
+
+#[test]
 fn the_user_gives_the_message() {
     let scene = assembled();
     let hook = "#!/bin/sh\ngrep -q '^feat: ' \"$1\" || { echo 'the subject needs a type:'; echo 'feat, fix or chore'; exit 1; }\n";

@@ -33,6 +33,7 @@ mod formats;
 mod full_disk;
 mod fuzz;
 mod harness;
+mod hidden_changes;
 mod hostile_text;
 mod identity;
 mod import;

@@ -309,3 +309,84 @@ fn commands_that_are_offered_after_a_landing_work() {
     assert_eq!(scene.read("more.txt"), "by hand\n");
     assert!(!status().contains("not in its result"), "{}", status());
 }
+
+#[test]
+fn remarks_on_work_elsewhere_stay_when_commits_are_taken() {
+    let scene = Scene::new();
+    let plan = "1. [A] a
+   - run: echo s >> README.md && git stash -q && git checkout -q --detach && echo d > d.txt && git add -A && git commit -qm d && git checkout -q - && echo a > a.txt
+";
+    scene.run(plan, &[]).expect(0);
+    let shown = |words: &str| {
+        let preview = scene.dispatch(&["land", "--dry-run"]).expect(0).err;
+        preview.matches(words).count()
+    };
+    let (stash, detached) = ("it left a stash entry", "on no branch; it is kept below");
+    assert_eq!((shown(stash), shown(detached)), (1, 1));
+    commit_in(&scene, &scene.worktree("a"), "fix.txt");
+    scene.dispatch(&["assemble", "--take", "1"]).expect(0);
+    assert_eq!((shown(stash), shown(detached)), (1, 1));
+    // With the commit in the result, only the stash entry is elsewhere.
+    let kept = format!("refs/dispatch/attempts/{}/a", scene.run_name());
+    let kept = scene.git(&["for-each-ref", "--format=%(refname)", &kept]);
+    let mut kept = kept.lines();
+    let kept = kept
+        .find(|name| scene.has(&format!("{name}:d.txt")))
+        .unwrap();
+    let place = scene.worktree("a").display().to_string();
+    scene.git(&["-C", &place, "merge", "-q", "--no-edit", kept]);
+    scene.dispatch(&["assemble", "--take", "1"]).expect(0);
+    assert_eq!((shown(stash), shown(detached)), (1, 0));
+}
+
+#[test]
+fn commits_in_a_submodule_are_noticed_and_taken_once_the_branch_names_them() {
+    let mut scene = Scene::new();
+    scene.set_env("GIT_CONFIG_COUNT", "1");
+    scene.set_env("GIT_CONFIG_KEY_0", "protocol.file.allow");
+    scene.set_env("GIT_CONFIG_VALUE_0", "always");
+    let library = scene.root.join("library").display().to_string();
+    scene.git(&["clone", "-q", ".", &library]);
+    scene.git(&["submodule", "--quiet", "add", &library, "library"]);
+    scene.configure("[worktree]\nsubmodules = true\n");
+    let plan = "1. [A] a
+   - run: cd library && git config user.name A && git config user.email a@b && git checkout -qb side && echo w > w.txt && git add -A && git commit -qm w && git checkout -q - && cd .. && echo a > a.txt
+2. [B] b
+   - run: echo b > b.txt
+";
+    scene.run(plan, &[]).expect(0);
+    let said = |args: &[&str]| scene.dispatch(args).expect(0).err;
+    assert!(!said(&["status"]).contains("submodule"));
+    let inner = |task: &str| scene.worktree(task).join("library").display().to_string();
+    for name in ["user.name", "user.email"] {
+        scene.git(&["-C", &inner("b"), "config", name, "b@b"]);
+    }
+    std::fs::write(scene.worktree("a").join("library/README.md"), "by hand\n").unwrap();
+    scene.git(&["-C", &inner("a"), "stash", "-q"]);
+    commit_in(&scene, &scene.worktree("b").join("library"), "fix.txt");
+    let fix = scene.git(&["-C", &inner("b"), "rev-parse", "HEAD"]);
+    for args in [
+        &["status"][..],
+        &["assemble"],
+        &["assemble", "--dry-run"],
+        &["land", "--dry-run"],
+    ] {
+        let said = said(args);
+        for words in [
+            "#1 [A]: the submodule library of its worktree has 1 commit that is nowhere else and not in \
+             its result (`git -C ",
+            "#2 [B]: the submodule library of its worktree has 1 commit that is nowhere else and not in \
+             its result (`git -C ",
+            ":refs/heads/NAME` keeps it",
+            "-- library` and then `dispatch assemble ",
+        ] {
+            assert!(said.contains(words), "{args:?}: {said}");
+        }
+    }
+    let place = scene.worktree("b").display().to_string();
+    scene.git(&["-C", &place, "commit", "-qm", "By hand", "--", "library"]);
+    scene.dispatch(&["assemble", "--take", "2"]).expect(0);
+    assert!(!said(&["status"]).contains("#2 [B]"));
+    let link = format!("{}:library", scene.branch("integration"));
+    assert_eq!(scene.rev(&link), fix);
+}

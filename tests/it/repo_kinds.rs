@@ -145,6 +145,25 @@ fn a_filter_that_fails_is_named_with_its_setting_and_the_way_out() {
 }
 
 #[test]
+fn a_missing_program_that_cleans_is_named_with_the_way_out() {
+    let scene = scene();
+    encrypted(&scene, "other");
+    scene.git(&["config", "filter.crypt.clean", "no-such-program"]);
+    let words = [
+        "filter.crypt.clean = `no-such-program` failed for secret",
+        "install the program that `filter.crypt.clean` names",
+        "git config filter.crypt.required false",
+    ];
+    // git reads the file to tell whether the checkout is clean.
+    scene.write("secret", "changed\n");
+    let refused = scene.run(ONE, &[]).expect(1).err;
+    assert!(
+        words.iter().all(|words| refused.contains(words)),
+        "{refused}"
+    );
+}
+
+#[test]
 fn read_only_folders_do_not_keep_a_worktree_alive() {
     let scene = scene();
     scene.write(".gitignore", "gopath/\n");

@@ -18,6 +18,7 @@ use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::DefaultRun;
 use crate::engine::candidates::newer_commits::newer_commits;
+use crate::engine::candidates::submodule_commits::submodule_commits;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::target::{LandTarget, inspect};
@@ -311,6 +312,9 @@ fn say_what_is_missing(
     }
     for newer in newer_commits(&opened.here.store, state)? {
         ui.warning(&newer.warning_before_landing(state));
+    }
+    for commits in submodule_commits(&opened.here.store, state)? {
+        ui.warning(&commits.warning(state));
     }
     if !opened.here.repo.has_identity() {
         ui.warning(

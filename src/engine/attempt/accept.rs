@@ -2,6 +2,7 @@
 
 use crate::base::fault;
 use crate::engine::EngineError;
+use crate::engine::attempt::carried_remarks::still_apply;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::elsewhere::{keep_commits_beside, keep_commits_elsewhere};
 use crate::engine::attempt::flaky;
@@ -9,6 +10,7 @@ use crate::engine::attempt::job::recorded_identity;
 use crate::engine::attempt::offer::Offer;
 use crate::engine::attempt::secret_lines;
 use crate::engine::spec::ByHand;
+use crate::engine::worktree::log_mark::mark_end;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::Store;
@@ -53,13 +55,18 @@ pub(super) fn accept(
     };
     let failed_before = case.execution.spec.failed_before;
     let flaky = flaky::same_files(store, failed_before, offer.tree)?;
+    mark_end(&case.execution.context.repo, &case.worktree);
     case.worktree.unlock();
     let end = End::Passed {
         candidate,
         stat,
         info: info(case, &report),
     };
-    let left_behind = [&offer.left_behind[..], &elsewhere].concat();
+    let mut left_behind = [&offer.left_behind[..], &elsewhere].concat();
+    if let Some(by_hand) = &case.execution.spec.by_hand {
+        let earlier = &by_hand.left_behind;
+        left_behind.extend(still_apply(store, earlier, &left_behind, candidate)?);
+    }
     let secrets = secret_lines::find(case, store, candidate)?;
     let mut remarks = [&secrets[..], &remarks(case, offer, flaky), &left_behind].concat();
     if candidate.is_some() && is_forged(case, store, offer)? {

@@ -4,6 +4,7 @@ pub mod aborted;
 mod accept;
 mod adopt;
 mod branch_makers;
+mod carried_remarks;
 mod case;
 mod content;
 mod denied;

@@ -14,7 +14,7 @@ use crate::engine::worktree::work::{self, without_set_up};
 use crate::failure::evidence::Fact;
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::{GitError, Store};
-use crate::merge::change::{Change, RepoPath};
+use crate::merge::change::{Change, RepoPath, paths_in_short};
 use crate::merge::oid::Oid;
 use crate::model::plan::Produces;
 use crate::model::scope::{undeclared_paths, undeclared_sentence};
@@ -57,6 +57,7 @@ impl Offer {
         let (tree, dropped) = without_links(case, store, base_tree, tree)?;
         remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
+        remarks.extend(was_hidden(&capture.hidden, &changes));
         if let Some(path) = embedded_repository(store, tree, &changes)? {
             return Ok(Err(Fact::EmbeddedRepository(path)));
         }
@@ -101,6 +102,23 @@ fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineEr
         return Ok(Err(Fact::BaseLost));
     }
     Ok(Ok(capture))
+}
+
+/// Returns a remark on changes that a flag of the index hid from git.
+fn was_hidden(hidden: &[RepoPath], changes: &[Change]) -> Option<String> {
+    let is_hidden = |path: &&RepoPath| hidden.contains(path);
+    let paths = changes.iter().map(|change| &change.path);
+    let paths: Vec<RepoPath> = paths.filter(is_hidden).cloned().collect();
+    let its = match paths.len() {
+        0 => return None,
+        1 => "its change is",
+        _ => "their changes are",
+    };
+    let was = if paths.len() == 1 { "was" } else { "were" };
+    let paths = paths_in_short(&paths);
+    Some(format!(
+        "{paths} {was} hidden from git by a flag of the index (`git update-index`); {its} in the result"
+    ))
 }
 
 /// Returns the path that git names in `error: 'vendor/x/' does not have a commit checked out`.

@@ -13,6 +13,7 @@ pub(crate) mod conflicts;
 pub mod newer_commits;
 pub mod pair;
 pub(crate) mod starting_point;
+pub mod submodule_commits;
 pub mod task_conflicts;
 
 /// Returns the input of the selection and the order of candidates.

@@ -12,7 +12,7 @@ use crate::engine::clean::branches::{BranchOfRun, branches};
 use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::conflict_worktree::is_untouched;
-use crate::engine::worktree::ignored_files::IgnoredFiles;
+use crate::engine::worktree::losses::Losses;
 use crate::engine::worktree::remove::{remove, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
@@ -33,8 +33,8 @@ pub struct CleanPlan {
     pub kept: Vec<(String, String)>,
     /// The tasks whose worktrees are kept.
     pub kept_tasks: BTreeSet<TaskNumber>,
-    /// The ignored files that go with worktrees, by their folders.
-    pub ignored: BTreeMap<PathBuf, IgnoredFiles>,
+    /// Losses that come with the removal of worktrees, by their folders.
+    pub losses: BTreeMap<PathBuf, Losses>,
 }
 
 impl CleanPlan {
@@ -67,10 +67,9 @@ impl CleanPlan {
                 }
             }
         }
-        let ignored = parallel::map(&used, |worktree| ignored_files(context, worktree));
-        for (worktree, ignored) in used.into_iter().zip(ignored) {
-            plan.ignored
-                .extend(ignored.map(|ignored| (worktree.path, ignored)));
+        let losses = parallel::map(&used, |worktree| losses(context, worktree));
+        for (worktree, losses) in used.into_iter().zip(losses) {
+            plan.losses.insert(worktree.path, losses);
         }
         let branches = branches(&store, context, state)?;
         plan.add_branches(branches, &context.repo.checkouts());
@@ -105,9 +104,8 @@ impl CleanPlan {
     pub fn apply(&self, context: &Context) -> Result<(), EngineError> {
         fault::point("cleaning", "before it begins");
         let removed = parallel::map(&self.worktrees, |worktree| {
-            if let Some(ignored) = self.ignored.get(&worktree.path) {
-                let keep = |store: &Store| ignored.keep(context, store, worktree);
-                context.repo.with_store(keep)?;
+            if let Some(losses) = self.losses.get(&worktree.path) {
+                losses.keep(context, worktree)?;
             }
             remove(context, worktree)
         });
@@ -129,12 +127,10 @@ impl CleanPlan {
     }
 }
 
-/// Lists the ignored files of a worktree that goes, whatever they are: one that git cannot read any more
-/// goes only where the user wants it.
-fn ignored_files(context: &Context, worktree: &Worktree) -> Option<IgnoredFiles> {
-    let is_whole = worktree.exists() && worktree.verify().is_ok();
-    let found = is_whole.then(|| IgnoredFiles::of(context, worktree).ok());
-    found.flatten().flatten()
+/// Finds what goes with a worktree; nothing in one that git cannot read any more, which goes only where the
+/// user wants it.
+fn losses(context: &Context, worktree: &Worktree) -> Losses {
+    Losses::of(context, worktree).unwrap_or_default()
 }
 
 /// Returns the reason why a worktree must stay.

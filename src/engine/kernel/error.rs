@@ -164,18 +164,7 @@ impl EngineError {
                     .to_owned(),
             );
         }
-        let Some(GitError::Filter(failed)) = self.git() else {
-            return None;
-        };
-        let setting = &failed.setting;
-        let driver = setting
-            .rsplit_once('.')
-            .map_or("filter", |(driver, _)| driver);
-        Some(format!(
-            "install the program that `{setting}` names; if it reads a key from the git folder, let it \
-             use `git rev-parse --git-common-dir`, because `--git-dir` of a worktree is another \
-             folder; or do without the filter: `git config {driver}.required false`"
-        ))
+        self.git()?.way_out()
     }
 
     /// Returns the error of the git program.

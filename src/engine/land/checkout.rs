@@ -6,13 +6,11 @@
 use std::path::Path;
 
 use crate::base::fault;
-use crate::base::text::one_line;
-use crate::engine::EngineError;
+use crate::engine::land::branch_move::BranchMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::git::Git;
 use crate::git::checkout_obstacle::refusal;
-use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
 
 /// One move of a branch and its checkout.
@@ -46,14 +44,14 @@ impl CheckoutMove<'_> {
         if self.git.line(&["rev-parse", "--verify", "HEAD"])? != self.old.to_string() {
             return Err(LandError::MovedMeanwhile(self.branch.to_owned()));
         }
-        self.refuse_fixed_branch()?;
+        self.branch_move(&self.git).refuse_fixed()?;
         fault::point(self.name, "before the checkout moves");
         let git = self.lock.hold(self.git.clone());
         // Exits with 1 if a file differs; only the refreshed index matters.
         git.finish(["update-index", "-q", "--refresh"])?;
         self.move_files(&git, self.old, self.new)?;
         fault::point(self.name, "after the files have moved");
-        if let Err(error) = self.move_branch(&git) {
+        if let Err(error) = self.branch_move(&git).run() {
             self.move_files(&git, self.new, self.old)?;
             return Err(error);
         }
@@ -61,28 +59,13 @@ impl CheckoutMove<'_> {
         Ok(())
     }
 
-    /// Makes git lock the branch and ask the hook `reference-transaction`, then give up, so that a
-    /// branch that cannot move is found before a file changes.
-    fn refuse_fixed_branch(&self) -> Result<(), LandError> {
-        let (name, old, new) = (branch_ref(self.branch), self.old, self.new);
-        let input = format!("start\nupdate {name} {new} {old}\nprepare\nabort\n");
-        let program = self.git.program().args(["update-ref", "--stdin"]);
-        let finished = program.stdin(input).output().map_err(EngineError::from)?;
-        if finished.status.success() {
-            return Ok(());
-        }
-        Err(self.refused(&String::from_utf8_lossy(&finished.stderr)))
-    }
-
-    fn refused(&self, why: &str) -> LandError {
-        let why = one_line(why).replace("fatal: ", "");
-        LandError::BranchRefused {
-            target: self.branch.to_owned(),
-            // git says that there was a hook, and not which.
-            why: self.git.with_lock(why.replace(
-                "aborted by hook",
-                "aborted by the hook reference-transaction",
-            )),
+    fn branch_move<'a>(&'a self, git: &'a Git) -> BranchMove<'a> {
+        BranchMove {
+            git,
+            branch: self.branch,
+            old: self.old,
+            new: self.new,
+            why: &self.why,
         }
     }
 
@@ -97,22 +80,5 @@ impl CheckoutMove<'_> {
             place: self.place.to_owned(),
             why: refusal(&finished),
         })
-    }
-
-    /// Moves the branch, and reads it back: a move is what git reports as one.
-    fn move_branch(&self, git: &Git) -> Result<(), LandError> {
-        let (name, old, new) = (
-            branch_ref(self.branch),
-            self.old.to_string(),
-            self.new.to_string(),
-        );
-        let finished = git.finish(["update-ref", "-m", &self.why, &name, &new, &old])?;
-        if !finished.status.success() {
-            return Err(self.refused(&String::from_utf8_lossy(&finished.stderr)));
-        }
-        match git.line(&["rev-parse", "--verify", &name])? == new {
-            true => Ok(()),
-            false => Err(LandError::MovedMeanwhile(self.branch.to_owned())),
-        }
     }
 }

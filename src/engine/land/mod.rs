@@ -21,6 +21,7 @@ use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
+mod branch_move;
 mod checkout;
 pub mod commit;
 pub mod error;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
+use crate::engine::land::branch_move::BranchMove;
 use crate::engine::land::checkout::CheckoutMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::engine::runs::load::MovingMark;
 use crate::git::checkout_obstacle::{Obstacle, obstacle};
-use crate::git::refs::branch_ref;
-use crate::git::{Git, Store, StoreError};
+use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
@@ -32,7 +32,7 @@ pub fn move_target(
     let _mark = MovingMark::make(&context.repo, &context.run)?;
     match place {
         Some(place) => move_checkout(context, lock, &prepared.landing, place),
-        None => move_branch(context, target, *from, *to, "land"),
+        None => move_branch(context, lock, target, [*from, *to], "land"),
     }
 }
 
@@ -52,20 +52,22 @@ pub(super) fn prepare_checkout<'a>(
     Ok(prepared.checkout.as_deref())
 }
 
-/// Moves a target that is not checked out.
+/// Moves a target that is not checked out from one commit to another.
 pub(super) fn move_branch(
     context: &Context,
+    lock: &LandLock,
     target: &str,
-    from: Oid,
-    to: Oid,
+    [old, new]: [Oid; 2],
     command: &str,
 ) -> Result<(), LandError> {
-    let store = Store::open_durable(&context.repo)?;
-    let why = format!("dispatch {command} {}", context.run);
-    match store.move_reference(&branch_ref(target), from, to, &why) {
-        Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.to_owned())),
-        other => Ok(other?),
-    }
+    let moved = BranchMove {
+        git: &lock.hold(context.repo.git().with_hooks()),
+        branch: target,
+        old,
+        new,
+        why: &format!("dispatch {command} {}", context.run),
+    };
+    moved.run()
 }
 
 /// Finishes an announced landing whose files have moved while its branch has not. Returns `false`

@@ -93,7 +93,7 @@ pub fn move_back(
     let _mark = MovingMark::make(&context.repo, &context.run)?;
     match place {
         Some(place) => move_checkout_back(context, lock, &prepared.landing, place),
-        None => move_branch(context, target, *to, *from, "unland"),
+        None => move_branch(context, lock, target, [*to, *from], "unland"),
     }
 }
 

@@ -236,9 +236,9 @@ impl<'a> Outside<'a> {
     fn remove(&self, worktree: Worktree) {
         let post = self.post.clone();
         self.spawn(move |context| {
-            let removed = remove::remove_with_ignored(context, &worktree);
-            let removed = removed.map(|ignored| {
-                if let Some(text) = ignored {
+            let removed = remove::remove_with_losses(context, &worktree);
+            let removed = removed.map(|losses| {
+                if let Some(text) = losses {
                     // The loop ends only with the program.
                     let _ = post.send(Message::Warning(text));
                 }

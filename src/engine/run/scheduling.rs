@@ -257,11 +257,13 @@ fn by_hand(task: &TaskState, worker: &Worker) -> Option<ByHand> {
     let shown = picked.filter(has_ended);
     let made_on = shown.or_else(|| task.attempts.iter().rev().find(has_ended))?;
     let outcome = made_on.outcome.as_ref();
+    let left_behind = outcome.map(|outcome| outcome.left_behind.clone());
     let outcome = outcome.filter(|_| made_on.worker == worker.name);
     Some(ByHand {
         attempt: made_on.number,
         session: outcome.and_then(|outcome| outcome.session.clone()),
         tip,
+        left_behind: left_behind.unwrap_or_default(),
     })
 }
 

@@ -84,6 +84,9 @@ pub struct ByHand {
     pub session: Option<String>,
     /// The commit that keeps the worktree's content, committed by the user or not.
     pub tip: Oid,
+    /// The remarks on work that the result of that attempt does not contain.
+    #[serde(default)]
+    pub left_behind: Vec<String>,
 }
 
 /// The worktree of an earlier attempt that the next one continues in.

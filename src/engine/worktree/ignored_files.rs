@@ -2,14 +2,15 @@
 //!
 //! A worktree does not stay for them: most of them are output of builds and tests. What common tools
 //! build, and what copies and set-up brought, is left out. The others are named, and small ones are kept
-//! in a commit.
+//! in a commit, also a few in a folder of output such as `dist/`.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::text::first_names;
+use crate::base::text::{first_names, plural};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
@@ -32,8 +33,11 @@ pub const KEPT_BYTES: u64 = 1024 * 1024;
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
 
-/// Folders that tools for builds, tests and packages fill, wherever they are.
-const BUILT_FOLDERS: [&str; 40] = [
+/// The most files of output that are kept.
+const OUTPUT_FILES: usize = 20;
+
+/// Folders that only tools for builds, tests and packages fill, wherever they are.
+const TOOL_FOLDERS: [&str; 29] = [
     ".build",
     ".cache",
     ".dart_tool",
@@ -59,21 +63,15 @@ const BUILT_FOLDERS: [&str; 40] = [
     ".yarn",
     "Pods",
     "__pycache__",
-    "_build",
-    "bin",
     "bower_components",
-    "build",
-    "coverage",
-    "deps",
-    "dist",
     "elm-stuff",
     "node_modules",
-    "obj",
-    "out",
-    "target",
-    "tmp",
-    "vendor",
     "venv",
+];
+
+/// Folders in which builds put their output, and people their notes.
+const OUTPUT_FOLDERS: [&str; 11] = [
+    "_build", "bin", "build", "coverage", "deps", "dist", "obj", "out", "target", "tmp", "vendor",
 ];
 
 /// Endings of files that compilers and tools make.
@@ -99,19 +97,25 @@ const BUILT_FILES: [&str; 18] = [
 ];
 
 /// Ignored files of a worktree that go with it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct IgnoredFiles {
-    /// Their paths below the top; a whole folder ends in a slash.
-    paths: Vec<PathBuf>,
+    /// The paths below the top that are kept; a whole folder ends in a slash.
+    kept: Vec<PathBuf>,
+    /// Paths that are too large to be kept, or have files that are.
+    large: Vec<PathBuf>,
+    /// The bytes in them that are not kept; the largest number for too many files.
+    size: u64,
+    /// Folders of output, each with its number of files.
+    output: Vec<(PathBuf, usize)>,
     /// Nested repositories in them, of which git would keep an id only.
     nested: Vec<PathBuf>,
-    size: u64,
-    /// The reference that keeps them, if they are small.
-    reference: Option<String>,
+    /// The reference that keeps the small ones.
+    reference: String,
 }
 
 impl IgnoredFiles {
-    /// Lists the ignored files of a worktree; `None` if there are none but those that are built or brought.
+    /// Lists the ignored files of a worktree; `None` if there are none but those that tools make or that
+    /// copies and set-up brought.
     ///
     /// # Errors
     /// When git cannot read the worktree.
@@ -119,39 +123,103 @@ impl IgnoredFiles {
         let top = &worktree.path;
         let mut paths = ignored_paths(&context.repo.git_in(worktree)?)?;
         let links = links_in(context, top);
-        paths.retain(|path| !is_built(path) && !links.iter().any(|link| Path::new(link) == path));
+        paths.retain(|path| {
+            kind_of(path) != Kind::Tool && !links.iter().any(|link| Path::new(link) == path)
+        });
         if let Some(start) = StartingTree::read(worktree).filter(|_| !paths.is_empty()) {
             paths.retain(|path| start.is_written_since(&top.join(path)));
         }
         let nested = repositories_below(top, &paths).repositories.into_iter();
         let nested: Vec<PathBuf> = nested.map(|found| found.path).collect();
         paths.retain(|path| !nested.contains(&path.components().collect()));
-        let sizes = paths.iter().map(|path| size_of(&top.join(path)));
-        let size = sizes.fold(0, u64::saturating_add);
+        if paths.is_empty() {
+            return Ok(None);
+        }
         let name = worktree.path.file_name().unwrap_or_default();
         let name = name
             .to_string_lossy()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let reference = format!("refs/dispatch/attempts/{}/{name}.ignored", context.run);
-        Ok((!paths.is_empty()).then(|| IgnoredFiles {
-            paths,
+        let mut found = IgnoredFiles {
             nested,
-            size,
-            reference: (size <= KEPT_BYTES).then_some(reference),
-        }))
+            reference,
+            ..IgnoredFiles::default()
+        };
+        found.sort(top, paths);
+        Ok(Some(found))
+    }
+
+    /// Decides on the fate of each path. Small files are kept first; output is kept if it is a few files,
+    /// which a user may have written.
+    fn sort(&mut self, top: &Path, paths: Vec<PathBuf>) {
+        let mut others = Vec::new();
+        for path in paths {
+            let files = files_below(top, &path, &self.nested);
+            match kind_of(&path) {
+                Kind::Output if files.list.len() > OUTPUT_FILES => {
+                    self.output.push((path, files.list.len()));
+                }
+                _ => others.push((path, files)),
+            }
+        }
+        let all = others.iter().flat_map(|(_, files)| &files.list);
+        let mut all: Vec<&(PathBuf, u64)> = all.collect();
+        all.sort_by_key(|(_, size)| *size);
+        let mut room = KEPT_BYTES;
+        let small = all.into_iter().take_while(|(_, size)| {
+            let fits = *size <= room;
+            room = room.saturating_sub(*size);
+            fits
+        });
+        let small: HashSet<&Path> = small.map(|(file, _)| file.as_path()).collect();
+        for (path, files) in &others {
+            let is_small = |file: &&(PathBuf, u64)| small.contains(file.0.as_path());
+            let (kept, large): (Vec<_>, Vec<_>) = files.list.iter().partition(is_small);
+            let is_complete = files.is_whole && large.is_empty();
+            if !is_complete {
+                let more = if files.is_whole { 0 } else { u64::MAX };
+                let sizes = large.iter().map(|(_, size)| *size).chain([more]);
+                self.size = sizes.fold(self.size, u64::saturating_add);
+                self.large.push(path.clone());
+            }
+            match is_complete && !files.has_more && !kept.is_empty() {
+                true => self.kept.push(path.clone()),
+                false => self
+                    .kept
+                    .extend(kept.into_iter().map(|(file, _)| file.clone())),
+            }
+        }
     }
 
     /// Names them and their fate, as in `out.log, which git ignores; kept below …`.
     pub fn words(&self) -> String {
-        let names = first_names(self.paths.iter().map(PathBuf::as_path), NAMED);
-        match &self.reference {
-            Some(reference) => format!("{names}, which git ignores; kept below {reference}"),
-            None if self.size == u64::MAX => format!("{names}, which git ignores; they go with it"),
-            None => {
-                let size = bytes(self.size);
-                format!("{names}, which git ignores; {size}, which go with it")
-            }
+        let mut parts = Vec::new();
+        if !self.kept.is_empty() {
+            let names = first_names(self.kept.iter().map(PathBuf::as_path), NAMED);
+            let reference = &self.reference;
+            parts.push(format!(
+                "{names}, which git ignores; kept below {reference}"
+            ));
         }
+        if !self.large.is_empty() {
+            let names = first_names(self.large.iter().map(PathBuf::as_path), NAMED);
+            parts.push(match self.size {
+                u64::MAX => format!("{names}, which git ignores; they go with it"),
+                size => format!(
+                    "{names}, which git ignores; {}, which go with it",
+                    bytes(size)
+                ),
+            });
+        }
+        if !self.output.is_empty() {
+            let folders = self.output.iter().map(|(path, count)| match *count {
+                EXAMINED => format!("{} ({EXAMINED} files or more)", path.display()),
+                count => format!("{} ({})", path.display(), plural(count, "file")),
+            });
+            let folders: Vec<String> = folders.collect();
+            parts.push(format!("{}, output that git ignores", folders.join(", ")));
+        }
+        parts.join(", and with ")
     }
 
     /// Keeps small ones in a commit on top of HEAD.
@@ -164,13 +232,13 @@ impl IgnoredFiles {
         store: &Store,
         worktree: &Worktree,
     ) -> Result<(), EngineError> {
-        let (Some(reference), Some(head)) = (&self.reference, head_of(store, worktree)?) else {
+        let Some(head) = head_of(store, worktree)?.filter(|_| !self.kept.is_empty()) else {
             return Ok(());
         };
         let message = format!("Ignored files of {}", worktree.path.display());
-        let (paths, nested) = (&self.paths, &self.nested);
+        let (paths, nested) = (&self.kept, &self.nested);
         if let Some(commit) = commit(context, store, worktree, head, (paths, nested), &message)? {
-            keep(store, reference, commit)?;
+            keep(store, &self.reference, commit)?;
         }
         Ok(())
     }
@@ -201,16 +269,23 @@ pub fn commit(
     let git = context.repo.git_in(worktree)?;
     let git = git.env("GIT_INDEX_FILE", index.as_os_str());
     git.run(&["read-tree", &base.to_string()])?;
-    let mut add: Vec<OsString> = ["add", "--force", "--"].map(OsString::from).to_vec();
-    let spec = |magic: &str, path: &PathBuf| {
-        let mut spec = OsString::from(magic);
-        spec.push(OsStr::from_bytes(path.as_os_str().as_bytes()));
-        spec
-    };
-    add.extend(paths.iter().map(|path| spec(":(top,literal)", path)));
+    let spec =
+        |magic: &str, path: &PathBuf| [magic.as_bytes(), path.as_os_str().as_bytes()].concat();
+    let paths = paths.iter().map(|path| spec(":(top,literal)", path));
     let nested = nested.iter();
-    add.extend(nested.map(|path| spec(":(top,literal,exclude)", path)));
-    git.run(&add)?;
+    let nested = nested.map(|path| spec(":(top,literal,exclude)", path));
+    let specs: Vec<Vec<u8>> = paths.chain(nested).collect();
+    let add = [
+        "add",
+        "--force",
+        "--pathspec-from-file=-",
+        "--pathspec-file-nul",
+    ];
+    let finished = git.program().args(add).stdin(specs.join(&0)).output();
+    let finished = finished.map_err(GitError::from)?;
+    if !finished.status.success() {
+        return Err(git.failed(&add, &finished).into());
+    }
     let tree = git.line(&["write-tree"])?;
     // A file that stays is removed with the worktree's admin folder.
     let _ = fs::remove_file(&index);
@@ -227,74 +302,173 @@ pub fn commit(
     })?))
 }
 
-/// Returns `true` for a path that tools make: in a folder of output, or with such an ending.
-fn is_built(path: &Path) -> bool {
+/// The kind of an ignored path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// A tool makes it: it is in a folder of one, or has such an ending.
+    Tool,
+    /// It is in a folder of output.
+    Output,
+    Other,
+}
+
+fn kind_of(path: &Path) -> Kind {
     let is_folder = path.as_os_str().as_bytes().ends_with(b"/");
     let mut names: Vec<&OsStr> = path.iter().collect();
     let file = match is_folder {
         true => None,
         false => names.pop(),
     };
-    let is_output = |name: &&OsStr| {
-        let text = name.to_string_lossy();
-        BUILT_FOLDERS.contains(&&*text) || text.ends_with(".egg-info")
-    };
+    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+    let is_tool = |name: &str| TOOL_FOLDERS.contains(&name) || name.ends_with(".egg-info");
     let ends = |file: &OsStr| {
         let text = file.to_string_lossy();
         BUILT_FILES.iter().any(|end| text.ends_with(end))
     };
-    names.iter().any(is_output) || file.is_some_and(ends)
+    if names.iter().any(|name| is_tool(name)) || file.is_some_and(ends) {
+        return Kind::Tool;
+    }
+    match names.iter().any(|name| OUTPUT_FOLDERS.contains(&&**name)) {
+        true => Kind::Output,
+        false => Kind::Other,
+    }
 }
 
-/// Returns the size of a file, or of the files in a folder; of a folder with many files the largest
-/// number.
-fn size_of(path: &Path) -> u64 {
-    let (mut size, mut left) = (0u64, EXAMINED);
-    let mut places = vec![path.to_owned()];
+/// The files at an ignored path.
+struct Files {
+    /// Regular files and symbolic links, each with its size.
+    list: Vec<(PathBuf, u64)>,
+    /// `true` if it contains something that is not listed: what tools make, and pipes.
+    has_more: bool,
+    /// `false` if there are too many to list all of them.
+    is_whole: bool,
+}
+
+/// Lists the files at a path below `top`, but not those of nested repositories.
+fn files_below(top: &Path, path: &Path, nested: &[PathBuf]) -> Files {
+    let mut files = Files {
+        list: Vec::new(),
+        has_more: false,
+        is_whole: true,
+    };
+    let (mut places, mut left) = (vec![path.to_owned()], EXAMINED);
     while let Some(place) = places.pop() {
-        let Ok(meta) = place.symlink_metadata() else {
+        let Ok(meta) = top.join(&place).symlink_metadata() else {
             continue;
         };
-        if meta.is_dir() {
-            let entries = fs::read_dir(&place).into_iter().flatten().flatten();
-            places.extend(entries.map(|entry| entry.path()));
-        } else {
-            size = size.saturating_add(meta.len());
+        if left == 0 {
+            files.is_whole = false;
+            break;
         }
         left -= 1;
-        if left == 0 {
-            return u64::MAX;
+        // A folder ends in a slash.
+        let named = if meta.is_dir() { place.join("") } else { place };
+        let is_left_out =
+            kind_of(&named) == Kind::Tool || nested.contains(&named.components().collect());
+        if !is_left_out && meta.is_dir() {
+            let entries = fs::read_dir(top.join(&named));
+            let entries = entries.into_iter().flatten().flatten();
+            places.extend(entries.map(|entry| named.join(entry.file_name())));
+        } else if !is_left_out && (meta.is_file() || meta.is_symlink()) {
+            files.list.push((named, meta.len()));
+        } else {
+            files.has_more = true;
         }
     }
-    size
+    files
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn output_of_tools_is_told_from_other_files() {
-        let built = |path: &str| is_built(Path::new(path));
-        for path in [
-            "target/",
-            "web/node_modules/",
-            "dist/app.js",
-            "src/__pycache__/",
-            "lib/a.o",
-            "x.egg-info/",
-            ".DS_Store",
-        ] {
-            assert!(built(path), "{path}");
+        let of_kind = |kind: Kind, paths: &[&str]| {
+            for path in paths {
+                assert_eq!(kind_of(Path::new(path)), kind, "{path}");
+            }
+        };
+        of_kind(
+            Kind::Tool,
+            &[
+                "web/node_modules/",
+                "src/__pycache__/",
+                "dist/node_modules/x",
+                "lib/a.o",
+                "x.egg-info/",
+                ".DS_Store",
+            ],
+        );
+        of_kind(Kind::Output, &["target/", "dist/app.js", "web/out/"]);
+        of_kind(
+            Kind::Other,
+            &[
+                "out.log",
+                ".env",
+                "data/",
+                "notes/target.txt",
+                "secrets/key.pem",
+            ],
+        );
+    }
+
+    /// Decides on files of given sizes; returns the kept ones, the large ones and the output.
+    fn sorted(files: &[(&str, usize)]) -> [String; 3] {
+        let top = tempfile::tempdir().unwrap();
+        for (name, size) in files {
+            let file = top.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, vec![b'x'; *size]).unwrap();
         }
-        for path in [
-            "out.log",
-            ".env",
-            "data/",
-            "notes/target.txt",
-            "secrets/key.pem",
-        ] {
-            assert!(!built(path), "{path}");
-        }
+        let mut paths: Vec<PathBuf> = files
+            .iter()
+            .map(|(name, _)| match name.split_once('/') {
+                Some((folder, _)) => PathBuf::from(format!("{folder}/")),
+                None => PathBuf::from(name),
+            })
+            .collect();
+        paths.dedup();
+        let mut found = IgnoredFiles::default();
+        found.sort(top.path(), paths);
+        let words = |paths: &[PathBuf]| {
+            let mut words: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            words.sort();
+            words.join(" ")
+        };
+        let output: Vec<PathBuf> = found.output.iter().map(|(path, _)| path.clone()).collect();
+        [words(&found.kept), words(&found.large), words(&output)]
+    }
+
+    #[test]
+    fn small_files_are_kept_also_beside_large_ones() {
+        let big = 2 * KEPT_BYTES as usize;
+        let [kept, large, _] = sorted(&[
+            (".env", 10),
+            ("run.log", big),
+            ("data/a", 5),
+            ("data/b", big),
+        ]);
+        assert_eq!(
+            (kept.as_str(), large.as_str()),
+            (".env data/a", "data/ run.log")
+        );
+        let half = KEPT_BYTES as usize / 2;
+        let [kept, large, _] = sorted(&[("a", half), ("b", half), ("c", half)]);
+        assert_eq!((kept.as_str(), large.as_str()), ("a b", "c"));
+    }
+
+    #[test]
+    fn a_few_files_in_a_folder_of_output_may_be_notes() {
+        let names: Vec<String> = (0..=OUTPUT_FILES).map(|n| format!("dist/{n}")).collect();
+        let mut files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        files.push(("out/notes.md", 1));
+        let [kept, large, output] = sorted(&files);
+        assert_eq!((kept.as_str(), large.as_str()), ("out/", ""));
+        assert_eq!(output, "dist/");
     }
 }

@@ -5,6 +5,7 @@ use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
+use crate::engine::worktree::log_mark::mark_end;
 use crate::engine::worktree::submodules::{keep_nested, keep_submodules, nested_repositories};
 use crate::engine::worktree::work::{capture, head_of_work, without_set_up};
 use crate::git::commit::{By, NewCommit};
@@ -81,6 +82,7 @@ pub fn keep_remains(
     let mut remarks = keep_repositories(context, (task, attempt), worktree, &changes)?;
     remarks.extend(lost.map(str::to_owned));
     if tip == base {
+        mark_end(&context.repo, worktree);
         worktree.unlock();
         return Ok(Remains {
             commit: None,
@@ -90,6 +92,7 @@ pub fn keep_remains(
     keep(store, &context.attempt_ref(task, attempt), tip)?;
     fault::point("remains", "kept");
     store.settle(worktree, &Head::Detached(tip))?;
+    mark_end(&context.repo, worktree);
     worktree.unlock();
     fault::point("remains", "unlocked");
     Ok(Remains {

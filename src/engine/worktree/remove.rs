@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_files::IgnoredFiles;
+use crate::engine::worktree::losses::Losses;
 use crate::engine::worktree::teardown::tear_down;
 use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::is_uncommitted;
@@ -26,26 +26,21 @@ pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError>
     Ok(context.repo.remove_worktree(worktree)?)
 }
 
-/// Removes the worktree of an attempt, and keeps its ignored files if they are small. Returns a message
-/// that names them.
+/// Removes the worktree of an attempt, and keeps what would be lost with it as [`Losses`] does. Returns a
+/// message that names that.
 ///
 /// # Errors
-/// As [`remove`], and when they cannot be kept.
-pub fn remove_with_ignored(
+/// As [`remove`], and when it cannot be kept.
+pub fn remove_with_losses(
     context: &Context,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
-    let is_whole = worktree.exists() && worktree.verify().is_ok();
-    let ignored = is_whole.then(|| IgnoredFiles::of(context, worktree));
-    let ignored = ignored.transpose()?.flatten();
-    if let Some(ignored) = &ignored {
-        context
-            .repo
-            .with_store(|store| ignored.keep(context, store, worktree))?;
-    }
+    let losses = Losses::of(context, worktree)?;
+    losses.keep(context, worktree)?;
     remove(context, worktree)?;
     let place = worktree.path.display();
-    Ok(ignored.map(|ignored| format!("removed {place} with {}", ignored.words())))
+    let words = losses.words();
+    Ok(words.map(|words| format!("removed {place} with {words}")))
 }
 
 /// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.

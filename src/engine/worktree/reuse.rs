@@ -6,6 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::spec::ReusedWorktree;
+use crate::engine::worktree::left_commits::keep_left_commits;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -107,6 +108,7 @@ pub fn reopen(
         .find_worktree(&reuse.path)
         .ok_or_else(missing)?;
     worktree.verify()?;
+    keep_left_commits(context, &store, &worktree)?;
     let branch = context.attempt_branch(of);
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::private_folder::PrivateFolder;
+use crate::git::reference_log::{Log, parse_log};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
 use crate::merge::oid::Oid;
@@ -20,9 +21,6 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// The most symbolic references between HEAD and a commit.
 const MOST_STEPS: usize = 5;
-
-/// Commits of a log with their messages, the latest first.
-pub type Log = Vec<(Oid, String)>;
 
 /// The state of a worker's own git folder after it has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -153,14 +151,7 @@ fn add_loose_branches(folder: &Path, branches: &mut BTreeMap<String, Oid>) -> io
 /// Reads the log of a reference.
 fn log(file: &Path) -> io::Result<Log> {
     let text = content(file, RECORD_LIMIT)?.unwrap_or_default();
-    let entry = |line: &str| {
-        let (change, message) = line.split_once('\t').unwrap_or((line, ""));
-        let commit: Oid = change.split(' ').nth(1)?.parse().ok()?;
-        (!commit.is_zero()).then(|| (commit, message.to_owned()))
-    };
-    let mut entries: Log = text.lines().filter_map(entry).collect();
-    entries.reverse();
-    Ok(entries)
+    Ok(parse_log(&text))
 }
 
 /// Reads a file of one line; `None` if there is none.

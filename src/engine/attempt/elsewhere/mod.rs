@@ -20,9 +20,10 @@ use crate::engine::worktree::hand_made_commits::remarks_on_hand_made;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::private_folder::PrivateFolder;
-use crate::git::private_folder::left::{Left, Log};
+use crate::git::private_folder::left::Left;
+use crate::git::reference_log::{Log, log_of};
 use crate::git::refs::branch_ref;
-use crate::git::{Git, GitError, Store};
+use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::comma_list;
@@ -279,7 +280,7 @@ impl<'a> Search<'a> {
             (Some(left), "refs/stash") => return Ok(self.known(&left.stash)),
             _ => {}
         }
-        Ok(log_in(&self.git()?, reference)?)
+        Ok(log_of(&self.git()?, reference)?)
     }
 
     /// Returns the entries of a log whose commits the worker has not removed.
@@ -340,17 +341,4 @@ fn what_is_left(case: &Case) -> Result<Option<Left>, EngineError> {
     }
     let failed = |error| EngineError::File(case.worktree.path.display().to_string(), error);
     private.left().map(Some).map_err(failed)
-}
-
-/// Lists the commits in the log of a reference with their messages, the latest first.
-fn log_in(git: &Git, reference: &str) -> Result<Vec<(Oid, String)>, GitError> {
-    let format = "--format=%H %gs";
-    let finished = git.finish(["log", "-g", format, reference, "--"])?;
-    // Without the reference it fails, and there is nothing to list.
-    let listed = String::from_utf8_lossy(&finished.stdout);
-    let parse = |line: &str| {
-        let (commit, message) = line.split_once(' ')?;
-        Some((commit.parse().ok()?, message.to_owned()))
-    };
-    Ok(listed.lines().filter_map(parse).collect())
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
-use crate::engine::attempt::elsewhere::{MOVES, Search, log_in};
+use crate::engine::attempt::elsewhere::{MOVES, Search};
 use crate::engine::attempt::stash_uses::traced_folders;
 use crate::engine::attempt::traced_commands::has_traced;
 use crate::engine::worktree::ignored_repositories::repositories_below;
 use crate::engine::worktree::since_set_up::changes_since;
 use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::reference_log::log_of;
 use crate::git::worktree::Worktree;
 
 impl Search<'_> {
@@ -31,7 +32,7 @@ impl Search<'_> {
         };
         own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
         for worktree in own.into_iter().filter(Worktree::exists) {
-            let log = log_in(&repo.git_in(&worktree)?, "HEAD")?;
+            let log = log_of(&repo.git_in(&worktree)?, "HEAD")?;
             let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
             let left = log
                 .iter()
@@ -46,8 +47,7 @@ impl Search<'_> {
             if worktree.verify().is_err() {
                 continue;
             }
-            let status = repo.git_in(&worktree)?.line(&["status", "--porcelain"])?;
-            if !status.is_empty() {
+            if self.store.has_changes(&worktree, &[])? {
                 let path = worktree.path.strip_prefix(&real_top);
                 let path = path.unwrap_or(&worktree.path);
                 self.remarks.push(format!(

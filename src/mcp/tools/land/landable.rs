@@ -2,6 +2,7 @@
 
 use super::output::{Method, NEXT, NEXT_WHILE_CHECKED, Output, RUNNING, settled};
 use crate::engine::candidates::newer_commits::newer_commits;
+use crate::engine::candidates::submodule_commits::submodule_commits;
 use crate::engine::land::board_verb;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::session::LandSession;
@@ -152,6 +153,8 @@ impl Landable {
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
         let by_hand = newer_commits(store, state)?.into_iter();
         let by_hand = by_hand.map(|newer| newer.warning_before_landing(state));
+        let in_submodules = submodule_commits(store, state)?.into_iter();
+        let by_hand = by_hand.chain(in_submodules.map(|commits| commits.warning(state)));
         let remark = |(number, remark)| format!("{number} [{}]: {remark}", tag(number));
         let left_behind = left_behind(state).into_iter().map(remark);
         let file = &self.session.context.settings.board.file;

@@ -1,0 +1,58 @@
+//! Finds what goes with a worktree although its branch does not have it: ignored files, and commits that
+//! only the log of its HEAD has. What can be kept is kept.
+
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::worktree::ignored_files::IgnoredFiles;
+use crate::engine::worktree::left_commits::LeftCommits;
+use crate::git::worktree::Worktree;
+
+/// Ignored files and left commits of a worktree.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Losses {
+    ignored: Option<IgnoredFiles>,
+    left: Option<LeftCommits>,
+}
+
+impl Losses {
+    /// Finds them; nothing in a worktree that git cannot read.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn of(context: &Context, worktree: &Worktree) -> Result<Losses, EngineError> {
+        if !worktree.exists() || worktree.verify().is_err() {
+            return Ok(Losses::default());
+        }
+        Ok(Losses {
+            ignored: IgnoredFiles::of(context, worktree)?,
+            left: LeftCommits::of(context, worktree)?,
+        })
+    }
+
+    /// Names them with their fate; `None` if there are none.
+    pub fn words(&self) -> Option<String> {
+        let ignored = self.ignored.as_ref().map(IgnoredFiles::words);
+        let left = self.left.as_ref().map(LeftCommits::words);
+        let parts: Vec<String> = [left, ignored].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", and with "))
+    }
+
+    /// Keeps the commits, and ignored files that are small, under references of the run.
+    ///
+    /// # Errors
+    /// When git or the store fails.
+    pub fn keep(&self, context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+        if self.ignored.is_none() && self.left.is_none() {
+            return Ok(());
+        }
+        context.repo.with_store(|store| {
+            if let Some(left) = &self.left {
+                left.keep(store)?;
+            }
+            match &self.ignored {
+                Some(ignored) => ignored.keep(context, store, worktree),
+                None => Ok(()),
+            }
+        })
+    }
+}
