@@ -18,6 +18,9 @@ use crate::web::actions::refused::{Refused, lock};
 use crate::web::actions::{Action, land};
 use crate::web::source::Source;
 
+/// The longest text of a form, in bytes: that of a message to a task.
+const LONGEST_TEXT: usize = 100 * 1024;
+
 /// The answers of a form.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(in crate::web) struct Answers {
@@ -49,6 +52,10 @@ pub(in crate::web) fn carry_out(
     answers: &Answers,
 ) -> Result<String, Refused> {
     known_settings::refuse_changed(&source.repo)?;
+    let length = answers.text.len() + answers.file.len() + answers.line.len();
+    if length > LONGEST_TEXT {
+        return Err(Refused("the text is longer than 100 KiB".to_owned()));
+    }
     match action {
         Action::Pause => ask(source, run, Request::Pause)?,
         Action::Resume => ask(source, run, Request::Resume)?,
