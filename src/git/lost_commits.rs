@@ -11,7 +11,7 @@ impl GitError {
     /// Returns `true` if git may have failed because another git removed an object, or its folder, at the
     /// same time.
     pub fn says_pruned(&self) -> bool {
-        const WORDS: [&str; 9] = [
+        const WORDS: [&str; 11] = [
             "unable to write file",
             "unable to create temporary file: No such file",
             "unable to read",
@@ -20,6 +20,8 @@ impl GitError {
             "not a valid object",
             "invalid sha1 pointer",
             "nonexistent object",
+            "no such object",
+            "malformed object",
             "Could not read",
         ];
         match self {

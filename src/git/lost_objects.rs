@@ -1,7 +1,9 @@
 //! Finds objects that a concurrent `git gc --prune=now` has removed, and writes them again.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,10 @@ const MOST_UNPACKED: u32 = 200;
 /// The readings of an object that is removed again and again.
 const MOST_READINGS: u32 = 10;
 
+/// The option of `git cat-file` that looks objects up, and its answer for a missing one.
+const LOOK_UP: &str = "--batch-check=%(objectname)";
+const MISSING: &str = " missing";
+
 /// The pause between two looks at the end of a process.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -34,6 +40,11 @@ impl Repo {
     pub fn restore_objects(&self) -> bool {
         let restored = self.with_store(|store| Ok::<_, StoreError>(store.restore_objects()));
         restored.unwrap_or(false)
+    }
+
+    /// Returns `true` if a collection is under way that removes new objects, or was noticed before.
+    pub fn is_collected(&self) -> bool {
+        self.copies.are_in_danger()
     }
 }
 
@@ -57,17 +68,59 @@ impl Store {
         Ok(oid)
     }
 
+    /// Moves the objects of a folder into the repository, each with a copy.
+    ///
+    /// # Errors
+    /// When one of them cannot be moved.
+    pub(super) fn adopt_objects(&self, folder: &Path) -> io::Result<()> {
+        let copies = &self.repo.copies;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            for file in fs::read_dir(entry.path())? {
+                let file = file?.path();
+                let rest = file.file_name().unwrap_or_default().to_string_lossy();
+                let oid = format!("{name}{rest}").parse();
+                match (name == "pack", oid) {
+                    (true, _) if file.extension().is_some_and(|it| it == "pack") => {
+                        copies.adopt_pack(&file)?;
+                    }
+                    (false, Ok(oid)) => copies.adopt(&file, oid)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Puts back every object with a copy that was removed. Returns `true` if there was one.
     pub fn restore_objects(&self) -> bool {
         let Some(copies) = &self.copies else {
             return false;
         };
         let start = Instant::now();
-        let missing = |oid: &Oid| matches!(self.backend.missing(&[*oid]), Ok(Some(_)));
-        let lost = copies.without_file().into_iter().filter(missing);
-        let restored = lost.filter(|oid| self.restore(*oid)).count();
+        let lost = self.missing_now(copies.without_file());
+        let restored = lost.into_iter().filter(|oid| self.restore(*oid)).count();
         copies.searched(start);
         restored > 0
+    }
+
+    /// Returns those of the objects that are missing. This process may still read them from a pack that
+    /// was removed, so another one looks.
+    fn missing_now(&self, oids: Vec<Oid>) -> Vec<Oid> {
+        if oids.is_empty() {
+            return oids;
+        }
+        let input: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
+        let git = self.repo.git().env("GIT_NO_LAZY_FETCH", "1");
+        let looked = git.program().args(["cat-file", LOOK_UP]).stdin(input);
+        let Ok(found) = looked.output() else {
+            return Vec::new();
+        };
+        let lines = String::from_utf8_lossy(&found.stdout).into_owned();
+        let missing = lines.lines().filter_map(|line| line.strip_suffix(MISSING));
+        missing.filter_map(|oid| oid.parse().ok()).collect()
     }
 
     /// Does the same at the end of a process: beside a collection that was noticed, until nothing more
@@ -76,12 +129,8 @@ impl Store {
         self.restore_objects();
         let mut quiet = 0;
         for _ in 0..MOST_LOOKS {
-            if quiet == QUIET
-                || !self
-                    .copies
-                    .as_ref()
-                    .is_some_and(|copies| copies.had_losses())
-            {
+            let copies = self.copies.as_ref();
+            if quiet == QUIET || !copies.is_some_and(|copies| copies.are_in_danger()) {
                 return;
             }
             sleep(LOOK);
@@ -107,15 +156,24 @@ impl Store {
         matches!(restored, Some(Ok(true)))
     }
 
-    /// Reads several objects, and once more if one of them was removed meanwhile.
+    /// Reads several objects, and again while one of them was removed meanwhile.
     pub(super) fn searching<T>(
         &self,
         read: impl Fn(&dyn Backend) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match read(&*self.backend) {
-            Err(_) if self.restore_objects() => read(&*self.backend),
-            result => result,
+        for _ in 1..MOST_READINGS {
+            match read(&*self.backend) {
+                // Another thread may have put it back since then.
+                Err(error) if self.restore_objects() || self.may_be_back(&error) => {}
+                result => return result,
+            }
         }
+        read(&*self.backend)
+    }
+
+    /// Returns `true` for a missing object that another thread may have put back by now.
+    fn may_be_back(&self, error: &StoreError) -> bool {
+        error.says_pruned() && self.copies.is_some() && !self.is_partial()
     }
 
     /// Finds the first object that is missing and has no copy.

@@ -33,6 +33,9 @@ const SHARE: u32 = 50;
 /// The shortest time between two such searches.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// The extension of the file that lets git leave a pack as it is.
+const KEEP: &str = "keep";
+
 /// The copies of one repository.
 #[derive(Debug)]
 pub(super) struct ObjectCopies {
@@ -68,19 +71,48 @@ impl ObjectCopies {
     pub(super) fn add(&self, oid: Oid) -> io::Result<bool> {
         let folder = self.current_folder()?;
         let (file, copy) = (self.file(oid), folder.join(oid.to_string()));
-        let linked = match fs::hard_link(&file, &copy) {
+        match link_or_copy(&file, &copy) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.copy_of(oid).is_some());
+                Ok(self.copy_of(oid).is_some())
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // Another user's file, or a file system without links.
-            Err(_) => copy_file(&file, &copy),
-            linked => linked,
-        };
-        match linked {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             linked => linked.map(|()| true),
         }
+    }
+
+    /// Moves the file of a new object into the repository, with a second name from the first moment on.
+    ///
+    /// # Errors
+    /// When one of the folders cannot be written.
+    pub(super) fn adopt(&self, file: &Path, oid: Oid) -> io::Result<()> {
+        let copy = self.current_folder()?.join(oid.to_string());
+        link_or_copy(file, &copy)?;
+        self.link_object(&copy, oid).map(drop)
+    }
+
+    /// Moves a new pack with the files beside it into the repository. A file `.keep` lets git leave it as
+    /// it is until the copies of this time are removed.
+    ///
+    /// # Errors
+    /// When one of the folders cannot be written.
+    pub(super) fn adopt_pack(&self, pack: &Path) -> io::Result<()> {
+        let packs = self.objects.join("pack");
+        fs::create_dir_all(&packs)?;
+        let keep = pack.with_extension(KEEP);
+        let keep = Path::new(keep.file_name().unwrap_or_default());
+        // The record comes first, so that no such file stays for ever.
+        fs::write(self.current_folder()?.join(keep), "")?;
+        if !packs.join(keep).exists() {
+            fs::write(packs.join(keep), "commits of a worker of dispatch\n")?;
+        }
+        // git uses a pack from the moment on at which its index is there.
+        for extension in ["pack", "rev", "idx"] {
+            let file = pack.with_extension(extension);
+            let name = file.file_name().unwrap_or_default();
+            if file.exists() {
+                link_or_copy(&file, &packs.join(name))?;
+            }
+        }
+        files::sync_folder(&packs)
     }
 
     /// Puts an object back. Returns `false` if there is no copy of it.
@@ -92,7 +124,8 @@ impl ObjectCopies {
             return Ok(false);
         };
         self.state().had_losses = true;
-        self.put_back(&copy, oid).map(|()| true)
+        let folder = self.link_object(&copy, oid)?;
+        files::sync_folder(&folder).map(|()| true)
     }
 
     /// Finds an intact copy of an object.
@@ -103,25 +136,20 @@ impl ObjectCopies {
         copies.find(|copy| is_intact(copy, oid))
     }
 
-    fn put_back(&self, copy: &Path, oid: Oid) -> io::Result<()> {
+    /// Lets a copy be the file of its object, and returns the folder of that file.
+    fn link_object(&self, copy: &Path, oid: Oid) -> io::Result<PathBuf> {
         let file = self.file(oid);
         let folder = file.parent().unwrap_or(&self.objects);
         let start = Instant::now();
         loop {
             fs::create_dir_all(folder)?;
-            let linked = match fs::hard_link(copy, &file) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            match link_or_copy(copy, &file) {
                 // The folder is removed again as soon as it is empty.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
-                Err(_) => copy_file(copy, &file),
-                Ok(()) => Ok(()),
-            };
-            match linked.and_then(|()| files::sync_folder(folder)) {
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && copy.exists()
                         && start.elapsed() < INTERVAL => {}
-                done => return done,
+                done => return done.map(|()| folder.to_owned()),
             }
         }
     }
@@ -138,9 +166,17 @@ impl ObjectCopies {
         oids.filter(|oid| !self.file(*oid).exists()).collect()
     }
 
-    /// Returns `true` if this process had to put an object back.
-    pub(super) fn had_losses(&self) -> bool {
+    /// Returns `true` if this process had to put an object back, or a collection is under way.
+    pub(super) fn are_in_danger(&self) -> bool {
+        let packs = fs::read_dir(self.objects.join("pack"));
+        let is_repacked = |entry: fs::DirEntry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(".tmp-") || name.starts_with("tmp_pack_")
+        };
         self.state().had_losses
+            || self.objects.with_file_name("gc.pid").exists()
+            || packs.into_iter().flatten().flatten().any(is_repacked)
     }
 
     /// Returns `true` if enough time has passed since the last search of all copies.
@@ -170,12 +206,22 @@ impl ObjectCopies {
         if state.current != Some(now) {
             fs::create_dir_all(&folder)?;
             for span in self.all_spans().into_iter().filter(|span| !is_used(*span)) {
-                // One that stays is removed with the next one.
-                let _ = fs::remove_dir_all(self.folder.join(span.to_string()));
+                self.remove_span(&self.folder.join(span.to_string()));
             }
             state.current = Some(now);
         }
         Ok(folder)
+    }
+
+    /// Removes the copies of a time, and lets git do as it likes with the packs of that time.
+    fn remove_span(&self, folder: &Path) {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| PathBuf::from(entry.file_name()));
+        for keep in names.filter(|name| name.extension().is_some_and(|it| it == KEEP)) {
+            let _ = fs::remove_file(self.objects.join("pack").join(keep));
+        }
+        // One that stays is removed with the next one.
+        let _ = fs::remove_dir_all(folder);
     }
 
     /// Lists the folders that are used, the newest first.
@@ -205,6 +251,17 @@ fn span_now() -> u64 {
 
 fn is_used(span: u64) -> bool {
     span_now().abs_diff(span) < SPANS
+}
+
+/// Gives a file a second name; a second name that is there already stays.
+fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        // Another user's file, or a file system without links.
+        Err(_) => copy_file(from, to),
+        linked => linked,
+    }
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
@@ -276,6 +333,56 @@ mod tests {
         fs::write(old.join(oid.to_string()), "").unwrap();
         copies.add(oid).unwrap();
         assert!(!old.exists());
+    }
+
+    #[test]
+    fn an_adopted_object_has_a_copy_and_stays_in_its_repository() {
+        let (folder, copies, oid) = scene();
+        let new = folder.path().join("new");
+        fs::rename(copies.file(oid), &new).unwrap();
+        copies.adopt(&new, oid).unwrap();
+        fs::remove_file(&new).unwrap();
+        let git = Git::at(folder.path());
+        git.run(&["cat-file", "-e", &oid.to_string()]).unwrap();
+        git.run(&["prune", "--expire=now"]).unwrap();
+        assert!(copies.restore(oid).unwrap());
+    }
+
+    #[test]
+    fn an_adopted_pack_outlives_a_collection_and_is_free_with_its_copies() {
+        let (folder, copies, oid) = scene();
+        let git = Git::at(folder.path());
+        let input = format!("{oid}\n");
+        let args = ["pack-objects", "-q", "elsewhere"];
+        let packed = git.program().args(args).stdin(input).output().unwrap();
+        let name = String::from_utf8(packed.stdout).unwrap();
+        let pack = folder
+            .path()
+            .join(format!("elsewhere-{}.pack", name.trim()));
+        let renamed = folder.path().join(format!("pack-{}.pack", name.trim()));
+        for extension in ["pack", "idx"] {
+            let [from, to] = [&pack, &renamed].map(|pack| pack.with_extension(extension));
+            fs::rename(from, to).unwrap();
+        }
+        copies.adopt_pack(&renamed).unwrap();
+        git.run(&["gc", "--quiet", "--prune=now"]).unwrap();
+        git.run(&["repack", "-adq"]).unwrap();
+        git.run(&["cat-file", "-e", &oid.to_string()]).unwrap();
+        copies.remove_span(&copies.current_folder().unwrap());
+        git.run(&["repack", "-adq"]).unwrap();
+        assert!(git.run(&["cat-file", "-e", &oid.to_string()]).is_err());
+    }
+
+    #[test]
+    fn a_collection_that_is_under_way_is_noticed() {
+        let (folder, copies, _) = scene();
+        assert!(!copies.are_in_danger());
+        for name in ["gc.pid", "objects/pack/.tmp-1-pack-2.pack"] {
+            let file = folder.path().join(name);
+            fs::write(&file, "").unwrap();
+            assert!(copies.are_in_danger(), "{name}");
+            fs::remove_file(file).unwrap();
+        }
     }
 
     #[test]

@@ -192,15 +192,14 @@ impl Store {
     }
 
     fn sizes(&self, blobs: &[Oid]) -> Result<Vec<u64>, StoreError> {
-        let mut headers = self.backend.headers(blobs)?;
-        if headers.contains(&None) && self.restore_objects() {
-            headers = self.backend.headers(blobs)?;
-        }
-        let size = |(oid, header): (&Oid, Option<(_, u64)>)| match header {
-            Some((_, size)) => Ok(size),
-            None => Err(StoreError::Missing(*oid)),
-        };
-        blobs.iter().zip(headers).map(size).collect()
+        self.searching(|backend| {
+            let headers = backend.headers(blobs)?;
+            let size = |(oid, header): (&Oid, Option<(_, u64)>)| match header {
+                Some((_, size)) => Ok(size),
+                None => Err(StoreError::Missing(*oid)),
+            };
+            blobs.iter().zip(headers).map(size).collect()
+        })
     }
 
     /// Lists the blobs of a tree, in its order.

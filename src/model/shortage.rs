@@ -64,7 +64,12 @@ impl Shortage {
                 format!("the disk is full: {has} free inodes at {place}, {needs} needed")
             }
             Resource::Worktrees => {
-                format!("{has} worktrees exist in {place}, and max_worktrees is {needs}")
+                let exist = if *has == 1 {
+                    "worktree exists"
+                } else {
+                    "worktrees exist"
+                };
+                format!("{has} {exist} in {place}, and max_worktrees is {needs}")
             }
             Resource::TotalDisk => format!(
                 "dispatch uses {} in {place} and in the repository, and max_total_disk is {}",
@@ -146,12 +151,14 @@ mod tests {
         let said = [
             say(Resource::Bytes, 12 << 20, 64 << 20),
             say(Resource::Files, 3, 1400),
+            say(Resource::Worktrees, 1, 1),
             say(Resource::Worktrees, 5, 5),
             say(Resource::TotalDisk, 3_300_000_000, 3 << 30),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         the disk is full: 12 MiB free at /data, 64 MiB needed
         the disk is full: 3 free inodes at /data, 1400 needed
+        1 worktree exists in /data, and max_worktrees is 1
         5 worktrees exist in /data, and max_worktrees is 5
         dispatch uses 3 GiB in /data and in the repository, and max_total_disk is 3 GiB
         ");

@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -111,14 +112,17 @@ pub(crate) struct Ended {
     pub(crate) out: String,
     /// Its standard error.
     pub(crate) err: String,
+    /// The signal that killed it.
+    pub(crate) signal: Option<i32>,
 }
 
 impl Ended {
-    fn new(output: Output) -> Ended {
+    pub(crate) fn new(output: Output) -> Ended {
         Ended {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            signal: output.status.signal(),
         }
     }
 
@@ -127,10 +131,11 @@ impl Ended {
     pub(crate) fn expect(self, code: i32) -> Ended {
         assert!(
             self.code == code,
-            "exit {} in place of {code}\n{}{}",
-            self.code,
+            "{}{}\nexit {} in place of {code} (signal: {:?})",
             self.out,
-            self.err
+            self.err,
+            self.code,
+            self.signal
         );
         self
     }

@@ -16,6 +16,9 @@ const COMMANDS: [&[&str]; 8] = [
     &["fetch", "--quiet", "origin"],
 ];
 
+/// The references of work that is on no branch.
+const KEPT: &str = "refs/dispatch/attempts";
+
 /// A repository with thirty files.
 fn project() -> Scene {
     let scene = Scene::new();
@@ -91,12 +94,19 @@ fn run_beside_maintenance(tasks: usize) {
     scene.dispatch(&["clean"]).expect(0);
 }
 
-/// Runs this many tasks beside one command that removes every object that no reference leads to, also
-/// one that was written a moment ago, and checks that nothing of dispatch's own is lost.
-fn run_beside_pruning(tasks: usize, command: &[&str]) {
+/// Runs this many tasks beside commands that remove every object that no reference leads to, also one
+/// that was written a moment ago, and checks that nothing of dispatch's own is lost.
+fn run_beside_pruning(tasks: usize, commands: &[&[&str]]) {
+    run_this_beside_pruning(tasks, commands, "");
+}
+
+/// Does the same with workers that first run `script`, with `@` for their number.
+fn run_this_beside_pruning(tasks: usize, commands: &[&[&str]], script: &str) -> Scene {
     let scene = project();
-    let task =
-        |number: usize| format!("{number}. [T{number}] Write\n     - run: echo a > t{number}\n");
+    let task = |number: usize| {
+        let script = script.replace('@', &number.to_string());
+        format!("{number}. [T{number}] Write\n     - run: {script}echo a > t{number}\n")
+    };
     let plan: String = (1..=tasks).map(task).collect();
     let (over, mut rounds) = (AtomicBool::new(false), 0);
     std::thread::scope(|scope| {
@@ -106,7 +116,9 @@ fn run_beside_pruning(tasks: usize, command: &[&str]) {
             ended
         });
         while !over.load(Ordering::SeqCst) {
-            scene.try_git(command);
+            commands
+                .iter()
+                .for_each(|command| drop(scene.try_git(command)));
             rounds += 1;
         }
         run.join().unwrap().expect(0);
@@ -121,22 +133,45 @@ fn run_beside_pruning(tasks: usize, command: &[&str]) {
         assert_eq!(scene.read(&format!("t{number}")), "a\n");
     }
     scene.dispatch(&["doctor"]).expect(0);
+    scene
 }
 
 #[test]
 fn a_run_beside_a_gc_that_prunes_everything_loses_nothing() {
-    run_beside_pruning(12, &["gc", "--quiet", "--prune=now"]);
+    run_beside_pruning(12, &[&["gc", "--quiet", "--prune=now"]]);
 }
 
 #[test]
 fn a_run_beside_prune_loses_nothing() {
-    run_beside_pruning(12, &["prune", "--expire=now"]);
+    run_beside_pruning(12, &[&["prune", "--expire=now"]]);
+}
+
+#[test]
+fn work_that_is_elsewhere_survives_a_gc_that_prunes_everything() {
+    let script = "git checkout -q --detach; echo d@ > d; git add d; git commit -qm D@; \
+                  git checkout -q -; echo s@ >> file1; git stash -q; \
+                  git checkout -q -b side@; echo e@ > e; git add e; git commit -qm E@; \
+                  git checkout -q -; ";
+    let commands: [&[&str]; 2] = [&["gc", "--quiet", "--prune=now"], &["repack", "-adq"]];
+    let scene = run_this_beside_pruning(12, &commands, script);
+    let kept = scene.git(&["for-each-ref", "--format=%(contents:subject)", KEPT]);
+    for number in 1..=12 {
+        for subject in [format!("D{number}"), format!("E{number}")] {
+            assert!(
+                kept.lines().any(|line| *line == subject),
+                "{subject}: {kept}"
+            );
+        }
+    }
+    let stashes = kept.lines().filter(|line| line.starts_with("WIP on"));
+    assert_eq!(stashes.count(), 12, "{kept}");
+    scene.git(&["rev-list", "--objects", "--quiet", "--glob", KEPT]);
 }
 
 #[test]
 #[ignore = "takes a minute: cargo test --test it maintenance -- --ignored"]
 fn two_hundred_tasks_beside_a_gc_that_prunes_everything_lose_nothing() {
-    run_beside_pruning(200, &["gc", "--quiet", "--prune=now"]);
+    run_beside_pruning(200, &[&["gc", "--quiet", "--prune=now"]]);
 }
 
 #[test]

@@ -87,10 +87,12 @@ fn typed(scene: &Scene, args: &[&str], lines: &str) -> Ended {
     let mut err = Vec::new();
     // Linux reports the end of a terminal as an error.
     let _ = master.read_to_end(&mut err);
+    let status = child.wait().unwrap();
     Ended {
-        code: child.wait().unwrap().code().unwrap_or(-1),
+        code: status.code().unwrap_or(-1),
         out,
         err: String::from_utf8_lossy(&err).replace('\r', ""),
+        signal: std::os::unix::process::ExitStatusExt::signal(&status),
     }
 }
 

@@ -96,6 +96,53 @@ git update-ref -d refs/heads/other
 }
 
 #[test]
+fn tags_and_notes_of_a_worker_are_named_and_kept() {
+    let Some(scene) = confined() else { return };
+    scene.git(&["tag", "of-user"]);
+    scene.git(&["tag", "-a", "-m", "of the user", "annotated"]);
+    let lines = "set -e
+echo a > a.txt && git add -A && git commit -qm one
+git tag -a -m release v1.0 && git tag light && git notes add -m noted
+git tag only $(git commit-tree -m hidden $(git mktree </dev/null)) && git pack-refs --all && git repack -qad
+";
+    let ended = scene.run(&plan(&scene, lines), &[]).expect(0);
+    for what in [
+        "the tag light",
+        "the tag only",
+        "the tag v1.0",
+        "the notes refs/notes/commits",
+    ] {
+        let words =
+            format!("besides its change it left {what}, which it made or moved: `git update-ref ");
+        assert_eq!(
+            ended.out.matches(&words).count(),
+            1,
+            "{what}: {}",
+            ended.out
+        );
+    }
+    assert!(
+        !ended.out.contains("of-user") && !ended.out.contains("annotated"),
+        "{}",
+        ended.out
+    );
+    scene.git(&["gc", "--quiet", "--prune=now"]);
+    for tag in ["v1.0", "only"] {
+        let command = ended.out.split('`').find(|text| {
+            text.ends_with(char::is_alphanumeric) && text.contains(&format!("refs/tags/{tag} "))
+        });
+        let words: Vec<&str> = command.unwrap().split(' ').skip(1).collect();
+        scene.git(&words);
+        assert!(scene.has(&format!("refs/tags/{tag}")), "{tag}");
+    }
+    assert_eq!(
+        scene.git(&["tag", "-l", "--format=%(contents:subject)", "v1.0"]),
+        "release"
+    );
+    assert_eq!(scene.git(&["log", "-1", "--format=%s", "only"]), "hidden");
+}
+
+#[test]
 fn objects_references_and_worktrees_of_others_are_out_of_reach() {
     let Some(scene) = confined() else { return };
     let blob = scene.git(&["rev-parse", "main:README.md"]);

@@ -43,11 +43,7 @@ pub(crate) fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ende
         .args(args)
         .output()
         .unwrap();
-    Ended {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Ended::new(output)
 }
 
 fn run(scene: &Scene, plan: &str) -> Ended {

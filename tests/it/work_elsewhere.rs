@@ -365,3 +365,36 @@ fn a_repository_without_a_commit_is_named_with_the_way_out() {
     );
     assert!(scene.worktree("a").join("vendor/x/f").exists());
 }
+
+#[test]
+fn worktrees_that_a_worker_added_go_with_its_own_or_are_named() {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    scene.write(".gitignore", "ign/\n");
+    scene.commit("Ignore");
+    let plan = "1. [A] adds one inside
+   - run: git worktree add -q --detach ign/w && cd ign/w && echo i > i.txt && git add -A && git commit -qm i && cd ../.. && echo a > a.txt
+2. [B] adds one beside
+   - run: git worktree add -q --detach ../beside && cd ../beside && echo d > d.txt && git add -A && git commit -qm d && cd ../b && echo b > b.txt
+3. [C] adds one and removes its folder
+   - run: git worktree add -q --detach ign/v && rm -rf ign/v && echo c > c.txt
+";
+    let ended = scene.run(plan, &["-j", "1"]).expect(0);
+    assert_kept(&scene, &ended, "on no branch; it is kept below", "i.txt");
+    let beside = scene.worktree("beside").display().to_string();
+    let words = format!(
+        "Dispatch on #2: besides its change it left the worktree {beside}, which it added: `git worktree \
+         remove {beside}` removes it"
+    );
+    assert_eq!(ended.out.matches(&words).count(), 1, "{}", ended.out);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
+    assert!(!planned.contains(" with "), "{planned}");
+    scene.dispatch(&["clean"]).expect(0);
+    let list = scene.git(&["worktree", "list", "--porcelain"]);
+    let left: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("worktree "))
+        .collect();
+    assert_eq!(left, [scene.repo.to_str().unwrap(), &beside]);
+}

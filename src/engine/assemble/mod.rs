@@ -49,7 +49,7 @@ pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, p
     let result = loop {
         let result = assemble(&context, state.clone(), &cancel, &post).await;
         match &result {
-            Err(error) if is_pruned(&context, error) && tries.next().is_some() => {}
+            Err(error) if tries.next().is_some() && error.is_worth_a_repetition(&context.repo) => {}
             _ => break result,
         }
     };
@@ -94,14 +94,8 @@ async fn assemble(
     Ok(kept)
 }
 
-/// Returns `true` if a `git gc --prune=now` removed an object that is back now, or that is written again
-/// by the next try.
-fn is_pruned(context: &Context, error: &EngineError) -> bool {
-    context.repo.restore_objects() || error.says_pruned()
-}
-
 /// The number of times that a chain is built again.
-const MOST_TRIES: u32 = 3;
+const MOST_TRIES: u32 = 10;
 
 /// The candidates to try, in order.
 struct Candidates {
@@ -186,7 +180,9 @@ impl Assembly<'_> {
             let mut chain = loop {
                 match Chain::build(&context, &state, order, conflicts, &resolver) {
                     // A `git gc` has removed a tree before a commit named it.
-                    Err(error) if is_pruned(&context, &error) && tries.next().is_some() => {}
+                    Err(error)
+                        if tries.next().is_some() && error.is_worth_a_repetition(&context.repo) => {
+                    }
                     built => break built?,
                 }
             };

@@ -1,5 +1,9 @@
 //! Repeats a step of an attempt that failed for a temporary reason.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
 use crate::engine::kernel::disk_space::{self, is_full};
@@ -8,7 +12,10 @@ use crate::engine::kernel::disk_space::{self, is_full};
 const MOST_KILLED: u32 = 3;
 
 /// The most repetitions of a step for which an object was missing.
-const MOST_MISSING: u32 = 5;
+const MOST_MISSING: u32 = 30;
+
+/// The pause before the first of these repetitions; each one after it is longer by as much.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Counts the repetitions of a step.
 #[derive(Default)]
@@ -29,17 +36,14 @@ impl Repeats {
             disk_space::wait(&execution.context, &execution.cancel, self.full).await;
         } else if error.is_killed_git() && self.killed < MOST_KILLED {
             self.killed += 1;
-        } else if self.missing < MOST_MISSING && is_missing(execution, error) {
+        } else if self.missing < MOST_MISSING
+            && error.is_worth_a_repetition(&execution.context.repo)
+        {
             self.missing += 1;
+            sleep(PAUSE * self.missing).await;
         } else {
             return false;
         }
         execution.may_go_on()
     }
-}
-
-/// Returns `true` if an object was missing, which the step writes again or which is back now.
-fn is_missing(execution: &Execution, error: &EngineError) -> bool {
-    let is_back = execution.context.repo.restore_objects();
-    is_back || error.says_pruned()
 }

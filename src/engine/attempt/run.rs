@@ -78,7 +78,6 @@ async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
     fault::point("attempt", "judged");
     // A trace that stays is read again, which is only slower.
     let _ = keep_uses(&execution.folder());
-    remove_objects(&execution);
     ports::release(&execution.context, task, attempt);
     execution.post(Message::Ended {
         task,
@@ -89,28 +88,43 @@ async fn conclude(execution: Execution, result: Result<Reached, EngineError>) {
 
 /// Returns the outcome; `None` if there is nothing to record, or no space to record it.
 async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) -> Option<Outcome> {
-    let outcome = match result {
-        Ok(Reached::Blocked) => return None,
-        Ok(Reached::Aborted(kept)) => aborted::interrupted(kept),
-        Ok(Reached::Unsupervised(kept)) => aborted::unsupervised(kept),
-        Ok(Reached::NotSetUp(failed, kept)) => aborted::not_set_up(&failed, kept),
-        Ok(Reached::Finished(finished)) if is_shim_out_of_space(&finished) => {
+    let judged = match result {
+        Ok(reached) => judged(execution, reached).await,
+        Err(error) => Err(error),
+    };
+    let outcome = match judged {
+        Ok(outcome) => {
+            let outcome = outcome?;
+            // Of one that could not be judged, nothing else may name the commits of the worker.
+            remove_objects(execution);
+            outcome
+        }
+        Err(error) => failed(execution, &error),
+    };
+    Some(uncounted_if_full(execution, outcome))
+}
+
+/// Returns the outcome of what an attempt reached; `None` if there is nothing to record.
+async fn judged(execution: &Execution, reached: Reached) -> Result<Option<Outcome>, EngineError> {
+    Ok(Some(match reached {
+        Reached::Blocked => return Ok(None),
+        Reached::Aborted(kept) => aborted::interrupted(kept),
+        Reached::Unsupervised(kept) => aborted::unsupervised(kept),
+        Reached::NotSetUp(failed, kept) => aborted::not_set_up(&failed, kept),
+        Reached::Finished(finished) if is_shim_out_of_space(&finished) => {
             execution.post_shortage();
             aborted::interrupted(None)
         }
-        Ok(Reached::Finished(finished)) => match judge_until_written(execution, &finished).await {
+        Reached::Finished(finished) => match judge_until_written(execution, &finished).await {
             Err(error) if is_full(&error) && execution.context.is_stopping() => {
                 // The next process that resumes the run judges the attempt.
                 let spec = &execution.spec;
                 execution.post(Message::LeftOpen((spec.task, spec.attempt)));
-                return None;
+                return Ok(None);
             }
-            Err(error) => failed(execution, &error),
-            Ok(outcome) => outcome,
+            outcome => outcome?,
         },
-        Err(error) => failed(execution, &error),
-    };
-    Some(uncounted_if_full(execution, outcome))
+    }))
 }
 
 /// Returns the outcome of an attempt that failed for lack of space: it does not count and starts

@@ -13,7 +13,7 @@ use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
-use crate::engine::worktree::remove::{remove, unsaved_work};
+use crate::engine::worktree::remove::{remove_with_inner, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::git::{Store, StoreError};
@@ -103,11 +103,12 @@ impl CleanPlan {
     /// When something cannot be removed; what was removed until then is gone.
     pub fn apply(&self, context: &Context) -> Result<(), EngineError> {
         fault::point("cleaning", "before it begins");
+        let all = context.repo.worktrees();
         let removed = parallel::map(&self.worktrees, |worktree| {
             if let Some(losses) = self.losses.get(&worktree.path) {
                 losses.keep(context, worktree)?;
             }
-            remove(context, worktree)
+            remove_with_inner(context, worktree, &all)
         });
         fault::point("cleaning", "without worktrees");
         for (worktree, removed) in self.worktrees.iter().zip(removed) {

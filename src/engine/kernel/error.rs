@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::process::ProcessError;
 use crate::conflicts::DetectError;
 use crate::exec::ExecError;
+use crate::git::Repo;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;
 use crate::git::module_store::CarryError;
@@ -135,22 +136,22 @@ impl EngineError {
     /// Returns `true` if a git that ran at the same time may have removed an object, or a folder of
     /// objects, that was about to be used.
     pub fn says_pruned(&self) -> bool {
-        self.git().is_some_and(GitError::says_pruned) || self.missing_object().is_some()
+        self.git().is_some_and(GitError::says_pruned)
+            || self.store().is_some_and(StoreError::says_pruned)
+    }
+
+    /// Returns `true` if a step that failed may succeed now: an object was missing that the step writes
+    /// again, or that is back.
+    pub fn is_worth_a_repetition(&self, repo: &Repo) -> bool {
+        let is_back = repo.restore_objects();
+        // Each command of git has words of its own for a missing object.
+        let is_of_git = self.git().is_some() || self.store().is_some();
+        is_back || self.says_pruned() || (is_of_git && repo.is_collected())
     }
 
     /// Returns the object that is missing in the store.
     pub fn missing_object(&self) -> Option<Oid> {
-        let store = match self {
-            EngineError::Store(error)
-            | EngineError::Capture(CaptureError::Store(error))
-            | EngineError::Merge(MergeError::Store(error))
-            | EngineError::Detect(
-                DetectError::Store(error) | DetectError::Merge(MergeError::Store(error)),
-            )
-            | EngineError::Journal(JournalError::Store { source: error, .. }) => error,
-            _ => return None,
-        };
-        match store {
+        match self.store()? {
             StoreError::Missing(oid) => Some(*oid),
             _ => None,
         }
@@ -167,6 +168,21 @@ impl EngineError {
         self.git()?.way_out()
     }
 
+    /// Returns the error of the store.
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            EngineError::Store(error)
+            | EngineError::Capture(CaptureError::Store(error))
+            | EngineError::TakeOver(TakeOverError::Store(error))
+            | EngineError::Merge(MergeError::Store(error))
+            | EngineError::Detect(
+                DetectError::Store(error) | DetectError::Merge(MergeError::Store(error)),
+            )
+            | EngineError::Journal(JournalError::Store { source: error, .. }) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Returns the error of the git program.
     fn git(&self) -> Option<&GitError> {
         match self {
@@ -175,6 +191,10 @@ impl EngineError {
             | EngineError::Merge(MergeError::Git(error))
             | EngineError::Detect(DetectError::Merge(MergeError::Git(error)))
             | EngineError::Worktree(WorktreeError::Git(error))
+            | EngineError::TakeOver(
+                TakeOverError::Refused(WorktreeError::Git(error))
+                | TakeOverError::Store(StoreError::Program(error)),
+            )
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
             ) => Some(error),

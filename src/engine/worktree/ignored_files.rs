@@ -146,7 +146,8 @@ impl IgnoredFiles {
             ..IgnoredFiles::default()
         };
         found.sort(top, paths);
-        Ok(Some(found))
+        let is_empty = found.kept.is_empty() && found.large.is_empty() && found.output.is_empty();
+        Ok((!is_empty).then_some(found))
     }
 
     /// Decides on the fate of each path. Small files are kept first; output is kept if it is a few files,

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::left_commits::keep_left_commits;
 use crate::engine::worktree::losses::Losses;
 use crate::engine::worktree::teardown::tear_down;
 use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
@@ -26,6 +27,32 @@ pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError>
     Ok(context.repo.remove_worktree(worktree)?)
 }
 
+/// Removes a worktree with those inside of it that its worker added, of `all` worktrees of the
+/// repository. The commits that were checked out there are kept.
+///
+/// # Errors
+/// As [`remove`], and when a commit cannot be kept.
+pub fn remove_with_inner(
+    context: &Context,
+    worktree: &Worktree,
+    all: &[Worktree],
+) -> Result<(), EngineError> {
+    let top = worktree.path.canonicalize();
+    let top = top.unwrap_or_else(|_| worktree.path.clone());
+    let is_inner = |one: &&Worktree| {
+        one.path != worktree.path
+            && one.path != top
+            && (one.path.starts_with(&worktree.path) || one.path.starts_with(&top))
+    };
+    for inner in all.iter().filter(is_inner) {
+        context
+            .repo
+            .with_store(|store| keep_left_commits(context, store, inner))?;
+        context.repo.remove_worktree(inner)?;
+    }
+    remove(context, worktree)
+}
+
 /// Removes the worktree of an attempt, and keeps what would be lost with it as [`Losses`] does. Returns a
 /// message that names that.
 ///
@@ -37,7 +64,7 @@ pub fn remove_with_losses(
 ) -> Result<Option<String>, EngineError> {
     let losses = Losses::of(context, worktree)?;
     losses.keep(context, worktree)?;
-    remove(context, worktree)?;
+    remove_with_inner(context, worktree, &context.repo.worktrees())?;
     let place = worktree.path.display();
     let words = losses.words();
     Ok(words.map(|words| format!("removed {place} with {words}")))

@@ -13,8 +13,11 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
 use crate::merge::oid::Oid;
 
-/// The folder of branches.
-const HEADS: &str = "refs/heads";
+/// The beginning of the names of branches.
+const HEADS: &str = "refs/heads/";
+
+/// The folders of other references that are the worker's work: branches, tags and notes.
+const FOLDERS: [&str; 3] = ["refs/heads", "refs/tags", "refs/notes"];
 
 /// The most entries of the folders of branches that are read.
 const MOST_ENTRIES: usize = 100_000;
@@ -33,6 +36,8 @@ pub struct Left {
     pub stash: Log,
     /// The branches, without `refs/heads/`: those of the user and of the run, and new ones.
     pub branches: BTreeMap<String, Oid>,
+    /// The tags and notes by their full names, those of the user included.
+    pub others: BTreeMap<String, Oid>,
 }
 
 impl Left {
@@ -56,6 +61,19 @@ impl Left {
         let all = self.branches.iter().filter(changed);
         all.map(|(branch, commit)| (branch.as_str(), *commit))
     }
+
+    /// Lists the tags and notes that the user does not have, or has elsewhere.
+    pub fn changed_others<'a>(
+        &'a self,
+        of_user: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = (&'a str, Oid)> {
+        let changed = |(name, object): &(&String, &Oid)| {
+            let known = of_user.get(*name);
+            known.is_none_or(|known| *known != object.to_string())
+        };
+        let all = self.others.iter().filter(changed);
+        all.map(|(name, object)| (name.as_str(), *object))
+    }
 }
 
 impl PrivateFolder {
@@ -64,14 +82,21 @@ impl PrivateFolder {
     /// # Errors
     /// When a file that git would read is not a regular one, or cannot be read.
     pub fn left(&self) -> io::Result<Left> {
-        let mut branches = packed_branches(&self.folder)?;
-        add_loose_branches(&self.folder, &mut branches)?;
+        let mut others = packed_references(&self.folder)?;
+        for folder in FOLDERS {
+            add_loose_references(&self.folder, folder, &mut others)?;
+        }
+        let branch =
+            |(name, commit): (&String, &Oid)| Some((name.strip_prefix(HEADS)?.to_owned(), *commit));
+        let branches = others.iter().filter_map(branch).collect();
+        others.retain(|name, _| !name.starts_with(HEADS));
         let entry = self.entry();
         Ok(Left {
             head: self.head(&entry)?,
             head_log: log(&entry.join("logs/HEAD"))?,
             stash: self.stash()?,
             branches,
+            others,
         })
     }
 
@@ -112,36 +137,45 @@ fn is_plain(name: &str) -> bool {
     name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
-fn packed_branches(folder: &Path) -> io::Result<BTreeMap<String, Oid>> {
+fn packed_references(folder: &Path) -> io::Result<BTreeMap<String, Oid>> {
     let Some(text) = content(&folder.join("packed-refs"), RECORD_LIMIT)? else {
         return Ok(BTreeMap::new());
     };
-    let branch = |line: &str| {
+    let reference = |line: &str| {
         let (oid, name) = line.split_once(' ')?;
-        let branch = name.strip_prefix("refs/heads/")?;
-        Some((branch.to_owned(), oid.parse().ok()?))
+        let mut folders = FOLDERS
+            .iter()
+            .filter_map(|folder| name.strip_prefix(folder));
+        let is_wanted = folders.any(|rest| rest.starts_with('/'));
+        let oid = is_wanted.then(|| oid.parse().ok()).flatten()?;
+        Some((name.to_owned(), oid))
     };
-    Ok(text.lines().filter_map(branch).collect())
+    Ok(text.lines().filter_map(reference).collect())
 }
 
-fn add_loose_branches(folder: &Path, branches: &mut BTreeMap<String, Oid>) -> io::Result<()> {
-    let mut folders = vec![String::new()];
+/// Adds the references whose files are below a folder, such as `refs/tags`.
+fn add_loose_references(
+    git_folder: &Path,
+    top: &str,
+    references: &mut BTreeMap<String, Oid>,
+) -> io::Result<()> {
+    let mut folders = vec![top.to_owned()];
     let mut left = MOST_ENTRIES;
     while let Some(below) = folders.pop() {
-        let entries = fs::read_dir(folder.join(HEADS).join(&below));
+        let entries = fs::read_dir(git_folder.join(&below));
         for entry in entries.into_iter().flatten().flatten().take(left) {
             left -= 1;
             let Some(name) = entry
                 .file_name()
                 .to_str()
-                .map(|name| format!("{below}{name}"))
+                .map(|name| format!("{below}/{name}"))
             else {
                 continue;
             };
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(format!("{name}/"));
-            } else if let Some(Ok(commit)) = line(&entry.path())?.map(|text| text.parse()) {
-                branches.insert(name, commit);
+                folders.push(name);
+            } else if let Some(Ok(object)) = line(&entry.path())?.map(|text| text.parse()) {
+                references.insert(name, object);
             }
         }
     }

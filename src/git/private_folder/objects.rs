@@ -1,7 +1,9 @@
 //! Copies the objects of a worker's own git folder into the repository, with git's checks.
 //!
 //! git packs what the worker left, and unpacks it again: every name is computed again from the content,
-//! every object is checked as `git fsck` does, and every object that one of them names must exist.
+//! every object is checked as `git fsck` does, and every object that one of them names must exist. It is
+//! unpacked beside the repository, and enters it with a second name: a concurrent `git gc --prune=now`
+//! removes what no reference leads to yet.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
@@ -131,10 +133,12 @@ impl Objects {
         let repo = store.repo();
         let scratch = LockedTempDir::new(&repo.dispatch_folder(), "taken-");
         let scratch = at(&repo.dispatch_folder(), scratch)?;
-        match self.pack(repo, tips, start, scratch.path())? {
-            Some(pack) => Ok(unpack(store, &pack)?),
-            None => Ok(()),
-        }
+        let Some(pack) = self.pack(repo, tips, start, scratch.path())? else {
+            return Ok(());
+        };
+        let checked = at(scratch.path(), make_folder(repo, scratch.path()))?;
+        unpack(store, &pack, &checked)?;
+        at(&checked, store.adopt_objects(&checked))
     }
 
     /// Returns git that reads these objects and those of the repository.
@@ -199,8 +203,17 @@ impl Objects {
     }
 }
 
-/// Writes the objects of a pack into the repository.
-fn unpack(store: &Store, pack: &Path) -> Result<(), GitError> {
+/// Makes a folder for objects that also reads those of the repository.
+fn make_folder(repo: &Repo, scratch: &Path) -> io::Result<PathBuf> {
+    let folder = scratch.join("objects");
+    fs::create_dir_all(folder.join("info"))?;
+    let alternates = alternates_of(&repo.common.join("objects"))?;
+    fs::write(folder.join("info/alternates"), alternates)?;
+    Ok(folder)
+}
+
+/// Checks the objects of a pack and writes them into a folder.
+fn unpack(store: &Store, pack: &Path, folder: &Path) -> Result<(), GitError> {
     let failed = |error| GitError::Settings(pack.to_owned(), error);
     let count = count_in(pack).map_err(failed)?;
     let mut args = match count < KEPT_PACKED {
@@ -212,7 +225,9 @@ fn unpack(store: &Store, pack: &Path) -> Result<(), GitError> {
         args.push("--strict");
     }
     let file = regular_file::open(pack).map_err(failed)?;
-    let git = at_common(store.repo()).holding(Arc::new(file));
+    let git = at_common(store.repo())
+        .env("GIT_OBJECT_DIRECTORY", folder.as_os_str())
+        .holding(Arc::new(file));
     let git = DURABLE.iter().fold(git, |git, set| git.setting(set));
     git.run(&args).map(drop)
 }

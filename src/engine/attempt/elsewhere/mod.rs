@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::base::text::shell_word;
 use crate::engine::EngineError;
 use crate::engine::attempt::branch_makers::{Maker, branch_of, maker_of};
 use crate::engine::attempt::case::Case;
@@ -80,6 +81,7 @@ pub(super) fn keep_commits_beside(
     search.own_worktrees()?;
     search.nested_changes()?;
     search.own_branches()?;
+    search.own_tags()?;
     if search.may_have_stash() {
         search.stash()?;
     }
@@ -227,9 +229,41 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// Finds tags and notes of the worker's own git folder, which goes with them.
+    fn own_tags(&mut self) -> Result<(), EngineError> {
+        let Some(left) = &self.left else {
+            return Ok(());
+        };
+        let of_user = self.case.execution.context.copied_references()?;
+        let changed = left.changed_others(&of_user);
+        let changed: Vec<(String, Oid)> = changed
+            .filter(|(_, object)| self.store.has(*object))
+            .map(|(name, object)| (name.to_owned(), object))
+            .collect();
+        let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
+        let reference = context.attempt_ref(spec.task, spec.attempt);
+        for (name, object) in changed {
+            let of_commit = self.store.tree_of(object).is_ok();
+            if !of_commit || !self.is_kept(object)? {
+                keep(self.store, &reference, object)?;
+            }
+            let what = match name.strip_prefix("refs/tags/") {
+                Some(tag) => format!("the tag {tag}"),
+                None => format!("the notes {name}"),
+            };
+            self.remarks.push(format!(
+                "{} {what}, which it made or moved: `git update-ref {} {object}` makes it yours",
+                self.words,
+                shell_word(&name)
+            ));
+        }
+        Ok(())
+    }
+
     /// Finds branches that appeared or moved while the worker ran.
     fn branches(&mut self) -> Result<(), EngineError> {
         self.own_branches()?;
+        self.own_tags()?;
         for name in self.case.meanwhile.iter().filter_map(branch_of) {
             if let Some(tip) = self.store.reference(&branch_ref(name))? {
                 let show = format!("git log {}", tip.short());

@@ -15,8 +15,8 @@ use crate::git::reference_log::log_of;
 use crate::git::worktree::Worktree;
 
 impl Search<'_> {
-    /// Keeps the commits that were checked out in worktrees which the worker added inside of its own, and
-    /// names those that have changes: they go with it.
+    /// Keeps the commits that were checked out in worktrees which the worker added. Names those inside of its
+    /// own that have changes, because they go with it, and those elsewhere, because they stay.
     pub(super) fn own_worktrees(&mut self) -> Result<(), EngineError> {
         // Every task has a worktree, so all of them are read for few attempts only.
         let adds = |args: &[String]| args.iter().any(|arg| arg == "worktree");
@@ -30,7 +30,8 @@ impl Search<'_> {
             Some(since) => repo.worktrees_changed_since(since),
             None => repo.worktrees(),
         };
-        own.retain(|one| one.path != *top && one.path != real_top && is_inside(&one.path));
+        own.retain(|one| one.path != *top && one.path != real_top);
+        own.retain(|one| is_inside(&one.path) || self.adds_elsewhere(one));
         for worktree in own.into_iter().filter(Worktree::exists) {
             let log = log_of(&repo.git_in(&worktree)?, "HEAD")?;
             let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
@@ -42,6 +43,14 @@ impl Search<'_> {
                 if !self.is_in_result(*commit)? {
                     self.keep_checkout(*commit)?;
                 }
+            }
+            if !is_inside(&worktree.path) {
+                let place = shell_path(&worktree.path);
+                self.remarks.push(format!(
+                    "{} the worktree {place}, which it added: `git worktree remove {place}` removes it",
+                    self.words
+                ));
+                continue;
             }
             // Its settings could name programs that status would start.
             if worktree.verify().is_err() {
@@ -60,6 +69,19 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns `true` for a worktree outside of the attempt's own that one of its commands added.
+    fn adds_elsewhere(&self, worktree: &Worktree) -> bool {
+        let name = worktree.path.file_name();
+        let of_dispatch = |reason: String| reason.starts_with("dispatch");
+        !worktree.lock_reason().is_some_and(of_dispatch)
+            && has_traced(&self.case.execution.folder(), "worktree", |args| {
+                let is_add = ["worktree", "add"]
+                    .iter()
+                    .all(|word| args.iter().any(|arg| arg == word));
+                is_add && args.iter().any(|arg| Path::new(arg).file_name() == name)
+            })
     }
 
     /// Names the ignored repositories with changes in no commit in which git worked for the attempt. The
