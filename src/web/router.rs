@@ -271,8 +271,11 @@ async fn events(State(site): State<Arc<Site>>, Path(run): Path<String>) -> Respo
 
 /// The versions of a run as events: the current one, then each new one.
 struct Versions {
-    next: Pin<Box<dyn Future<Output = Option<(String, watch::Receiver<String>)>> + Send>>,
+    next: Pin<Box<dyn Future<Output = Option<Version>> + Send>>,
 }
+
+/// A version, and where the next one comes from.
+type Version = (String, watch::Receiver<String>);
 
 impl Versions {
     fn new(mut versions: watch::Receiver<String>) -> Versions {
@@ -283,9 +286,7 @@ impl Versions {
     }
 }
 
-async fn changed(
-    mut versions: watch::Receiver<String>,
-) -> Option<(String, watch::Receiver<String>)> {
+async fn changed(mut versions: watch::Receiver<String>) -> Option<Version> {
     versions.changed().await.ok()?;
     let version = versions.borrow_and_update().clone();
     Some((version, versions))
