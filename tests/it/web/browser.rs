@@ -15,6 +15,7 @@ use super::{PLAN, scene};
 use crate::harness::{Gate, Scene, wait};
 
 /// Finds a browser that runs without a screen.
+#[allow(clippy::print_stderr)] // A test that proves nothing says so.
 fn find_browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = names.into_iter().find_map(find_program);

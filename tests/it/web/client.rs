@@ -27,15 +27,11 @@ impl Site {
     /// Starts the server on a free port, and opens its address.
     pub(super) fn start(scene: &Scene, more: &[&str]) -> Site {
         let mut child = scene.start(&[&["web", "--port", "0"], more].concat());
-        let out = child.stdout.as_mut().unwrap();
+        // The server prints nothing after the address, so that nothing is lost in the buffer.
+        let out = child.stdout.take().unwrap();
         let mut first = String::new();
-        // Byte by byte, so that nothing after the line is lost.
-        for byte in out.bytes() {
-            match byte.unwrap() {
-                b'\n' => break,
-                byte => first.push(char::from(byte)),
-            }
-        }
+        BufReader::new(out).read_line(&mut first).unwrap();
+        let first = first.trim_end().to_owned();
         let rest = first.strip_prefix("http://").expect("an address");
         let (host, path) = rest.split_once('/').unwrap();
         assert!(host.starts_with("127.0.0.1:") && path.starts_with("?token="));
