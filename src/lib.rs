@@ -10,6 +10,7 @@
 //! | layer | room | what it does |
 //! |---|---|---|
 //! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap`; starts the other faces |
+//! | L6 | [`tui`] | the terminal board: a run on the whole screen |
 //! | L6 | [`mcp`] | tools for coding agents, over standard input and output |
 //! | L6 | [`web`] | pages in a browser, and on disk |
 //! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
@@ -59,6 +60,7 @@
 //! | imports a plan | `plan/import/` |
 //! | answers an agent's tool call | `mcp/tools/` |
 //! | renders a web page | `web/pages/` |
+//! | handles a key of the board | `tui/handle.rs` |
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
 //! | tells an event in words | `report/event_sentence/` |
@@ -107,6 +109,7 @@ pub mod conflicts;
 pub mod engine;
 
 pub mod mcp;
+pub mod tui;
 pub mod web;
 
 pub mod cli;

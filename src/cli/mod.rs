@@ -53,6 +53,7 @@ mod status;
 mod tell;
 mod trust;
 mod wait;
+mod watch;
 mod web;
 mod workers;
 
@@ -96,6 +97,7 @@ enum Command {
     Prompt(prompt::PromptArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
+    Watch(watch::WatchArgs),
     Wait(wait::WaitArgs),
     Pause(control::PauseArgs),
     Cancel(control::CancelArgs),
@@ -234,6 +236,7 @@ impl Command {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
             Command::Prompt(args) => prompt::run(args, ui),
+            Command::Watch(args) => watch::run(args, ui),
             Command::Wait(args) => wait::run(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),
