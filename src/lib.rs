@@ -12,6 +12,7 @@
 //! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap`; starts the other faces |
 //! | L6 | [`tui`] | the terminal board: a run on the whole screen |
 //! | L6 | [`mcp`] | tools for coding agents, over standard input and output |
+//! | L6 | [`web`] | pages in a browser, and on disk |
 //! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
 //! | L4 | [`conflicts`] | finds out which branches conflict; usable as a library |
 //! | L3 | [`config`] | settings from files, variables and flags |
@@ -58,6 +59,7 @@
 //! | makes a plan from a goal | `engine/planner/` |
 //! | imports a plan | `plan/import/` |
 //! | answers an agent's tool call | `mcp/tools/` |
+//! | renders a web page | `web/pages/` |
 //! | handles a key of the board | `tui/handle.rs` |
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
@@ -108,5 +110,6 @@ pub mod engine;
 
 pub mod mcp;
 pub mod tui;
+pub mod web;
 
 pub mod cli;

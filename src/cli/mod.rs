@@ -54,6 +54,7 @@ mod tell;
 mod trust;
 mod wait;
 mod watch;
+mod web;
 mod workers;
 
 use error::{CommandError, CommandResult, ExitStatus};
@@ -127,6 +128,7 @@ enum Command {
     Blame(blame::BlameArgs),
     Push(share::PushArgs),
     Fetch(share::FetchArgs),
+    Web(web::WebArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
@@ -266,6 +268,7 @@ impl Command {
             Command::Blame(args) => blame::run(args, ui),
             Command::Push(args) => share::push_run(args, ui),
             Command::Fetch(args) => share::fetch_runs(args, ui),
+            Command::Web(args) => web::run(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command_within(help::width(ui)), ui),

@@ -1,8 +1,11 @@
 //! `dispatch status`, `board`, `report` and `history`: show runs, from git alone.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde_json::json;
 
+use crate::base::files;
 use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
@@ -19,6 +22,7 @@ use crate::report::board::view::{BoardView, Standing};
 use crate::report::board::{json, text};
 use crate::report::history::{history_row, unreadable_row};
 use crate::ui::Ui;
+use crate::web::report_page::render_report_page;
 
 /// Show the state of a run: its tasks, conflicts and assembly
 #[derive(Args, Debug, Clone)]
@@ -50,6 +54,10 @@ pub(crate) struct ReportArgs {
     /// Print it as Markdown, as in DISPATCH.md
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Print it with the board as one HTML file, or write it to FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true,
+          conflicts_with_all = ["json", "markdown"])]
+    html: Option<Option<PathBuf>>,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -139,10 +147,24 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
         return Err(CommandError::failed(format!("{run} {what}"))
             .hint(format!("`dispatch status {run}` shows its state")));
     }
+    if let Some(file) = &args.html {
+        return report_page(&render_report_page(&state), file.as_deref(), ui);
+    }
     let report = reports.join("\n");
     match args.markdown {
         true => ui.answer(&report),
         false => ui.answer_markdown(&report),
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Prints the report as HTML, or writes it to a file.
+fn report_page(page: &str, file: Option<&Path>, ui: &Ui) -> CommandResult {
+    match file {
+        Some(file) => files::replace(file, page.as_bytes()).map_err(|error| {
+            CommandError::failed(format!("could not write {}: {error}", file.display()))
+        })?,
+        None => ui.answer_exact(page.as_bytes()),
     }
     Ok(ExitStatus::Ok)
 }

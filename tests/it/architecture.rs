@@ -199,7 +199,7 @@ fn a_package_outside_its_rooms_is_found() {
         src/git/repo.rs:1: clap is used, but its rooms are src/cli/
         src/conflicts/prune.rs:1: similar is used, but its rooms are src/base/line_map.rs, src/base/text_diff.rs, src/conflicts/hunks.rs
 
-        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process/, src/engine/, src/exec/, src/acp/, src/control/, src/forge/, src/ui/, src/cli/, src/mcp/
+        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process/, src/engine/, src/exec/, src/acp/, src/control/, src/forge/, src/ui/, src/cli/, src/mcp/, src/web/
 
         src/report/html.rs:1: minijinja is used, but its rooms are src/worker/
         "

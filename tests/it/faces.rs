@@ -1,6 +1,6 @@
 //! Consistency of all views: over finished runs of random plans with failures, conflicts,
 //! resolutions and landings, the committed board, `board`, `status`, `show`, `diff`, `review`,
-//! `report` and `--json` agree on merged and left-out tasks, on conflicts, and on the files of each
+//! `report`, `web` and `--json` agree on merged and left-out tasks, on conflicts, and on the files of each
 //! task.
 
 use std::collections::BTreeSet;
@@ -86,6 +86,14 @@ fn diffed(scene: &Scene, number: &str) -> BTreeSet<String> {
     paths.map(path).collect()
 }
 
+/// The same; nothing for a task that has changed nothing.
+fn diffed_or_none(scene: &Scene, number: usize) -> BTreeSet<String> {
+    match scene.dispatch(&["diff", &number.to_string()]).code {
+        0 => diffed(scene, &number.to_string()),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The output of all views of a run.
 struct Faces<'a> {
     scene: &'a Scene,
@@ -130,6 +138,37 @@ impl<'a> Faces<'a> {
             self.assert_files(number);
         }
         self.assert_conflicts(&board);
+        self.assert_pages();
+    }
+
+    /// Checks the statuses, the conflicts and the files on the web pages.
+    fn assert_pages(&self) {
+        let folder = self.scene.root.join("pages");
+        let export = ["web", "--export", folder.to_str().unwrap()];
+        self.scene.dispatch(&export).expect(0);
+        let run = folder.join(self.scene.run_name());
+        let page = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+        let board = page("board.html");
+        for (number, task) in (1..).zip(self.board["tasks"].as_array().unwrap()) {
+            let row = board.split("<tr>").nth(1 + number).unwrap();
+            let status = format!(">{}", task["status"].as_str().unwrap());
+            assert!(row.contains(&status), "{number} {status}: {row}");
+            let task_page = page(&format!("task-{number}.html"));
+            for file in diffed_or_none(self.scene, number) {
+                assert!(
+                    task_page.contains(&format!("{file}</span>")),
+                    "{file}: {task_page}"
+                );
+            }
+        }
+        for pair in self.board["conflicts"]["pairs"].as_array().unwrap() {
+            let [a, b] = [0, 1].map(|side| pair["tasks"][side].as_u64().unwrap());
+            let row = format!("pair-{a}-{b}.html");
+            let is_listed = board.contains(&row);
+            assert_eq!(is_listed, pair["conflict"] == true, "{pair}");
+            let matrix = page("conflicts.html");
+            assert!(matrix.contains(&row) && matrix.contains(pair["suggested"].as_str().unwrap()));
+        }
     }
 
     /// Checks if a task was merged or left out, and the reason.

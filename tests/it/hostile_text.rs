@@ -23,6 +23,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
 use crate::harness::Scene;
+use crate::web::markup::assert_plain;
 
 /// Text by hand: one kind of attack each.
 const PICKED: &[&str] = &[
@@ -376,5 +377,13 @@ fn hostile_summaries_add_no_trailer_and_no_control_to_what_is_printed() {
         let shown = scene.dispatch(args).expect(0);
         assert_shown("run", args[0], &shown.out);
         assert_shown("run", args[0], &shown.err);
+    }
+    let pages = scene.root.join("pages");
+    let export = ["web", "--export", pages.to_str().unwrap()];
+    scene.dispatch(&export).expect(0);
+    for page in fs::read_dir(pages.join(&run)).unwrap() {
+        let page = page.unwrap().path();
+        let name = page.display().to_string();
+        assert_plain(&fs::read_to_string(&page).unwrap(), &name);
     }
 }

@@ -102,6 +102,7 @@ mod unland;
 mod variants;
 mod verdict_cache;
 mod watch;
+mod web;
 mod work_elsewhere;
 mod worker_limits;
 mod workers;

@@ -39,6 +39,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "mcp" "how a coding agent drives dispatch itself" ["plugin", "skill"],
     "prompts" "what an agent is told, and how to change it" ["templates"],
     "boards" "what the board and the reports say" ["reports", "statuses"],
+    "web-page" "how to watch runs in a browser" ["web", "export"],
     "failures" "why a task failed, and when it is retried" ["retries", "failure-classes"],
     "conflicts" "which branches conflict, and why" [],
     "assembly" "how results come together and onto your branch" ["landing", "pull-requests"],

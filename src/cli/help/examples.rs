@@ -112,6 +112,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     "report" {
         "dispatch report" => "the latest run",
         "dispatch report shop-7k --json" => "this run, for programs",
+        "dispatch report --html=report.html" => "one file for a browser",
     }
     "output" {
         "dispatch output SIZE" => "a task of the latest run",
@@ -221,6 +222,12 @@ pub const EXAMPLES: &[Examples] = examples! {
     "plugin export" {
         "dispatch plugin export dispatch-plugin" => "as a marketplace for agents",
         "dispatch plugin export ../dispatch-plugin" => "beside the project",
+    }
+    "web" {
+        "dispatch web --open" => "all runs, in your browser",
+        "dispatch web shop-7k --port 8080" => "one run, on this port",
+        "dispatch web --allow-actions" => "with buttons that ask first",
+        "dispatch web --export pages" => "the latest run, as files",
     }
     "mcp" {
         "dispatch mcp" => "started by a coding agent",

@@ -17,7 +17,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Watch it:",
         &[
             "watch", "status", "logs", "show", "output", "diff", "board", "report", "log",
-            "history", "stats", "blame", "wait",
+            "history", "stats", "blame", "wait", "web",
         ],
     ),
     (

@@ -45,18 +45,24 @@ pub struct Loaded {
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
     refuse_foreign(store, run, replayed.tip)?;
-    let settings =
-        serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?).map_err(|error| {
-            EngineError::Refused(format!(
-                "{SETTINGS_FILE} of {run} cannot be read: {}",
-                error_chain(&error)
-            ))
-        })?;
+    let settings = parse_settings(&replayed, store)?;
     let state = start(store, &replayed)?;
     Ok(Loaded {
         state: fold(store, state, &replayed)?,
         settings,
         replayed,
+    })
+}
+
+/// Reads the settings in a journal.
+pub(super) fn parse_settings(replayed: &Replayed, store: &Store) -> Result<Settings, EngineError> {
+    let text = replayed.file(store, SETTINGS_FILE)?;
+    serde_json::from_str(&text).map_err(|error| {
+        EngineError::Refused(format!(
+            "{SETTINGS_FILE} of {} cannot be read: {}",
+            replayed.run,
+            error_chain(&error)
+        ))
     })
 }
 

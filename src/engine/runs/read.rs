@@ -1,7 +1,8 @@
 //! Reads the state of a run, without the right to change it.
 
+use crate::config::Settings;
 use crate::engine::EngineError;
-use crate::engine::runs::load::{fold, start};
+use crate::engine::runs::load::{fold, parse_settings, start};
 use crate::engine::runs::state_cache::StateCache;
 use crate::git::{Repo, Store};
 use crate::journal::{Replayed, replay, replay_after};
@@ -22,6 +23,14 @@ pub fn read_state(repo: &Repo, store: &Store, run: &RunId) -> Result<RunState, E
     reader.update()?;
     let known = reader.known.map(|(_, state)| state);
     known.ok_or_else(|| EngineError::Broken(format!("no state of {run}")))
+}
+
+/// Reads the settings that a run was started with, to show something; nothing they name may be run.
+///
+/// # Errors
+/// When the journal or the settings cannot be read.
+pub fn read_settings(store: &Store, run: &RunId) -> Result<Settings, EngineError> {
+    parse_settings(&replay(store, run)?, store)
 }
 
 /// Reads the state of a run again and again: each time only the events since the last time.

@@ -1,5 +1,6 @@
 //! Opens a run that no process drives, for a request of the user.
 
+use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::runs::load::{Loaded, free_references, keep_settings};
@@ -24,6 +25,23 @@ pub struct Reopened {
     pub settings: Settings,
     /// The events of the request, to be recorded first.
     pub asked: Vec<Event>,
+}
+
+/// Records a request in a run that was loaded under its lock, and lets go of the run.
+///
+/// # Errors
+/// As for [`reopen`].
+pub fn record_request<E: From<EngineError> + From<StartError>>(
+    (repo, store): (&Repo, &Store),
+    run: &RunId,
+    locked: (RunLock, Loaded),
+    clock: Clock,
+    request: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, E>,
+) -> Result<(), E> {
+    let mut opened = reopen(repo, store, run, locked, request)?;
+    let recorded = opened.journal.append(opened.asked, clock.now());
+    recorded.map_err(EngineError::from)?;
+    Ok(())
 }
 
 /// Opens a run that was loaded under its lock. `request` checks a request and returns its events; it

@@ -7,7 +7,7 @@ use super::status::describe;
 use super::{Action, Effect, ToolSpec};
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::detach::detach;
-use crate::engine::start::reopen::reopen;
+use crate::engine::start::reopen::record_request;
 use crate::engine::start::retry::{refuse_checked_out, refuse_retry};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -90,11 +90,8 @@ pub(super) fn continue_with(
     run: &RunId,
     request: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, ToolError>,
 ) -> Result<(), ToolError> {
-    let opened = reopen(&here.repo, &here.store, run, here.lock(run)?, request)?;
-    let (mut journal, lock) = (opened.journal, opened.lock);
-    let recorded = journal.append(opened.asked, here.clock.now());
-    recorded.map_err(crate::engine::EngineError::from)?;
-    drop(lock);
+    let place = (&here.repo, &here.store);
+    record_request(place, run, here.lock(run)?, here.clock, request)?;
     detach(&here.repo, run).map_err(|error| {
         ToolError::new(format!("no background process could be started: {error}")).next(format!(
             "nothing is lost; `{}` continues the run",

@@ -97,7 +97,7 @@ fn compare(file: &FileVersions, class: Option<Class>) -> FileComparison {
     }
     match (versions.ours, versions.theirs) {
         (Some(_), Some(_)) => {
-            let versions = versions.map(Option::unwrap_or_default);
+            let versions = versions.map(|content| content.unwrap_or_default());
             let hunks = file.hunks.iter().map(|hunk| PairHunk::new(hunk, &versions));
             FileComparison::Hunks(hunks.collect())
         }
@@ -143,12 +143,13 @@ impl PairHunk {
     }
 }
 
-impl<T: Copy> ThreeWay<T> {
-    fn map<U>(&self, map: impl Fn(T) -> U) -> ThreeWay<U> {
+impl<T> ThreeWay<T> {
+    /// Maps the value of each version.
+    pub fn map<'a, U>(&'a self, map: impl Fn(&'a T) -> U) -> ThreeWay<U> {
         ThreeWay {
-            base: map(self.base),
-            ours: map(self.ours),
-            theirs: map(self.theirs),
+            base: map(&self.base),
+            ours: map(&self.ours),
+            theirs: map(&self.theirs),
         }
     }
 }
