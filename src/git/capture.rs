@@ -1,7 +1,9 @@
 //! Captures the content of an attempt's worktree, committed or not.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
@@ -111,12 +113,27 @@ impl Store {
         worktree: &Worktree,
         left_out: &[String],
     ) -> Result<bool, CaptureError> {
+        Ok(!self.changed_paths(worktree, left_out)?.is_empty())
+    }
+
+    /// Lists the uncommitted changes in a worktree that no worker uses, outside of the paths `left_out`: an
+    /// untracked folder as one path.
+    ///
+    /// # Errors
+    /// When the worktree was tampered with or git cannot read it.
+    pub fn changed_paths(
+        &self,
+        worktree: &Worktree,
+        left_out: &[String],
+    ) -> Result<Vec<PathBuf>, CaptureError> {
         worktree.verify()?;
         let (index, git) = self.with_index_copy(worktree, STATUS_COPY)?;
         self.copy_index(worktree, &index, &git)?;
         let status = [
             "status",
             "--porcelain",
+            "-z",
+            "--no-renames",
             "--untracked-files=normal",
             "--ignore-submodules=none",
         ];
@@ -125,7 +142,10 @@ impl Store {
         let changes = git.run(&args);
         // A copy that stays is removed with the worktree's admin folder.
         let _ = fs::remove_file(&index);
-        Ok(!changes?.is_empty())
+        let changes = changes?;
+        let entries = changes.split(|byte| *byte == 0);
+        let path = |entry: &[u8]| Some(PathBuf::from(OsStr::from_bytes(entry.get(3..)?)));
+        Ok(entries.filter_map(path).collect())
     }
 
     /// Makes the worktree show a capture as committed: the staged copy becomes its index and HEAD
