@@ -115,16 +115,17 @@ impl EditsByHand {
     }
 }
 
-/// Returns `true` if a path, or something in the folder that it is, was written at this time or later. The
-/// folder that contained it tells about one that is gone.
+/// Returns `true` if a path, or something in the folder that it is, was written after this time. The folder
+/// that contained it tells about one that is gone. Equal times are those of a command that ended just
+/// before: the clock of a file system moves in steps of some milliseconds.
 fn is_written_since(path: &Path, at: (i64, i64)) -> bool {
     let Ok(meta) = path.symlink_metadata() else {
         let parent = path.parent().map(Path::symlink_metadata);
         return parent
-            .is_none_or(|meta| meta.is_ok_and(|meta| (meta.ctime(), meta.ctime_nsec()) >= at));
+            .is_none_or(|meta| meta.is_ok_and(|meta| (meta.ctime(), meta.ctime_nsec()) > at));
     };
     if !meta.is_dir() {
-        return (meta.ctime(), meta.ctime_nsec()) >= at;
+        return (meta.ctime(), meta.ctime_nsec()) > at;
     }
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries

@@ -151,12 +151,12 @@ mod tests {
 
     #[test]
     fn an_argument_leads_to_a_place_by_its_last_parts() {
-        let place = Path::new("/work/run/beside");
+        let place = Path::new("/runs/run/beside");
         for (path, leads) in [
             ("../beside", true),
             ("./beside", true),
             ("run/beside", true),
-            ("/work/run/beside", true),
+            ("/runs/run/beside", true),
             ("/tmp/beside", false),
             ("ign/beside", false),
             ("..", false),
