@@ -67,6 +67,11 @@ const ALLOWED: [(&str, &str, &str); 11] = [
     ),
     (
         "worktree/remove.rs",
+        "repo.worktrees()",
+        "only for a worktree that goes to make room, which a list of all was searched for",
+    ),
+    (
+        "worktree/remove.rs",
         "state.tasks",
         "only for a commit that the attempts there do not know",
     ),
