@@ -10,6 +10,7 @@
 //! | layer | room | what it does |
 //! |---|---|---|
 //! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap`; starts the other faces |
+//! | L6 | [`tui`] | the terminal board: a run on the whole screen |
 //! | L6 | [`mcp`] | tools for coding agents, over standard input and output |
 //! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
 //! | L4 | [`conflicts`] | finds out which branches conflict; usable as a library |
@@ -57,6 +58,7 @@
 //! | makes a plan from a goal | `engine/planner/` |
 //! | imports a plan | `plan/import/` |
 //! | answers an agent's tool call | `mcp/tools/` |
+//! | handles a key of the board | `tui/handle.rs` |
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
 //! | tells an event in words | `report/event_sentence/` |
@@ -105,5 +107,6 @@ pub mod conflicts;
 pub mod engine;
 
 pub mod mcp;
+pub mod tui;
 
 pub mod cli;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// Hides the echo of control characters (`^C`) until it is dropped. The echo moves the cursor, and a
@@ -25,6 +27,23 @@ impl HiddenControls {
 impl Drop for HiddenControls {
     fn drop(&mut self) {
         set(&self.before);
+    }
+}
+
+/// Waits until the terminal on standard input is gone. Returns an error if there is none.
+///
+/// # Errors
+/// When standard input cannot be waited for.
+pub fn wait_for_hang_up() -> io::Result<()> {
+    let stdin = io::stdin();
+    loop {
+        // Without requested events only a hang-up or an error ends the wait.
+        let mut events = [PollFd::new(&stdin, PollFlags::empty())];
+        match poll(&mut events, None) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

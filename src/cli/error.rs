@@ -22,6 +22,7 @@ use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::report::suggest;
+use crate::tui::WatchError;
 use crate::worker::template::TemplateError;
 
 /// An exit code of the program (`docs/runs.md`).
@@ -155,6 +156,16 @@ impl From<PollError> for CommandError {
             PollError::Abandoned(run) => CommandError::failed(message)
                 .hint(format!("`{}` continues it", suggest::resume(&run))),
             PollError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<WatchError> for CommandError {
+    fn from(error: WatchError) -> CommandError {
+        match error {
+            WatchError::Engine(error) => error.into(),
+            WatchError::Terminal(_) => CommandError::failed(error_chain(&error))
+                .hint("`--plain` prints lines instead; the run is not affected"),
         }
     }
 }

@@ -53,6 +53,7 @@ mod status;
 mod tell;
 mod trust;
 mod wait;
+mod watch;
 mod workers;
 
 use error::{CommandError, CommandResult, ExitStatus};
@@ -95,6 +96,7 @@ enum Command {
     Prompt(prompt::PromptArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
+    Watch(watch::WatchArgs),
     Wait(wait::WaitArgs),
     Pause(control::PauseArgs),
     Cancel(control::CancelArgs),
@@ -232,6 +234,7 @@ impl Command {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
             Command::Prompt(args) => prompt::run(args, ui),
+            Command::Watch(args) => watch::run(args, ui),
             Command::Wait(args) => wait::run(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),

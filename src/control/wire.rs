@@ -46,10 +46,19 @@ pub enum Request {
         /// The number of the message among those of the task, from 1.
         message: usize,
     },
+    /// Raises or lowers the priority of a task that has not ended.
+    Prioritize {
+        /// The task.
+        task: TaskNumber,
+        /// The change of the priority.
+        by: i32,
+    },
     /// Starts no attempt until the run is resumed.
     Pause,
     /// Ends a pause.
     Resume,
+    /// Stops the run: nothing starts, and running workers are asked to exit.
+    Stop,
 }
 
 /// The response to a request.

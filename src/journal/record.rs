@@ -167,6 +167,7 @@ pub fn summary(event: &Event) -> String {
             format!("{task}: message waits for the end of attempt {attempt}")
         }
         Event::TaskCancelled { task } => format!("{task} cancelled"),
+        Event::PrioritySet { task, priority } => format!("{task} has priority {priority}"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),
         Event::CostLimitReached { spent, max_cost } => {

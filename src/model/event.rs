@@ -375,6 +375,13 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
     },
+    /// The user changed the priority of a task.
+    PrioritySet {
+        /// The task.
+        task: TaskNumber,
+        /// The new priority; higher ones start first.
+        priority: i32,
+    },
     /// The user paused the run.
     Paused {},
     /// The user continued the run.
@@ -461,6 +468,7 @@ impl Event {
             | Event::MessageDelivered { task, .. }
             | Event::MessageWaits { task, .. }
             | Event::TaskCancelled { task }
+            | Event::PrioritySet { task, .. }
             | Event::TaskSkipped { task, .. }
             | Event::ConflictResolved { task, .. }
             | Event::Redispatched { task, .. }

@@ -62,6 +62,10 @@ impl RunState {
         match &recorded.event {
             // The event does not contain the plan: see [`RunState::replan`].
             Event::RunStarted { .. } | Event::PlanEdited { .. } => {}
+            Event::PrioritySet { task, priority } => {
+                let changed = |number| (number == *task).then_some(*priority);
+                self.plan = self.plan.clone().with_priorities(changed);
+            }
             Event::Paused {} => self.phase = RunPhase::Paused,
             Event::Unpaused {} => self.phase = RunPhase::Running,
             Event::RunResumed { .. } => {

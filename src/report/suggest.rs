@@ -53,6 +53,8 @@ on_a_run! {
     clean,
     /// Waits until the run has ended.
     wait,
+    /// Shows the run on the whole screen.
+    watch,
 }
 
 on_a_task! {
@@ -141,6 +143,7 @@ mod tests {
         dispatch status checkout-7k3q
         dispatch clean checkout-7k3q
         dispatch wait checkout-7k3q
+        dispatch watch checkout-7k3q
         dispatch resume checkout-7k3q --max-cost 10.00
         dispatch resume checkout-7k3q --plan PLAN
         dispatch assemble checkout-7k3q --take 2

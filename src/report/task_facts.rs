@@ -87,7 +87,7 @@ fn stat(state: &RunState, number: TaskNumber) -> Option<ChangeStat> {
 
 fn waits_for(state: &RunState, number: TaskNumber) -> Option<String> {
     match &state.task(number).phase {
-        TaskPhase::RetryAt(due) => Some(format!("retried at {}", second(*due))),
+        TaskPhase::RetryAt(due) => Some(format!("its retry at {}", second(*due))),
         TaskPhase::DependenciesConflict { between, .. } => {
             Some(format!("the conflict between {}", comma_list(between)))
         }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(waits(run().pass(1, ""), 3), "#2");
         assert_eq!(waits(run().begin(1, "claude"), 1), "");
         let later = run().fail(1, "broken").retry_later(1);
-        assert_eq!(waits(later, 1), "retried at 2026-11-22 09:24:00 UTC");
+        assert_eq!(waits(later, 1), "its retry at 2026-11-22 09:24:00 UTC");
     }
 
     #[test]

@@ -259,6 +259,8 @@ fn examples_of_a_run_in_progress_work() {
     let others = [
         "dispatch logs -f API",
         "dispatch conflicts --watch",
+        "dispatch watch",
+        "dispatch watch --plain",
         "dispatch wait shop-7k API --timeout 30m",
         "dispatch wait",
     ]
@@ -268,6 +270,7 @@ fn examples_of_a_run_in_progress_work() {
         wait(child).expect(0);
     }
     wait(run).expect(0);
+    here.run("dispatch watch shop-7k", 0);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
@@ -30,8 +31,10 @@ const COMMITTED: &str = "2026-11-22T09:00:00Z";
 pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
 
 /// Opens a terminal: its side for this process, and its side for a program.
-fn open_terminal() -> (File, File) {
+pub(crate) fn open_terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    // A program that inherits this side would keep its own terminal open.
+    fcntl_setfd(&master, FdFlags::CLOEXEC).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let slave = ptsname(&master, Vec::new()).unwrap();

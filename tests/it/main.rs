@@ -98,6 +98,7 @@ mod trust;
 mod unland;
 mod variants;
 mod verdict_cache;
+mod watch;
 mod work_elsewhere;
 mod worker_limits;
 mod workers;

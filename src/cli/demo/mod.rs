@@ -55,6 +55,7 @@ pub(crate) fn run(args: DemoArgs, ui: &Ui) -> CommandResult {
         plan: folder.join("PLAN.md"),
         config: Some(folder.join(FILE_NAME)),
         consent: ConfirmArgs { yes: true },
+        plain: true,
         ..RunArgs::default()
     };
     let exit = run_in(&here, run_args, ui)?;

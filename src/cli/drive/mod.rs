@@ -1,6 +1,6 @@
 //! Drives a run from the terminal, for every subcommand that starts or continues one.
 
-mod progress;
+pub(crate) mod progress;
 pub(crate) mod reopen;
 
 use std::sync::Arc;

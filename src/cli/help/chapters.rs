@@ -33,6 +33,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "plans" "how to write a plan" ["tasks"],
     "planning" "how an agent makes a plan from a goal" ["planner"],
     "runs" "how to start, watch, interrupt and steer a run; exit codes" ["background", "exit-codes"],
+    "watching" "the board on the whole screen, and its keys" ["watch", "board-keys"],
     "workers" "what a worker gets and returns; agents, limits, quotas" ["agents", "quotas"],
     "steering" "how to guide a task: messages, continued sessions" ["tell", "continue", "attach"],
     "mcp" "how a coding agent drives dispatch itself" ["plugin", "skill"],

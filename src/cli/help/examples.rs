@@ -84,6 +84,11 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch resume --dry-run" => "only report what it would do",
         "dispatch resume shop-7k --plan plan.md" => "with an edited plan",
     }
+    "watch" {
+        "dispatch watch" => "the latest run on the whole screen",
+        "dispatch watch shop-7k" => "any run, also one that has ended",
+        "dispatch watch --plain" => "lines, until the run has ended",
+    }
     "wait" {
         "dispatch wait" => "until the latest unfinished run has ended",
         "dispatch wait shop-7k API --timeout 30m" => "at most 30 minutes for one task",

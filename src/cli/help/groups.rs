@@ -16,8 +16,8 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Watch it:",
         &[
-            "status", "logs", "show", "output", "diff", "board", "report", "log", "history",
-            "stats", "blame", "wait",
+            "watch", "status", "logs", "show", "output", "diff", "board", "report", "log",
+            "history", "stats", "blame", "wait",
         ],
     ),
     (

@@ -12,7 +12,7 @@ use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::{load_plan, show_warnings};
 use crate::cli::repo_context::{RepoContext, find_task};
-use crate::cli::trust;
+use crate::cli::{trust, watch};
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
@@ -60,6 +60,9 @@ pub(crate) struct RunArgs {
     /// Run tasks with `strategy: auto` in the background
     #[arg(long)]
     pub(crate) keep_terminal_free: bool,
+    /// Print lines instead of showing the board on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -133,10 +136,16 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
     if !args.json {
         ui.status(&format!("run {}", started.state.run));
     }
-    if args.detach {
+    let is_plain = args.plain || args.json || settings.run.keep_terminal_free;
+    let shows_board = !args.detach && !is_plain && watch::can_show(ui);
+    if args.detach || shows_board {
         let run = started.state.run.clone();
         drop(started.lock);
+        // The board only reads, so that neither its end nor that of the terminal ends the run.
         detach(here, &run)?;
+        if shows_board {
+            return watch::follow(here, &run, ui);
+        }
         ui.hint(&format!("`{}` waits for the end", suggest::wait(&run)));
         return Ok(ExitStatus::Ok);
     }

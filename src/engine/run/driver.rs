@@ -20,6 +20,7 @@ use crate::engine::kernel::kept_commit::KeptCommit;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::masking::masked;
 use crate::engine::kernel::message::{Message, Publication};
+use crate::engine::kernel::signals::SignalRequest;
 use crate::engine::run::admission::Admission;
 use crate::engine::run::attempts::Attempts;
 use crate::engine::run::detection::Detection;
@@ -347,6 +348,10 @@ impl Driver {
     }
 
     fn answer(&mut self, request: &Request, reply: Reply, now: Now) {
+        if *request == Request::Stop {
+            self.stop(SignalRequest::Stop, now);
+            return self.after_write(Effect::Answer(reply, Response::Done));
+        }
         let events = match requests::events(&self.state, request) {
             Ok(events) => events,
             Err(refused) => return self.effects.push(Effect::Answer(reply, refused)),

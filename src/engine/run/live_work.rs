@@ -71,6 +71,59 @@ pub fn compare(
     Ok(Some(found))
 }
 
+/// Commits the work of an attempt among the snapshots; `None` if there is no worktree, or it is in the
+/// middle of a merge or rebase.
+fn snapshot(
+    context: &Context,
+    snapshots: &mut Snapshots,
+    attempt: &Attempt,
+    base: Oid,
+) -> Result<Option<Oid>, EngineError> {
+    let path = context.recorded_worktree(&attempt.worktree);
+    let worktree = context.repo.find_worktree(&path);
+    let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
+        return Ok(None);
+    };
+    let mut left_out = links_in(context, &path);
+    left_out.push(context.settings.board.file.clone());
+    let work = |store: &Store, tree| -> Result<Oid, EngineError> {
+        Ok(without_set_up(store, &worktree, tree)?.tree)
+    };
+    snapshots.take(&worktree, base, &left_out, work)
+}
+
+/// Returns the work of a running task so far, committed or not, as `git diff` with these options writes
+/// it; `None` if the task is not running, or its worktree cannot be read right now.
+///
+/// Nothing is written into the repository or the worktree.
+///
+/// # Errors
+/// When git or the store cannot be used.
+pub fn diff_of_work(
+    context: &Context,
+    state: &RunState,
+    task: TaskNumber,
+    options: &[&str],
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let running = running(state).into_iter();
+    let mut running = running.filter(|(number, ..)| *number == task);
+    let Some((_, attempt, base)) = running.next() else {
+        return Ok(None);
+    };
+    let mut snapshots = Snapshots::new(&context.repo).map_err(|error| {
+        EngineError::File(context.repo.dispatch_folder().display().to_string(), error)
+    })?;
+    let Some(commit) = snapshot(context, &mut snapshots, attempt, base)? else {
+        return Ok(None);
+    };
+    let objects = snapshots.quarantine().objects();
+    let git = context.repo.git();
+    let git = git.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", objects.as_os_str());
+    let (from, to) = (base.to_string(), commit.to_string());
+    let args = [options, &[from.as_str(), to.as_str(), "--"]].concat();
+    Ok(Some(git.run(&args)?))
+}
+
 impl LiveWork {
     fn new(context: &Context) -> Result<LiveWork, EngineError> {
         let snapshots = Snapshots::new(&context.repo).map_err(|error| {
@@ -88,17 +141,7 @@ impl LiveWork {
     fn snapshots(&mut self, context: &Context, state: &RunState) -> Vec<(TaskNumber, Oid)> {
         let mut found = Vec::new();
         for (task, attempt, base) in running(state) {
-            let path = context.recorded_worktree(&attempt.worktree);
-            let worktree = context.repo.find_worktree(&path);
-            let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
-                continue;
-            };
-            let mut left_out = links_in(context, &path);
-            left_out.push(context.settings.board.file.clone());
-            let work = |store: &Store, tree| -> Result<Oid, EngineError> {
-                Ok(without_set_up(store, &worktree, tree)?.tree)
-            };
-            match self.snapshots.take(&worktree, base, &left_out, work) {
+            match snapshot(context, &mut self.snapshots, attempt, base) {
                 Ok(Some(commit)) => found.push((task, commit)),
                 // The last readable state is the best one known.
                 Ok(None) | Err(_) => {

@@ -16,6 +16,8 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
         Request::Pause => Err(refused(format!("{} is not running", state.run))),
         Request::Resume if state.phase == RunPhase::Paused => Ok(vec![Event::Unpaused {}]),
         Request::Resume => Err(refused(format!("{} is not paused", state.run))),
+        // The process that drives the run stops it as Ctrl-C does, which is more than an event.
+        Request::Stop => Err(refused(format!("no process drives {}", state.run))),
         Request::Tell { task, .. } if is_closed(state, *task) => Err(refused(format!(
             "{task} is {}, so no attempt will read a message; `dispatch retry {} {} --prompt TEXT` \
              runs it again",
@@ -48,6 +50,13 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
             attempt: *attempt,
             message: *message,
         }]),
+        Request::Prioritize { task, .. } if state.task(*task).phase.is_over() => Err(refused(
+            format!("{task} has ended: {}", state.status(*task)),
+        )),
+        Request::Prioritize { task, by } => Ok(vec![Event::PrioritySet {
+            task: *task,
+            priority: state.plan.task(*task).fields.priority.saturating_add(*by),
+        }]),
         Request::Cancel { task: Some(task) } if state.task(*task).phase.is_over() => Err(refused(
             format!("{task} has ended: {}", state.status(*task)),
         )),
@@ -75,4 +84,30 @@ fn is_closed(state: &RunState, task: TaskNumber) -> bool {
 
 fn refused(why: String) -> Response {
     Response::Refused { why }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::RunFixture;
+
+    #[test]
+    fn a_priority_is_raised_from_the_last_one_until_the_task_has_ended() {
+        let raise = |run: RunFixture, by| {
+            let task = TaskNumber(2);
+            events(&run.state(), &Request::Prioritize { task, by })
+        };
+        let run = || RunFixture::new("a · b").with_task(2, |task| task.fields.priority = 3);
+        let set = |priority| Event::PrioritySet {
+            task: TaskNumber(2),
+            priority,
+        };
+        assert_eq!(raise(run(), 1), Ok(vec![set(4)]));
+        assert_eq!(raise(run().event(set(4)), -2), Ok(vec![set(2)]));
+        let state = run().event(set(4)).state();
+        assert_eq!(state.plan.task(TaskNumber(2)).fields.priority, 4);
+        let ended = raise(run().pass(2, "done"), 1);
+        assert_eq!(ended, Err(refused("#2 has ended: DONE".to_owned())));
+    }
 }

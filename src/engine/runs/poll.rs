@@ -6,6 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::runs::read::StateReader;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
+use crate::model::event::Recorded;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
@@ -57,6 +58,15 @@ impl<'a> Poll<'a> {
     /// # Errors
     /// When the run cannot be read, or has not ended and no process drives it.
     pub fn wait(&mut self) -> Result<&RunState, PollError> {
+        Ok(self.wait_with_news()?.0)
+    }
+
+    /// Returns the state with the events since the last call; the first call may have more than what
+    /// is new. Every call but the first waits for a moment.
+    ///
+    /// # Errors
+    /// When the run cannot be read, or has not ended and no process drives it.
+    pub fn wait_with_news(&mut self) -> Result<(&RunState, Vec<Recorded>), PollError> {
         if !self.is_first {
             std::thread::sleep(INTERVAL);
         }
@@ -65,15 +75,17 @@ impl<'a> Poll<'a> {
         if RunLock::is_held(self.repo, self.run) {
             self.last_driven = Instant::now();
         }
-        if matches!(self.reader.read()?.phase, RunPhase::Ended(_)) {
+        let (state, mut news) = self.reader.read_with_news()?;
+        if matches!(state.phase, RunPhase::Ended(_)) {
             self.wait_until_released();
         }
-        let state = self.reader.read()?;
+        let (state, more) = self.reader.read_with_news()?;
+        news.extend(more);
         let is_abandoned = self.last_driven.elapsed() > HANDOVER;
         match state.phase {
-            RunPhase::Ended(_) => Ok(state),
+            RunPhase::Ended(_) => Ok((state, news)),
             _ if is_abandoned => Err(PollError::Abandoned(self.run.clone())),
-            _ => Ok(state),
+            _ => Ok((state, news)),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::engine::runs::state_cache::StateCache;
 use crate::git::{Repo, Store};
 use crate::journal::{Replayed, replay, replay_after};
 use crate::merge::oid::Oid;
+use crate::model::event::Recorded;
 use crate::model::ids::RunId;
 use crate::model::run::RunState;
 
@@ -49,12 +50,23 @@ impl<'a> StateReader<'a> {
     /// # Errors
     /// When the journal or the plan cannot be read; nothing is guessed.
     pub fn read(&mut self) -> Result<&RunState, EngineError> {
-        self.update()?;
-        let known = self.known.as_ref().map(|(_, state)| state);
-        known.ok_or_else(|| EngineError::Broken(format!("no state of {}", self.run)))
+        Ok(self.read_with_news()?.0)
     }
 
-    fn update(&mut self) -> Result<(), EngineError> {
+    /// Returns the state as of now with the events since the last call; the first call may have more
+    /// than what is new.
+    ///
+    /// # Errors
+    /// When the journal or the plan cannot be read; nothing is guessed.
+    pub fn read_with_news(&mut self) -> Result<(&RunState, Vec<Recorded>), EngineError> {
+        let news = self.update()?;
+        let known = self.known.as_ref().map(|(_, state)| state);
+        let state =
+            known.ok_or_else(|| EngineError::Broken(format!("no state of {}", self.run)))?;
+        Ok((state, news))
+    }
+
+    fn update(&mut self) -> Result<Vec<Recorded>, EngineError> {
         let known = self.known.take().or_else(|| self.cache.load());
         let (state, replayed) = match known.and_then(|known| self.since(known)) {
             Some(found) => found,
@@ -65,7 +77,7 @@ impl<'a> StateReader<'a> {
             let _ = self.cache.save(replayed.tip, &state);
         }
         self.known = Some((replayed.tip, state));
-        Ok(())
+        Ok(replayed.records)
     }
 
     fn whole(&self) -> Result<(RunState, Replayed), EngineError> {

@@ -37,6 +37,9 @@ pub(super) fn of_user(name: &str, event: &Event) -> String {
         Event::MessageWaits {
             attempt, message, ..
         } => format!("{name}: message {message} waits for the end of attempt {attempt}"),
+        Event::PrioritySet { priority, .. } => {
+            format!("{name}: the user gave it priority {priority}")
+        }
         Event::TaskCancelled { .. } => format!("{name}: the user cancelled it"),
         Event::TaskSkipped { cascade, .. } => {
             let more = if *cascade {

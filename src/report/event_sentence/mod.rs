@@ -39,6 +39,7 @@ pub fn event_sentence(plan: &Plan, event: &Event) -> String {
         | Event::MessageDelivered { task, .. }
         | Event::MessageWaits { task, .. }
         | Event::TaskCancelled { task }
+        | Event::PrioritySet { task, .. }
         | Event::TaskSkipped { task, .. }
         | Event::Reviewed { task, .. } => of_user(&name(plan, *task), event),
         Event::ConflictResolved { task, .. }

@@ -61,6 +61,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("rmcp", &["src/mcp/"]),
+    ("ratatui", &["src/tui/"]),
+    ("crossterm", &["src/tui/"]),
     ("minijinja", &["src/worker/"]),
     ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/", "src/acp/"]),
@@ -97,7 +99,12 @@ const PACKAGES: &[(&str, &[&str])] = &[
 
 /// The places that write to standard output and standard error: `ui` escapes foreign text there, and
 /// the others are read by programs.
-const WRITERS: &[&str] = &["src/ui/", "src/acp/", "src/exec/shim.rs"];
+const WRITERS: &[&str] = &[
+    "src/ui/",
+    "src/acp/",
+    "src/exec/shim.rs",
+    "src/tui/screen.rs",
+];
 
 /// Parts of the standard library that act on the outside, forbidden in pure layers.
 const OUTSIDE: &[&str] = &["fs", "env", "net", "process", "thread"];

@@ -1,0 +1,709 @@
+//! Frames of the board at three sizes, and the keys.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::control::Request;
+use crate::merge::class::Class;
+use crate::model::fixture::{RunFixture, conflict, start};
+use crate::model::ids::TaskNumber;
+use crate::report::board::view::BoardView;
+use crate::tui::action::Action;
+use crate::tui::content::{Content, Wanted};
+use crate::tui::draw::draw;
+use crate::tui::handle::handle;
+use crate::tui::key::{Input, Key};
+use crate::tui::palette::CliCommand;
+use crate::tui::state::State;
+use crate::tui::theme::Theme;
+use crate::tui::view::RunView;
+
+const SMALL: (u16, u16) = (60, 15);
+const USUAL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (160, 50);
+
+/// A board under test.
+struct Board {
+    state: State,
+    view: RunView,
+    now: Timestamp,
+}
+
+impl Board {
+    fn new(run: RunFixture, size: (u16, u16)) -> Board {
+        let view = view(run, true);
+        Board {
+            state: State::new(&view, size, commands()),
+            view,
+            now: start() + SignedDuration::from_secs(100),
+        }
+    }
+
+    /// Gives a key.
+    fn key(&mut self, key: Key) -> Vec<Action> {
+        handle(&mut self.state, Input::Key(key), &self.view)
+    }
+
+    /// Types characters; returns the actions of the last one.
+    fn type_in(&mut self, text: &str) -> Vec<Action> {
+        let keys = text.chars().map(|c| self.key(Key::Char(c)));
+        keys.last().unwrap_or_default()
+    }
+
+    /// The run goes on.
+    fn becomes(&mut self, run: RunFixture, is_driven: bool) -> Vec<Action> {
+        self.view = view(run, is_driven);
+        handle(&mut self.state, Input::Changed, &self.view)
+    }
+
+    fn loaded(&mut self, wanted: Wanted, content: Content) {
+        handle(&mut self.state, Input::Loaded(wanted, content), &self.view);
+    }
+
+    /// Draws the board as text.
+    fn frame(&self) -> String {
+        let (width, height) = self.state.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let theme = Theme { has_color: true };
+        let drawn = terminal.draw(|frame| draw(frame, &self.state, &self.view, self.now, theme));
+        let buffer = drawn.unwrap().buffer.clone();
+        let line = |y| {
+            let cells = (0..width).map(|x| buffer[(x, y)].symbol().to_owned());
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        (0..height).map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn message(&self) -> &str {
+        self.state.message.as_deref().unwrap_or_default()
+    }
+}
+
+fn view(run: RunFixture, is_driven: bool) -> RunView {
+    let state = run.state();
+    RunView {
+        board: Arc::new(BoardView::new(&state)),
+        state: Arc::new(state),
+        is_driven,
+    }
+}
+
+fn commands() -> Vec<CliCommand> {
+    let command = |name: &str, about: &str, takes_run, takes_task| CliCommand {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        takes_run,
+        takes_task,
+    };
+    vec![
+        command("show", "Show all about one task", true, true),
+        command("land", "Move your branch to the result", true, false),
+        command("doctor", "Find and repair problems", false, false),
+    ]
+}
+
+/// A run with a task of every kind.
+fn run() -> RunFixture {
+    RunFixture::new(
+        "Parse the order · Write the docs · Render the basket <- Parse the order · Ship it <- Render \
+         the basket, Write the docs · Tidy up · Add an API",
+    )
+    .tags(&["PARSE", "DOCS", "RENDER", "SHIP", "TIDY", "API"])
+    .begin(1, "claude")
+    .pass(1, "orders are parsed")
+    .begin(2, "claude")
+    .fail(2, "2 tests failed")
+    .retry_later(2)
+    .begin(3, "claude")
+    .note(3, "writing the template")
+    .begin(5, "shell")
+    .pass(5, "tidy")
+    .conflicts(vec![conflict(1, 5, Class::Content, &["src/app.ts"])])
+    .fail(6, "no API key")
+}
+
+#[test]
+fn the_board_at_60_by_15() {
+    insta::assert_snapshot!(Board::new(run(), SMALL).frame(), @r"
+    Checkout v2 · checkout-7k3q                 1m 40s · running
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+      #  Tag    Status      Time    Note
+    ▸ #1 PARSE  DONE        2s      ≠#5 orders are parsed
+      #2 DOCS   RETRY (#1)  2s      2 tests failed (logic error)
+      #3 RENDER IN PROGRESS 1m 31s  writing the template
+      #4 SHIP   BLOCKED             Waiting for #3, #2
+      #5 TIDY   DONE        2s      ≠#1 tidy
+      #6 API    FAILED      2s      no API key (logic error)
+
+
+
+
+    enter open  q leave  l log  d diff  x cancel  ? help
+    ");
+}
+
+#[test]
+fn the_board_at_80_by_24() {
+    insta::assert_snapshot!(Board::new(run(), USUAL).frame(), @r"
+    Checkout v2 · checkout-7k3q                                     1m 40s · running
+    █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
+      #  Tag    Status             Time    Files     Note
+    ▸ #1 PARSE  DONE               2s      6 +312 −4 ≠#5 orders are parsed
+      #2 DOCS   RETRY (#1)         2s                2 tests failed (logic error)
+      #3 RENDER IN PROGRESS        1m 31s            writing the template
+      #4 SHIP   BLOCKED                              Waiting for #3, #2
+      #5 TIDY   DONE               2s      6 +312 −4 ≠#1 tidy
+      #6 API    FAILED             2s                no API key (logic error)
+
+    ── #1 [PARSE] Parse the order                                         1–10 of 12
+    status       DONE
+    note         orders are parsed
+    worker       claude-1
+    time         2s
+    attempts     1
+    changes      6 files, +312 −4
+    before       #3
+    branch       dispatch/checkout-7k3q/parse
+    worktree     ../shop.dispatch/checkout-7k3q/parse
+    conflicts    its result conflicts with #5
+
+    enter open  q leave  l log  d diff  x cancel  r retry  p pause  + first  ? help
+    ");
+}
+
+#[test]
+fn the_board_at_160_by_50() {
+    insta::assert_snapshot!(Board::new(run(), LARGE).frame(), @r"
+    Checkout v2 · checkout-7k3q                                                                                                                     1m 40s · running
+    ██████████░░░░░░░░░░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict · about 5s left (a guess, from 2 finished tasks)
+      #  Tag    Worker     Status             Time    Files     Note                         ── #1 [PARSE] Parse the order
+    ▸ #1 PARSE  claude-1   DONE               2s      6 +312 −4 ≠#5 orders are parsed        status       DONE
+      #2 DOCS   claude-2   RETRY (#1)         2s                2 tests failed (logic error) note         orders are parsed
+      #3 RENDER claude-3   IN PROGRESS        1m 31s            writing the template         worker       claude-1
+      #4 SHIP   —          BLOCKED                              Waiting for #3, #2           time         2s
+      #5 TIDY   shell-5    DONE               2s      6 +312 −4 ≠#1 tidy                     attempts     1
+      #6 API    claude-6   FAILED             2s                no API key (logic error)     changes      6 files, +312 −4
+                                                                                             before       #3
+                                                                                             branch       dispatch/checkout-7k3q/parse
+                                                                                             worktree     ../shop.dispatch/checkout-7k3q/parse
+                                                                                             conflicts    its result conflicts with #5
+
+                                                                                             attempt 1  passed  2s  claude  since 2026-11-22 09:14:02 UTC: orders
+                                                                                             are parsed
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+    enter open  q leave  l log  d diff  x cancel  r retry  p pause  / filter  : command  + first  - later  c conflicts  g graph  t timeline  e report  ? help
+    ");
+}
+
+#[test]
+fn the_task_in_front_at_60_by_15() {
+    let mut board = Board::new(run(), SMALL);
+    board.type_in("j");
+    board.key(Key::Enter);
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                 1m 40s · running
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+    ── #2 [DOCS] Write the docs                        1–9 of 12
+    status       RETRY (#1)
+    waits for    its retry at 2026-11-22 09:24:00 UTC
+    note         2 tests failed (logic error)
+    worker       claude-2
+    time         2s
+    attempts     1
+    before       #4
+    branch       dispatch/checkout-7k3q/docs
+    worktree     ../shop.dispatch/checkout-7k3q/docs
+
+    enter open  esc back  q leave  l log  d diff  ? help
+    ");
+}
+
+#[test]
+fn the_timeline_at_80_by_24() {
+    let mut board = Board::new(run(), USUAL);
+    board.type_in("t");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                                     1m 40s · running
+    █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
+    ── Timeline
+              09:14:00 UTC                                              09:15:40 UTC
+    #1 PARSE  -█
+    #2 DOCS   ---x~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+    #3 RENDER ··----▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+    #4 SHIP   ······································································
+    #5 TIDY   --------█
+    #6 API    -----------x
+
+    · blocked  - queued  ~ before a retry  p parked  ▒ running  / interrupted  x
+    failed  █ passed
+
+
+
+
+
+
+
+
+
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
+    ");
+}
+
+#[test]
+fn the_graph_at_60_by_15() {
+    let mut board = Board::new(run(), SMALL);
+    board.type_in("g");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                 1m 40s · running
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+    ── Dependencies                                    1–9 of 10
+    step 1
+      #1 [PARSE] DONE  Parse the order  before #3
+      #2 [DOCS] RETRY (#1)  Write the docs  before #4
+      #5 [TIDY] DONE  Tidy up
+      #6 [API] FAILED  Add an API
+    step 2
+      #3 [RENDER] IN PROGRESS  Render the basket  after #1
+        before #4
+    step 3
+
+    esc back  q leave  l log  d diff  x cancel  r retry  ? help
+    ");
+}
+
+#[test]
+fn the_conflicts_at_80_by_24() {
+    let mut board = Board::new(run(), USUAL);
+    board.type_in("c");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                                     1m 40s · running
+    █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
+    ── Conflicts
+       #1 #5
+    #1 -  3
+    #5 3  -
+    1 trivial to 5 blocked; . independent; 4 without a result
+
+    ▸ #1 × #5  content, severity 3  src/app.ts  → merge after #1, re-dispatch #5
+
+
+
+
+
+
+
+
+
+
+
+
+
+    enter open  esc back  q leave  l log  d diff  x cancel  r retry  y copy  ? help
+    ");
+    let actions = board.key(Key::Enter);
+    let pair = Wanted::Pair(TaskNumber(1), TaskNumber(5));
+    assert_eq!(actions, [Action::Load(pair)]);
+}
+
+#[test]
+fn the_help_at_80_by_24() {
+    let mut board = Board::new(run(), USUAL);
+    board.type_in("?");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                                     1m 40s · running
+    █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
+    about 5s left (a guess, from 2 finished tasks)
+    ── Keys                                                               1–18 of 31
+      enter   open the task, or the selected pair
+      esc     go back
+      q       leave; the run goes on
+      l       the output of the worker and of the checks
+      d       the changes, word by word
+      x       cancel the task (asks)
+      r       try the task again (asks)
+      p       start nothing new, or continue
+      /       show only the tasks with these words
+      :       run any command of dispatch
+      ?       all keys
+      +       raise the priority of the task: it starts earlier
+      -       lower the priority of the task
+      c       the conflicts as a matrix
+      g       which task waits for which
+      t       when each task waited and ran
+      e       the report, once the run has ended
+      i       the prompt of the last attempt
+
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
+    ");
+}
+
+#[test]
+fn the_palette_at_60_by_15() {
+    let mut board = Board::new(run(), SMALL);
+    board.type_in(":sh");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                 1m 40s · running
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+    ┌ commands: type, ↑ ↓, tab completes, enter, esc ──────────┐
+    │:sh▏                                                      │
+    │  show         Show all about one task                    │
+    │                                                          │
+    │                                                          │
+    │                                                          │
+    │                                                          │
+    │                                                          │
+    │                                                          │
+    │                                                          │
+    │enter runs: dispatch show checkout-7k3q 1                 │
+    └──────────────────────────────────────────────────────────┘
+    ");
+    let words = ["show", "checkout-7k3q", "1"].map(str::to_owned);
+    assert_eq!(board.key(Key::Enter), [Action::Run(words.to_vec())]);
+}
+
+#[test]
+fn the_log_stays_at_its_end_until_it_is_scrolled() {
+    let lines: String = (1..=40).map(|line| format!("line {line}\n")).collect();
+    let mut board = Board::new(run(), SMALL);
+    board.type_in("l");
+    assert!(board.frame().contains("reading"));
+    let log = Wanted::Log(TaskNumber(1));
+    board.loaded(log, Content::plain(&lines));
+    assert!(board.frame().contains("line 40"));
+    board.type_in("k");
+    board.loaded(log, Content::plain(&format!("{lines}line 41\n")));
+    let frame = board.frame();
+    assert!(
+        frame.contains("line 39") && !frame.contains("line 41"),
+        "{frame}"
+    );
+    board.key(Key::End);
+    assert!(board.frame().contains("line 41"));
+    board.key(Key::Home);
+    assert!(board.frame().contains("line 1\n"));
+}
+
+#[test]
+fn a_finished_run_shows_its_report_in_place() {
+    let mut board = Board::new(run(), USUAL);
+    let done = RunFixture::new("a · b").begin(1, "claude").pass(1, "made");
+    board.becomes(done.begin(2, "claude").pass(2, "made").ended(0), true);
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                                        7s · finished
+    ████████████████ 2 of 2 done
+    ── Report
+    Dispatch Complete
+
+    All 2 tasks finished successfully.
+
+    What was done
+
+    • a: made (6 files, +312 −4)
+    • b: made (6 files, +312 −4)
+
+    Suggested next steps
+
+    1. Assemble: `dispatch assemble checkout-7k3q`
+    2. Review: `dispatch review checkout-7k3q`
+    3. Land: `dispatch land checkout-7k3q`
+
+
+
+
+
+    the run has ended; e shows the report
+    esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
+    ");
+}
+
+#[test]
+fn an_interrupted_run_says_how_it_continues() {
+    let mut board = Board::new(run(), SMALL);
+    board.becomes(run(), false);
+    let mut view = BoardView::clone(&board.view.board);
+    view.standing = crate::report::board::view::Standing::Interrupted;
+    board.view.board = Arc::new(view);
+    insta::assert_snapshot!(board.frame().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+    Checkout v2 · checkout-7k3q             1m 40s · interrupted
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    interrupted: no process drives the run; :resume continues it
+    ");
+}
+
+#[test]
+fn destructive_keys_ask_and_only_yes_does_it() {
+    let mut board = Board::new(run(), SMALL);
+    board.type_in("jj");
+    assert_eq!(board.type_in("x"), []);
+    insta::assert_snapshot!(board.frame().lines().nth(13).unwrap(), @"Cancel #3? Its work so far is kept. y yes · n no");
+    assert_eq!(board.type_in("n"), []);
+    assert_eq!(board.message(), "nothing was done");
+    let task = Some(TaskNumber(3));
+    assert_eq!(
+        board.type_in("xy"),
+        [Action::Request(Request::Cancel { task })]
+    );
+    assert_eq!(board.key(Key::Ctrl('c')), []);
+    assert_eq!(board.key(Key::Esc), []);
+    board.key(Key::Ctrl('c'));
+    assert_eq!(board.type_in("s"), [Action::Request(Request::Stop)]);
+    board.key(Key::Ctrl('c'));
+    assert_eq!(board.type_in("q"), [Action::Leave]);
+}
+
+#[test]
+fn a_key_that_is_not_possible_says_why() {
+    let mut board = Board::new(run(), SMALL);
+    let mut why = Vec::new();
+    for keys in ["x", "r", "e", "jd", "j-", "ja"] {
+        assert_eq!(board.type_in(keys), []);
+        why.push(board.message().to_owned());
+    }
+    board.becomes(run(), false);
+    board.type_in("p");
+    why.push(board.message().to_owned());
+    insta::assert_snapshot!(why.join("\n"), @r"
+    not possible: #1 has ended: DONE
+    not possible: the run is being driven; retry when it has ended
+    not possible: the run has not ended
+    not possible: #2 has changed nothing
+    not possible: #3 is running, so it waits for nothing
+    not possible: the run is being driven; attach when it has ended
+    not possible: no process drives the run; `dispatch resume checkout-7k3q` continues it
+    ");
+}
+
+#[test]
+fn a_run_that_has_ended_can_be_retried_from_the_board() {
+    let mut board = Board::new(run(), SMALL);
+    board.becomes(run().ended(3), false);
+    board.key(Key::Esc);
+    board.key(Key::End);
+    assert_eq!(board.type_in("ry"), [Action::Retry(TaskNumber(6))]);
+    board.type_in("r");
+    board.becomes(run(), true);
+    assert_eq!(
+        board.type_in("y"),
+        [],
+        "another process has begun meanwhile"
+    );
+}
+
+#[test]
+fn the_filter_keeps_the_tasks_with_all_words() {
+    let mut board = Board::new(run(), SMALL);
+    board.type_in("/the basket");
+    insta::assert_snapshot!(board.frame(), @r"
+    Checkout v2 · checkout-7k3q                 1m 40s · running
+    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
+    about 5s left (a guess, from 2 finished tasks)
+      #  Tag    Status      Time    Note
+    ▸ #3 RENDER IN PROGRESS 1m 31s  writing the template
+
+    ── #3 [RENDER] Render the basket                   1–6 of 12
+    status       IN PROGRESS
+    note         writing the template
+    worker       claude-3
+    time         1m 31s
+    attempts     1
+    after        #1
+    filter: the basket▏ enter keeps it, esc drops it
+    enter open  esc back  q leave  l log  d diff  ? help
+    ");
+    board.key(Key::Enter);
+    assert_eq!(board.state.selected, Some(TaskNumber(3)));
+    board.key(Key::Esc);
+    assert_eq!(board.view.rows(&board.state.filter).len(), 6);
+    board.type_in("/nothing like it");
+    assert_eq!(board.state.selected, None);
+    assert_eq!(board.type_in("l"), []);
+}
+
+#[test]
+fn pause_toggles_and_copy_names_the_command() {
+    use crate::model::event::Event;
+    let mut board = Board::new(run(), SMALL);
+    assert_eq!(board.type_in("p"), [Action::Request(Request::Pause)]);
+    board.becomes(run().event(Event::Paused {}), true);
+    assert_eq!(board.type_in("p"), [Action::Request(Request::Resume)]);
+    let copied = |board: &mut Board, keys: &str| match board.type_in(keys).as_slice() {
+        [Action::Copy(text)] => text.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(copied(&mut board, "y"), "dispatch status checkout-7k3q");
+    assert_eq!(copied(&mut board, "ly"), "dispatch logs checkout-7k3q 1");
+    assert_eq!(copied(&mut board, "dy"), "dispatch diff checkout-7k3q 1");
+}
+
+#[test]
+fn text_of_others_cannot_change_the_screen() {
+    let hostile = "\u{1b}[2J\u{202e}x\u{7}\ny";
+    let run = RunFixture::new("a").title(hostile).with_task(1, |task| {
+        task.title = hostile.to_owned();
+        task.prompt = hostile.to_owned();
+    });
+    let run = run.tags(&[hostile]).begin(1, "claude").note(1, hostile);
+    let mut board = Board::new(run, LARGE);
+    for key in ["", "t", "g", "?"] {
+        board.type_in(key);
+        let frame = board.frame();
+        let is_hidden = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!frame.contains(is_hidden), "{frame}");
+    }
+}
+
+#[test]
+fn every_key_is_drawn_at_every_size() {
+    for size in [(1, 1), (20, 4), (60, 15), (110, 10), (300, 100)] {
+        let mut board = Board::new(run(), size);
+        for key in "jkldctgei?/x\u{1b}".chars() {
+            board.type_in(&key.to_string());
+            board.frame();
+            board.key(Key::Esc);
+        }
+        board.type_in(":");
+        board.frame();
+    }
+}
+
+#[test]
+fn a_log_is_read_again_while_it_is_open_and_the_work_only_when_asked() {
+    let mut board = Board::new(run(), SMALL);
+    let task = TaskNumber(3);
+    let tick = |board: &mut Board| handle(&mut board.state, Input::Tick, &board.view);
+    assert_eq!(tick(&mut board), []);
+    assert_eq!(board.type_in("jjl"), [Action::Load(Wanted::Log(task))]);
+    assert_eq!(tick(&mut board), [Action::Load(Wanted::Log(task))]);
+    let work = [Action::Load(Wanted::Diff(task))];
+    assert_eq!(board.type_in("d"), work);
+    assert_eq!(board.becomes(run().note(3, "more"), true), []);
+    assert_eq!(board.type_in("d"), work);
+    assert_eq!(board.becomes(run().pass(3, "done"), true), work);
+}
+
+#[test]
+fn a_pair_has_its_three_versions_beside_each_other_where_they_fit() {
+    use crate::base::text_diff::word_diff;
+    use crate::merge::class::HunkClass;
+    use crate::merge::verdict::LineRange;
+    use crate::report::pair::{
+        FileComparison, HunkVersion, PairFile, PairHunk, PairSide, PairView, ThreeWay,
+    };
+    let version = |text: &str| HunkVersion {
+        range: LineRange { start: 4, count: 1 },
+        lines: word_diff("let total = sum(items);\n", text),
+    };
+    let side = |task: u32, branch: &str| PairSide {
+        label: format!("#{task}"),
+        branch: branch.to_owned(),
+        commit: crate::model::fixture::candidate(task),
+        tree: crate::model::fixture::candidate(task),
+    };
+    let view = PairView {
+        sides: [side(1, "run/parse"), side(5, "run/tidy")],
+        bases: vec![(crate::model::fixture::base(), crate::model::fixture::base())],
+        verdict: None,
+        suggested: String::new(),
+        files: vec![PairFile {
+            path: "src/app.ts".into(),
+            class: Some(Class::Content),
+            comparison: FileComparison::Hunks(vec![PairHunk {
+                class: HunkClass::Overlap,
+                versions: ThreeWay {
+                    base: version("let total = sum(items);\n"),
+                    ours: version("let total = sum(all_items);\n"),
+                    theirs: version("let total = add(items);\n"),
+                },
+            }]),
+        }],
+        messages: vec!["CONFLICT (content): Merge conflict in src/app.ts".to_owned()],
+        command: "git merge-tree --write-tree 1 5".to_owned(),
+    };
+    for size in [SMALL, (120, 24)] {
+        let mut board = Board::new(run(), size);
+        board.type_in("c");
+        board.key(Key::Enter);
+        let pair = Wanted::Pair(TaskNumber(1), TaskNumber(5));
+        board.loaded(pair, Content::Pair(Box::new(view.clone())));
+        let frame = board.frame();
+        let lines: Vec<&str> = frame
+            .lines()
+            .skip(3)
+            .take_while(|l| !l.starts_with("enter") && !l.starts_with("esc"))
+            .collect();
+        let text = lines.join("\n");
+        match size {
+            SMALL => insta::assert_snapshot!(text.trim_end(), @r"
+            ── #1 × #5                                         1–9 of 17
+            #1 × #5: independent
+            #1 run/parse at 0000000
+            #5 run/tidy at 0000000
+            base 1a2b3c4
+
+            src/app.ts: content
+            #1, line 4
+              let total = sum(all_items);
+            base, line 4
+            "),
+            _ => insta::assert_snapshot!(text.trim_end(), @r"
+            #1 × #5: independent
+            #1 run/parse at 0000000
+            #5 run/tidy at 0000000
+            base 1a2b3c4
+
+            src/app.ts: content
+            #1, line 4                             │ base, line 4                           │ #5, line 4
+            let total = sum(all_items);            │ let total = sum(items);                │ let total = add(items);
+
+            CONFLICT (content): Merge conflict in src/app.ts
+
+            git shows the same with
+            git merge-tree --write-tree 1 5
+            "),
+        }
+    }
+}

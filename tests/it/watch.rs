@@ -1,0 +1,202 @@
+//! The terminal board on a real terminal, and the lines in its place.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{LocalModes, tcgetattr, tcgetwinsize, tcsetwinsize};
+
+use crate::harness::{Gate, Scene, open_terminal, wait};
+
+/// The sequence with which a program gives the screen back.
+const GIVES_BACK: &str = "\u{1b}[?1049l";
+
+/// The sequence with which a program takes the whole screen.
+const TAKES: &str = "\u{1b}[?1049h";
+
+/// A dispatch on a terminal of its own.
+struct OnTerminal {
+    child: Child,
+    master: File,
+    /// The side of the program, which keeps the modes of the terminal readable.
+    slave: File,
+    sent: Vec<u8>,
+}
+
+impl OnTerminal {
+    fn start(scene: &Scene, args: &[&str]) -> OnTerminal {
+        let (master, slave) = open_terminal();
+        let mut size = tcgetwinsize(&slave).unwrap();
+        (size.ws_row, size.ws_col) = (24, 80);
+        tcsetwinsize(&slave, size).unwrap();
+        let mut command = scene.command(env!("CARGO_BIN_EXE_dispatch"));
+        command.args(args).env("TERM", "xterm");
+        let end = || slave.try_clone().unwrap();
+        command.stdin(end()).stdout(end()).stderr(end());
+        OnTerminal {
+            child: command.spawn().unwrap(),
+            master,
+            slave,
+            sent: Vec::new(),
+        }
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.sent).into_owned()
+    }
+
+    /// Reads what the program writes until it has written this.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        while !self.shown().contains(text) {
+            let count = self.master.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "never: {text}\n{}", self.shown());
+            self.sent.extend(&buffer[..count]);
+        }
+    }
+
+    fn type_in(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end. Returns it, and everything that was written.
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut master = self.master;
+        let rest = std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            // Linux reports the end of a terminal as an error, other systems as an end of file.
+            let _ = master.read_to_end(&mut rest);
+            rest
+        });
+        let status = self.child.wait().unwrap();
+        let modes = tcgetattr(&self.slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+        drop(self.slave);
+        self.sent.extend(rest.join().unwrap());
+        let text = String::from_utf8_lossy(&self.sent).into_owned();
+        assert!(text.contains(TAKES), "{text}");
+        (status, text)
+    }
+}
+
+/// Starts a run in the background that waits at a gate.
+fn waiting_run(scene: &Scene) -> Gate {
+    let mut gate = Gate::new(scene, "one");
+    let plan = format!(
+        "1. [ONE] one\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    );
+    let plan = scene.plan(&plan);
+    scene
+        .dispatch(&["run", &plan, "--yes", "--detach"])
+        .expect(0);
+    gate.wait_until_reached();
+    gate
+}
+
+#[test]
+fn leaving_the_board_leaves_the_run_alone() {
+    let scene = Scene::new();
+    let mut gate = waiting_run(&scene);
+    let mut board = OnTerminal::start(&scene, &["watch"]);
+    board.wait_for("IN PROGRESS");
+    board.type_in("q");
+    let (status, text) = board.end();
+    assert_eq!(status.code(), Some(0), "{text}");
+    let after = text.rsplit(GIVES_BACK).next().unwrap();
+    assert!(after.contains("goes on in the background"), "{after}");
+    gate.open();
+    scene.dispatch(&["wait"]).expect(0);
+}
+
+#[test]
+fn a_killed_board_gives_the_terminal_back() {
+    let scene = Scene::new();
+    let mut gate = waiting_run(&scene);
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut board = OnTerminal::start(&scene, &["watch"]);
+        board.wait_for("IN PROGRESS");
+        board.signal(signal);
+        let (status, text) = board.end();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{text}");
+        assert!(text.contains(GIVES_BACK), "{text}");
+    }
+    gate.open();
+    scene.dispatch(&["wait"]).expect(0);
+}
+
+#[test]
+fn a_closed_terminal_ends_the_board_and_not_the_run() {
+    let scene = Scene::new();
+    let mut gate = waiting_run(&scene);
+    let mut board = OnTerminal::start(&scene, &["watch"]);
+    board.wait_for("IN PROGRESS");
+    let OnTerminal {
+        mut child,
+        master,
+        slave,
+        ..
+    } = board;
+    drop((master, slave));
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+    gate.open();
+    scene.dispatch(&["wait"]).expect(0);
+}
+
+#[test]
+fn a_run_on_a_terminal_opens_the_board_and_ends_with_the_report() {
+    let scene = Scene::new();
+    let plan = scene.plan("1. [ONE] one\n   - run: echo a > a.txt\n");
+    let mut board = OnTerminal::start(&scene, &["run", &plan, "--yes"]);
+    board.wait_for("Dispatch Complete");
+    board.type_in("q");
+    let (status, text) = board.end();
+    assert_eq!(status.code(), Some(0), "{text}");
+    let after = text.rsplit(GIVES_BACK).next().unwrap();
+    assert!(after.contains("1 of 1 done"), "{after}");
+    assert!(!scene.run_name().is_empty());
+}
+
+#[test]
+fn the_board_stops_a_run_only_when_it_is_told_to() {
+    let scene = Scene::new();
+    let _gate = waiting_run(&scene);
+    let mut board = OnTerminal::start(&scene, &["watch"]);
+    board.wait_for("IN PROGRESS");
+    board.type_in("\u{3}");
+    board.wait_for("Stop the run?");
+    board.type_in("s");
+    board.wait_for("interrupted");
+    board.type_in("q");
+    let (status, text) = board.end();
+    assert_eq!(status.code(), Some(130), "{text}");
+}
+
+#[test]
+fn without_a_terminal_the_run_is_followed_by_lines() {
+    let scene = Scene::new();
+    let mut gate = waiting_run(&scene);
+    let child = scene.start(&["watch"]);
+    gate.open();
+    let ended = wait(child).expect(0);
+    assert_eq!(ended.out, "");
+    assert!(ended.err.contains("DONE"), "{}", ended.err);
+    assert!(!ended.err.contains('\u{1b}'), "{}", ended.err);
+    // A run that has ended is followed at once.
+    let again = scene.dispatch(&["watch", "--plain"]).expect(0);
+    assert!(again.err.contains("finished: 1 of 1 done"), "{}", again.err);
+}
+
+#[test]
+fn a_repository_without_runs_has_nothing_to_show() {
+    let scene = Scene::new();
+    scene.dispatch(&["watch"]).expect(1);
+}
