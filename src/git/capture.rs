@@ -1,8 +1,9 @@
 //! Captures the content of an attempt's worktree, committed or not.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
@@ -112,12 +113,27 @@ impl Store {
         worktree: &Worktree,
         left_out: &[String],
     ) -> Result<bool, CaptureError> {
+        Ok(!self.changed_paths(worktree, left_out)?.is_empty())
+    }
+
+    /// Lists the uncommitted changes in a worktree that no worker uses, outside of the paths `left_out`: an
+    /// untracked folder as one path.
+    ///
+    /// # Errors
+    /// When the worktree was tampered with or git cannot read it.
+    pub fn changed_paths(
+        &self,
+        worktree: &Worktree,
+        left_out: &[String],
+    ) -> Result<Vec<PathBuf>, CaptureError> {
         worktree.verify()?;
         let (index, git) = self.with_index_copy(worktree, STATUS_COPY)?;
         self.copy_index(worktree, &index, &git)?;
         let status = [
             "status",
             "--porcelain",
+            "-z",
+            "--no-renames",
             "--untracked-files=normal",
             // A look into them would start filters of their own configuration.
             "--ignore-submodules=dirty",
@@ -127,7 +143,10 @@ impl Store {
         let changes = git.run(&args);
         // A copy that stays is removed with the worktree's admin folder.
         let _ = fs::remove_file(&index);
-        Ok(!changes?.is_empty())
+        let changes = changes?;
+        let entries = changes.split(|byte| *byte == 0);
+        let path = |entry: &[u8]| Some(PathBuf::from(OsStr::from_bytes(entry.get(3..)?)));
+        Ok(entries.filter_map(path).collect())
     }
 
     /// Makes the worktree show a capture as committed: the staged copy becomes its index and HEAD

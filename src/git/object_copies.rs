@@ -99,7 +99,7 @@ impl ObjectCopies {
         fs::create_dir_all(&packs)?;
         let keep = pack.with_extension(KEEP);
         let keep = Path::new(keep.file_name().unwrap_or_default());
-        // The record comes first, so that no such file stays for ever.
+        // The record comes first, so that no such file stays forever.
         fs::write(self.current_folder()?.join(keep), "")?;
         if !packs.join(keep).exists() {
             fs::write(packs.join(keep), "commits of a worker of dispatch\n")?;

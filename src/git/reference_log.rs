@@ -36,7 +36,10 @@ impl Repo {
     /// When git cannot be run, or the log cannot be read.
     pub fn head_log(&self, worktree: &Worktree) -> Result<Log, GitError> {
         if keeps_reftable(&worktree.admin) {
-            return log_of(&self.git_in(worktree)?, "HEAD");
+            // Its folder may be gone, and git starts in none that is missing.
+            let entry = worktree.admin.file_name().unwrap_or_default();
+            let name = format!("worktrees/{}/HEAD", entry.to_string_lossy());
+            return log_of(&self.git(), &name);
         }
         let file = worktree.admin.join("logs/HEAD");
         let text = match regular_file::read(&file, RECORD_LIMIT) {

@@ -93,8 +93,8 @@ mod tests {
             "src/x/p.ts"
         );
         assert_eq!(
-            found(r"src/x\y a\\b/** \[z\]", r"src/x\y a\b/c [z] src/xy/a"),
-            "src/xy/a"
+            found(r"src/x\y a\\b/** \[z\]", r"src/x\y a\b/c [z] src/z/a"),
+            "src/z/a"
         );
         assert_eq!(
             found("Cargo.{toml,lock}", "Cargo.toml Cargo.lock Cargo.md"),

@@ -268,6 +268,49 @@ fn commits_that_were_made_by_hand_and_left_outlive_the_worktree() {
 }
 
 #[test]
+fn what_the_user_makes_in_the_worktree_of_the_checks_is_kept() {
+    let scene = Scene::new();
+    scene.configure("[assemble]\ncheck = [\"echo built > built.txt && test -e a.txt\"]\n");
+    scene.run(GOOD, &[]).expect(0);
+    let place = scene.worktree("integration");
+    let folder = place.display().to_string();
+    let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
+    assert!(
+        planned.contains("/integration\n"),
+        "only a check wrote there: {planned}"
+    );
+    fs::write(place.join("README.md"), "by hand\n").unwrap();
+    fs::write(place.join("fix.txt"), "fix\n").unwrap();
+    scene.git(&["-C", &folder, "add", "fix.txt"]);
+    scene.git(&["-C", &folder, "commit", "-qm", "Fix"]);
+    let kept = |file: &str| {
+        let below = format!(
+            "refs/dispatch/attempts/{}/integration.left*",
+            scene.run_name()
+        );
+        let names = scene.git(&["for-each-ref", "--format=%(refname)", &below]);
+        let mut names = names.lines().map(|name| format!("{name}:{file}"));
+        names.any(|name| scene.has(&name) && scene.git(&["show", &name]).len() < 8)
+    };
+    let planned = scene.dispatch(&["clean", "--dry-run"]).expect(0).out;
+    for words in [
+        "/integration with 1 commit that was made and left there",
+        "changes made by hand (README.md); kept below ",
+    ] {
+        assert!(planned.contains(words), "{planned}");
+    }
+    scene.dispatch(&["assemble", "--recheck"]).expect(0);
+    assert_eq!(
+        fs::read_to_string(place.join("README.md")).unwrap(),
+        "# Shop\n"
+    );
+    assert!(kept("README.md") && kept("fix.txt"));
+    fs::write(place.join("more.txt"), "more\n").unwrap();
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(kept("more.txt") && !place.exists());
+}
+
+#[test]
 fn what_keeps_a_worktree_is_named_with_the_way_out() {
     let scene = Scene::new();
     scene.run(GOOD, &[]).expect(0);

@@ -68,7 +68,7 @@ fn a_target_that_is_not_checked_out_is_moved_with_the_users_hook() {
         for words in [
             "cannot move main: ",
             "main is closed",
-            "hook reference-transaction",
+            "reference-transaction",
         ] {
             assert!(refused.contains(words), "{refused}");
         }

@@ -48,6 +48,7 @@ fn all_of_git_works_and_nothing_of_it_is_in_the_repository() {
     scene.commit("Ignore");
     let before = scene.fingerprint();
     let lines = "set -e
+git worktree add -q --detach $TMPDIR/t && (cd $TMPDIR/t && echo t > t.txt && git add -A && git commit -qm temporary)
 git log --format=%s other main >log.txt
 git diff main >>log.txt
 echo a > a.txt && git add -A && git commit -qm one
@@ -80,7 +81,7 @@ git update-ref -d refs/heads/other
         assert!(ended.out.contains(words), "{words}\n{}", ended.out);
     }
     let kept = kept(&scene);
-    for file in ["side.txt", "left.txt", "w.txt"] {
+    for file in ["side.txt", "left.txt", "w.txt", "t.txt"] {
         let has = |name: &String| scene.has(&format!("{name}:{file}"));
         assert!(kept.iter().any(has), "{file} in {kept:?}");
     }

@@ -154,8 +154,8 @@ fn a_missing_program_that_cleans_is_named_with_the_way_out() {
         "install the program that `filter.crypt.clean` names",
         "git config filter.crypt.required false",
     ];
-    // git reads the file to tell whether the checkout is clean.
-    scene.write("secret", "changed\n");
+    // git reads a file of the same size to tell whether it has changed.
+    scene.write("secret", "xyz\n");
     let refused = scene.run(ONE, &[]).expect(1).err;
     assert!(
         words.iter().all(|words| refused.contains(words)),

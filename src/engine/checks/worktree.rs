@@ -17,6 +17,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
 use crate::engine::kernel::worktree_size::WorktreeSize;
+use crate::engine::worktree::edits_by_hand::{EditsByHand, mark_in_use, mark_used};
 use crate::engine::worktree::populate::Population;
 use crate::engine::worktree::purpose::{Purpose, run_environment};
 use crate::engine::worktree::remove::tear_down_if_possible;
@@ -108,9 +109,15 @@ async fn run_checks(
         // A full disk must not stop the run, which has to remove these files.
         let _ = sweep(&context.repo.git_in(&worktree)?);
     }
-    worktree.unlock();
+    release(context, &worktree);
     fault::point("check worktree", "unlocked");
     Ok((results?, is_set_up))
+}
+
+/// Leaves the worktree for checks to the user until its next use.
+pub fn release(context: &Context, worktree: &Worktree) {
+    mark_used(context, worktree);
+    worktree.unlock();
 }
 
 /// Returns the population of the worktree for checks, which shows this commit.
@@ -169,10 +176,11 @@ pub fn in_folder<'a>(
     }
 }
 
-/// Checks out a commit in the worktree for checks, with no other files but those that git ignores.
+/// Checks out a commit in the worktree for checks, with no other files but those that git ignores. Changes
+/// that a user made there meanwhile are kept under a reference of the run.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be made, or changes of the user cannot be kept.
 pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
     let path = context.integration_worktree();
     let head = Head::Detached(commit);
@@ -183,6 +191,13 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
     else {
         return make(context, &path, &head);
     };
+    context
+        .repo
+        .with_store(|store| match EditsByHand::of(context, store, &worktree)? {
+            Some(edits) => edits.keep(context, store, &worktree),
+            None => Ok(()),
+        })?;
+    mark_in_use(&worktree);
     match refresh(context, &worktree, commit, &head) {
         Ok(()) => Ok(worktree),
         // A killed git or a check has broken the worktree.

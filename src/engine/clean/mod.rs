@@ -71,6 +71,11 @@ impl CleanPlan {
         for (worktree, losses) in used.into_iter().zip(losses) {
             plan.losses.insert(worktree.path, losses);
         }
+        let checks = context.integration_worktree();
+        if let Some(checks) = plan.worktrees.iter().find(|one| one.path == checks) {
+            let losses = Losses::of_checks(context, checks)?;
+            plan.losses.insert(checks.path.clone(), losses);
+        }
         let branches = branches(&store, context, state)?;
         plan.add_branches(branches, &context.repo.checkouts());
         Ok(plan)

@@ -19,7 +19,7 @@ use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
-use crate::engine::checks::worktree::{checkout, in_folder, population};
+use crate::engine::checks::worktree::{checkout, in_folder, population, release};
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::file_conflict::{FileConflict, ToolResult};
@@ -109,14 +109,14 @@ impl Tools<'_> {
         let shared = Arc::new(self.context.on(self.context.base));
         let population = population(&shared, &worktree, commit, self.cancel)?;
         if let Some(failed) = self.runtime.block_on(population.populate_ignored())? {
-            worktree.unlock();
+            release(self.context, &worktree);
             return Ok(Err(failed.message));
         }
         let mut run = in_folder(self.context, &worktree.path, self.cancel);
         run.folder = self.run_folder().join("regenerate");
         let ended = self.runtime.block_on(run.run(commands))?;
         fault::point("regenerate", "ended");
-        worktree.unlock();
+        release(self.context, &worktree);
         if let Some(failed) = ended.iter().find(|result| !result.passed()) {
             return Ok(Err(format!("`{}` {}", failed.command, failure(failed))));
         }

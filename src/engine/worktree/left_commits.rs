@@ -30,13 +30,41 @@ impl LeftCommits {
     pub fn of(context: &Context, worktree: &Worktree) -> Result<Option<LeftCommits>, EngineError> {
         let log = context.repo.head_log(worktree)?;
         let left = left_in(&log, &read_mark(worktree));
-        let tips = unreachable_tips(&context.repo.git(), &left)?;
+        LeftCommits::unreachable(context, worktree, &left)
+    }
+
+    /// Finds these commits, and the one that is checked out if a step since the mark led to it.
+    ///
+    /// # Errors
+    /// When git cannot read them.
+    pub fn with_head(
+        context: &Context,
+        worktree: &Worktree,
+    ) -> Result<Option<LeftCommits>, EngineError> {
+        let (log, mark) = (context.repo.head_log(worktree)?, read_mark(worktree));
+        let mut left = left_in(&log, &mark);
+        let has_moved = log.first().filter(|_| entry(&log, 0) != mark);
+        left.extend(has_moved.map(|(head, _)| *head));
+        LeftCommits::unreachable(context, worktree, &left)
+    }
+
+    fn unreachable(
+        context: &Context,
+        worktree: &Worktree,
+        commits: &[Oid],
+    ) -> Result<Option<LeftCommits>, EngineError> {
+        let tips = unreachable_tips(&context.repo.git(), commits)?;
+        let reference = LeftCommits::reference(context, worktree);
+        Ok((!tips.is_empty()).then_some(LeftCommits { tips, reference }))
+    }
+
+    /// Returns the beginning of the names of references that keep what was left in a worktree.
+    pub fn reference(context: &Context, worktree: &Worktree) -> String {
         let name = worktree.path.file_name().unwrap_or_default();
         let name = name
             .to_string_lossy()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let reference = format!("refs/dispatch/attempts/{}/{name}.left", context.run);
-        Ok((!tips.is_empty()).then_some(LeftCommits { tips, reference }))
+        format!("refs/dispatch/attempts/{}/{name}.left", context.run)
     }
 
     /// Names them, as in `commit 1234567, which was left there; kept below …`.

@@ -3,8 +3,10 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::worktree::edits_by_hand::EditsByHand;
 use crate::engine::worktree::ignored_files::IgnoredFiles;
 use crate::engine::worktree::left_commits::LeftCommits;
+use crate::git::Store;
 use crate::git::worktree::Worktree;
 
 /// Ignored files and left commits of a worktree.
@@ -12,6 +14,7 @@ use crate::git::worktree::Worktree;
 pub struct Losses {
     ignored: Option<IgnoredFiles>,
     left: Option<LeftCommits>,
+    edits: Option<EditsByHand>,
 }
 
 impl Losses {
@@ -26,6 +29,19 @@ impl Losses {
         Ok(Losses {
             ignored: IgnoredFiles::of(context, worktree)?,
             left: LeftCommits::of(context, worktree)?,
+            edits: None,
+        })
+    }
+
+    /// Finds what a user made in the worktree of the checks, whose other files are made again.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn of_checks(context: &Context, worktree: &Worktree) -> Result<Losses, EngineError> {
+        let find = |store: &Store| EditsByHand::of(context, store, worktree);
+        Ok(Losses {
+            edits: context.repo.with_store(find)?,
+            ..Losses::default()
         })
     }
 
@@ -33,7 +49,8 @@ impl Losses {
     pub fn words(&self) -> Option<String> {
         let ignored = self.ignored.as_ref().map(IgnoredFiles::words);
         let left = self.left.as_ref().map(LeftCommits::words);
-        let parts: Vec<String> = [left, ignored].into_iter().flatten().collect();
+        let edits = self.edits.as_ref().map(EditsByHand::words);
+        let parts: Vec<String> = [left, edits, ignored].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", and with "))
     }
 
@@ -42,12 +59,15 @@ impl Losses {
     /// # Errors
     /// When git or the store fails.
     pub fn keep(&self, context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
-        if self.ignored.is_none() && self.left.is_none() {
+        if *self == Losses::default() {
             return Ok(());
         }
         context.repo.with_store(|store| {
             if let Some(left) = &self.left {
                 left.keep(store)?;
+            }
+            if let Some(edits) = &self.edits {
+                edits.keep(context, store, worktree)?;
             }
             match &self.ignored {
                 Some(ignored) => ignored.keep(context, store, worktree),

@@ -1,6 +1,7 @@
 //! Manages the worktrees of attempts: prepared, populated, set up, reused, removed.
 
 pub mod command_log;
+pub mod edits_by_hand;
 pub mod hand_made_commits;
 pub mod ignored_files;
 pub mod ignored_repositories;

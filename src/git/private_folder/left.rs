@@ -38,6 +38,8 @@ pub struct Left {
     pub branches: BTreeMap<String, Oid>,
     /// The tags and notes by their full names, those of the user included.
     pub others: BTreeMap<String, Oid>,
+    /// The commits at which worktrees were that the worker added and whose folders are gone.
+    pub abandoned: Vec<Oid>,
 }
 
 impl Left {
@@ -97,7 +99,26 @@ impl PrivateFolder {
             stash: self.stash()?,
             branches,
             others,
+            abandoned: self.abandoned(&entry)?,
         })
+    }
+
+    /// Reads the last commits of the worktrees besides the worker's `own` entry whose folders are gone.
+    fn abandoned(&self, own: &Path) -> io::Result<Vec<Oid>> {
+        let entries = fs::read_dir(self.folder.join("worktrees"));
+        let mut found = Vec::new();
+        for entry in entries.into_iter().flatten().flatten() {
+            let admin = entry.path();
+            let is_there = || {
+                regular_file::read_line(&admin.join("gitdir"))
+                    .is_ok_and(|link| Path::new(link.trim_end()).exists())
+            };
+            if admin != own && !is_there() {
+                let log = log(&admin.join("logs/HEAD"))?;
+                found.extend(log.first().map(|(commit, _)| *commit));
+            }
+        }
+        Ok(found)
     }
 
     /// Reads HEAD of the worktree, through symbolic references.

@@ -1,7 +1,7 @@
 //! Finds the work of an attempt in repositories and worktrees inside of its own worktree.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
@@ -14,6 +14,17 @@ use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::reference_log::log_of;
 use crate::git::worktree::Worktree;
 
+/// Returns `true` if a path leads to this place from some folder.
+fn leads_to(path: &str, place: &Path) -> bool {
+    let path = Path::new(path);
+    let is_step = |part: &Component<'_>| matches!(part, Component::CurDir | Component::ParentDir);
+    let named: PathBuf = path.components().skip_while(is_step).collect();
+    match path.is_absolute() {
+        true => path == place || path.canonicalize().is_ok_and(|real| real == place),
+        false => !named.as_os_str().is_empty() && place.ends_with(named),
+    }
+}
+
 impl Search<'_> {
     /// Keeps the commits that were checked out in worktrees which the worker added. Names those inside of its
     /// own that have changes, because they go with it, and those elsewhere, because they stay.
@@ -22,6 +33,12 @@ impl Search<'_> {
         let adds = |args: &[String]| args.iter().any(|arg| arg == "worktree");
         if !has_traced(&self.case.execution.folder(), "worktree", adds) {
             return Ok(());
+        }
+        let abandoned = self.left.as_ref().map(|left| left.abandoned.clone());
+        for commit in abandoned.into_iter().flatten() {
+            if self.store.has(commit) && !self.is_in_result(commit)? {
+                self.keep_checkout(commit)?;
+            }
         }
         let (top, real_top) = (&self.case.worktree.path, self.real_top());
         let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
@@ -73,14 +90,19 @@ impl Search<'_> {
 
     /// Returns `true` for a worktree outside of the attempt's own that one of its commands added.
     fn adds_elsewhere(&self, worktree: &Worktree) -> bool {
-        let name = worktree.path.file_name();
+        // One that is inside of the worktree of another task belongs to that task.
+        let all = self.case.execution.context.repo.worktrees();
+        let mut others = all.iter().filter(|one| one.path != worktree.path);
+        if others.any(|one| worktree.path.starts_with(&one.path)) {
+            return false;
+        }
         let of_dispatch = |reason: String| reason.starts_with("dispatch");
         !worktree.lock_reason().is_some_and(of_dispatch)
             && has_traced(&self.case.execution.folder(), "worktree", |args| {
                 let is_add = ["worktree", "add"]
                     .iter()
                     .all(|word| args.iter().any(|arg| arg == word));
-                is_add && args.iter().any(|arg| Path::new(arg).file_name() == name)
+                is_add && args.iter().any(|arg| leads_to(arg, &worktree.path))
             })
     }
 
@@ -120,5 +142,27 @@ impl Search<'_> {
         }
         self.remarks.extend(remarks);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_leads_to_a_place_by_its_last_parts() {
+        let place = Path::new("/runs/run/beside");
+        for (path, leads) in [
+            ("../beside", true),
+            ("./beside", true),
+            ("run/beside", true),
+            ("/runs/run/beside", true),
+            ("/tmp/beside", false),
+            ("ign/beside", false),
+            ("..", false),
+            ("side", false),
+        ] {
+            assert_eq!(leads_to(path, place), leads, "{path}");
+        }
     }
 }
