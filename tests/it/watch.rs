@@ -1,7 +1,7 @@
 //! The terminal board on a real terminal, and the lines in its place.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 
@@ -184,12 +184,18 @@ fn the_board_stops_a_run_only_when_it_is_told_to() {
 fn without_a_terminal_the_run_is_followed_by_lines() {
     let scene = Scene::new();
     let mut gate = waiting_run(&scene);
-    let child = scene.start(&["watch"]);
+    let mut child = scene.start(&["watch"]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("IN PROGRESS") {
+        assert!(lines.read_line(&mut text).unwrap() > 0, "{text}");
+    }
     gate.open();
+    lines.read_to_string(&mut text).unwrap();
     let ended = wait(child).expect(0);
     assert_eq!(ended.out, "");
-    assert!(ended.err.contains("DONE"), "{}", ended.err);
-    assert!(!ended.err.contains('\u{1b}'), "{}", ended.err);
+    assert!(text.contains("DONE"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
     // A run that has ended is followed at once.
     let again = scene.dispatch(&["watch", "--plain"]).expect(0);
     assert!(again.err.contains("finished: 1 of 1 done"), "{}", again.err);
