@@ -136,12 +136,8 @@ fn the_limits_of_a_job_are_written_into_its_cgroup() {
 }
 
 fn group_processes(parent: &Path) -> PathBuf {
-    let entries = fs::read_dir(parent).unwrap().map(|it| it.unwrap().path());
-    entries
-        .filter(|path| path.is_dir())
-        .next()
-        .unwrap()
-        .join(PROCESSES)
+    let mut entries = fs::read_dir(parent).unwrap().map(|it| it.unwrap().path());
+    entries.find(|path| path.is_dir()).unwrap().join(PROCESSES)
 }
 
 fn name(path: &Path) -> String {
