@@ -114,10 +114,11 @@ fn is_file(entry: &IndexEntry) -> bool {
     entry.mode & KIND != Entry::SUBMODULE
 }
 
-/// Lists the flagged paths of an index that libgit2 does not read.
+/// Lists the flagged paths of an index that libgit2 does not read. A damaged one has none: the command
+/// that uses it names it.
 fn listed_by_git(git: &Git) -> Result<Flagged, GitError> {
-    let listed = git.run(&["ls-files", "-v", "-z", "--sparse"])?;
-    Ok(parse(&listed))
+    let listed = git.run_unless_invalid(&["ls-files", "-v", "-z", "--sparse"])?;
+    Ok(parse(&listed.unwrap_or_default()))
 }
 
 /// Parses lines such as `H a.txt`: the tag of a file to assume unchanged is in lower case, that of a

@@ -53,7 +53,9 @@ fn submodules_in_index(
         let submodules = entries.filter(|entry| entry.mode & KIND == Entry::SUBMODULE);
         return Ok(submodules.map(|entry| path(&entry.path)).collect());
     }
-    let listed = git.run(&["ls-files", "--stage", "-z"])?;
+    // The command that uses a damaged index names it.
+    let listed = git.run_unless_invalid(&["ls-files", "--stage", "-z"])?;
+    let listed = listed.unwrap_or_default();
     let entries = listed.split(|byte| *byte == 0);
     let submodules = entries.filter(|entry| entry.starts_with(b"160000 "));
     let names = submodules.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::clock::Clock;
 use crate::base::files;
+use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::runs::read::read_state;
 use crate::git::{Repo, Store};
@@ -93,8 +94,8 @@ fn refuse_occupied(folder: &Path) -> Result<(), WebError> {
 }
 
 fn is_export(folder: &Path) -> bool {
-    let style = fs::read_to_string(folder.join(STYLE.name)).unwrap_or_default();
-    style.starts_with("/* dispatch:")
+    let style = regular_file::read(&folder.join(STYLE.name), LINE_LIMIT);
+    style.is_ok_and(|style| style.starts_with(b"/* dispatch:"))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), WebError> {

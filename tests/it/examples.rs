@@ -10,7 +10,7 @@ use git_dispatch::cli::help::examples::EXAMPLES;
 use crate::harness::{Ended, Gate, Scene, wait};
 
 /// The examples that cannot run in a temporary repository.
-const NOT_RUN: [&str; 5] = [
+const NOT_RUN: [&str; 7] = [
     // It needs GitHub; tests/it/pull_request.rs runs it against a server of its own.
     "dispatch land --pr",
     // It needs `gh`; the tests of the import run it on issues of their own.
@@ -19,6 +19,9 @@ const NOT_RUN: [&str; 5] = [
     "dispatch retry API --continue",
     "dispatch attach API",
     "dispatch attach shop-7k 2 --yes",
+    // They start a browser, or need a port that may be in use; tests/it/web runs the page.
+    "dispatch web --open",
+    "dispatch web shop-7k --port 8080",
 ];
 
 /// Two results that conflict, #2 by an agent; #5 reports something.
@@ -193,6 +196,8 @@ fn examples_after_a_run_work() {
         "dispatch board shop-7k > board.md",
         "dispatch report",
         "dispatch report shop-7k --json",
+        "dispatch report --html=report.html",
+        "dispatch web --export pages",
         "dispatch output SIZE",
         "dispatch output shop-7k 5",
         "dispatch logs API --attempt 1",
@@ -388,6 +393,27 @@ fn examples_of_past_runs_work() {
     ] {
         here.run(example, 0);
     }
+}
+
+#[test]
+fn examples_that_serve_pages_work() {
+    use std::io::{BufRead, BufReader};
+
+    let here = Examples::new();
+    let line = format!("exec {}", here.line("dispatch web --allow-actions"));
+    let mut shell = here.scene.command("sh");
+    let mut served = shell
+        .args(["-c", &line])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(served.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert!(line.starts_with("http://127.0.0.1:"), "{line}");
+    let pid = rustix::process::Pid::from_child(&served);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(served.wait().unwrap().success());
 }
 
 #[test]
