@@ -9,7 +9,7 @@
 //! | `screen` | the terminal, which is given back whatever happens |
 //! | `outside` | requests, by the functions of the engine that the commands use |
 //!
-//! The order of effects: a message or a key changes [`state`], then its actions are carried out, then
+//! The order of effects: a message or a key changes `state`, then its actions are carried out, then
 //! the screen is drawn if anything changed. Nothing is drawn that is not in the journal. The board only
 //! reads the run, so leaving or killing it changes nothing.
 

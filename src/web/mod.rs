@@ -16,7 +16,7 @@
 //! | `asset` | the stylesheet, the script and the icon |
 //!
 //! Pages are pure functions of the views of `report`; they compute no status, conflict or duration.
-//! All text goes through [`text::shown`] and is escaped by `maud`. A page loads nothing but the three
+//! All text goes through `text::shown` and is escaped by `maud`. A page loads nothing but the three
 //! assets, has no inline style or script, and works without JavaScript.
 
 mod access;

@@ -72,7 +72,7 @@ impl Delegation {
         &self.folder
     }
 
-    /// Returns `true` if jobs can have this limit: it is enabled, or [`Delegation::enable`] can do that.
+    /// Returns `true` if jobs can have this limit: it is enabled, or `Delegation::enable` can do that.
     pub fn can_limit(&self, controller: Controller) -> bool {
         let lists = |file: &str| words(&self.folder.join(file)).any(|it| it == controller.name());
         lists(ENABLED) || (lists("cgroup.controllers") && self.has_only_this_program())
