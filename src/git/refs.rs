@@ -44,7 +44,11 @@ impl Store {
         let moved =
             retried(|| self.naming(new, || self.backend.move_reference(name, old, new, why)));
         fault::point(kind(name), "after its reference has moved");
-        moved
+        match moved {
+            // A git that failed on a full disk may have moved it before.
+            Err(StoreError::Moved { .. }) if self.reference(name)? == Some(new) => Ok(()),
+            moved => moved,
+        }
     }
 
     /// Writes a commit and moves a reference to it. A concurrent `git gc --prune=now` may remove the

@@ -145,8 +145,10 @@ fn a_closed_terminal_ends_the_board_and_not_the_run() {
         ..
     } = board;
     drop((master, slave));
+    // It notices the signal, or before that that it reads nothing more.
     let status = child.wait().unwrap();
-    assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+    let is_hung_up = status.signal() == Some(Signal::HUP.as_raw());
+    assert!(is_hung_up || status.code() == Some(1), "{status:?}");
     gate.open();
     scene.dispatch(&["wait"]).expect(0);
 }
