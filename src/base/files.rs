@@ -312,6 +312,8 @@ pub fn says_no_space(text: &str) -> bool {
         "no space left on device",
         "out of diskspace",
         "disk quota exceeded",
+        // git says no more about a reftable that it cannot write.
+        "reftable: transaction failure: i/o error",
     ]
     .iter()
     .any(|words| text.contains(words))
@@ -372,6 +374,9 @@ mod tests {
         assert!(!is_disk_full(&said));
         assert!(says_no_space("error: No space left on device"));
         assert!(says_no_space("fatal: Disk quota exceeded"));
+        let of_reftable =
+            "fatal: update_ref failed for ref 'refs/x': reftable: transaction failure: I/O error";
+        assert!(says_no_space(of_reftable));
         assert!(!says_no_space("no space before the comma"));
     }
 
