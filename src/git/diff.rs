@@ -10,6 +10,17 @@ use crate::git::store::{Store, StoreError};
 use crate::merge::change::{Change, ChangeStat, FileStat, RepoPath};
 use crate::merge::oid::Oid;
 
+/// The options of `git diff` for a patch, whatever the user's settings say.
+pub const PATCH_OPTIONS: [&str; 7] = [
+    "diff",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+];
+
 impl Repo {
     /// Renders the difference of two commits as a patch, at some paths or at all if none is given. No
     /// program of the repository's attributes takes part.
@@ -17,16 +28,7 @@ impl Repo {
     /// # Errors
     /// When git fails.
     pub fn patch(&self, old: Oid, new: Oid, paths: &[RepoPath]) -> Result<String, GitError> {
-        let options = [
-            "diff",
-            "--no-ext-diff",
-            "--no-textconv",
-            "--no-color",
-            "--find-renames",
-            "--src-prefix=a/",
-            "--dst-prefix=b/",
-        ];
-        let mut args: Vec<OsString> = options.map(OsString::from).to_vec();
+        let mut args: Vec<OsString> = PATCH_OPTIONS.map(OsString::from).to_vec();
         args.extend([old, new].map(|commit| OsString::from(commit.to_string())));
         args.push(OsString::from("--"));
         args.extend(paths.iter().map(|path| {

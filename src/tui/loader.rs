@@ -14,6 +14,7 @@ use crate::engine::kernel::known_settings;
 use crate::engine::run::live_work::diff_of_work;
 use crate::engine::runs::load::load as load_run;
 use crate::engine::runs::log::{LogPart, read_log};
+use crate::git::diff::PATCH_OPTIONS;
 use crate::git::{Repo, Store};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
@@ -138,21 +139,10 @@ fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Strin
     })
 }
 
-/// The options of `git diff` whose output [`parse_patch`] reads.
-const DIFF_OPTIONS: [&str; 7] = [
-    "diff",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--find-renames",
-    "--src-prefix=a/",
-    "--dst-prefix=b/",
-];
-
 fn diff(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, String> {
     known_settings::refuse_changed(repo).map_err(|error| error_chain(&error))?;
     if state.task(task).phase == TaskPhase::Running {
-        let bytes = diff_of_work(&context(repo, state)?, state, task, &DIFF_OPTIONS);
+        let bytes = diff_of_work(&context(repo, state)?, state, task, &PATCH_OPTIONS);
         let bytes = bytes.map_err(|error| error_chain(&error))?;
         let bytes = bytes.ok_or_else(|| format!("the worktree of {task} cannot be read now"))?;
         let first = match bytes.is_empty() {
@@ -163,10 +153,8 @@ fn diff(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Stri
     }
     let change = state.task_change(task);
     let change = change.ok_or_else(|| format!("{task} has changed nothing"))?;
-    let (from, to) = (change.from.to_string(), change.to.to_string());
-    let args = [&DIFF_OPTIONS[..], &[from.as_str(), to.as_str(), "--"]].concat();
-    let bytes = repo.git().run(&args).map_err(|error| error_chain(&error))?;
-    Ok(patch(&bytes))
+    let text = repo.patch(change.from, change.to, &[]);
+    Ok(patch(text.map_err(|error| error_chain(&error))?.as_bytes()))
 }
 
 fn patch(bytes: &[u8]) -> Content {

@@ -2,6 +2,7 @@
 
 use crate::base::fault;
 use crate::base::files::says_no_space;
+use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::attempt::aborted;
 use crate::engine::attempt::adopt::{adopt_worker, stop_worker};
@@ -98,7 +99,9 @@ async fn mask_logs(execution: &Execution) {
             .map_err(|error| EngineError::File(execution.folder().display().to_string(), error))
     });
     if let Err(error) = masked.await {
-        tracing::warn!("the logs were not masked: {error}");
+        let (task, said) = (execution.spec.task, error_chain(&error));
+        let warning = format!("the log of {task} may show secrets if it is pushed: {said}");
+        execution.post(Message::Warning(warning));
     }
 }
 

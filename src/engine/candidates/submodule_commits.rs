@@ -1,6 +1,6 @@
 //! Finds commits that were made by hand in the submodules of passed tasks' worktrees.
 //!
-//! What a worker commits there is carried into the submodule's store when its attempt ends. A commit or a
+//! The commits of a worker are carried into the submodule's store when its attempt ends. A commit or a
 //! stash entry that the user makes later is in the worktree only, until the task's branch names it.
 
 use std::path::PathBuf;

@@ -74,9 +74,12 @@ pub fn read_log(
     of: (TaskNumber, AttemptNumber),
     part: LogPart,
 ) -> Result<Vec<u8>, LogError> {
-    let log = match read_masked_log(repo, &state.run, of, part)
-        .map_or_else(|| read_raw_log(repo, state, of, part), Ok)
-    {
+    let log = match read_masked_log(repo, &state.run, of, part) {
+        Ok(None) => read_raw_log(repo, state, of, part),
+        Ok(Some(log)) => Ok(log),
+        Err(error) => Err(error),
+    };
+    let log = match log {
         Err(error @ LogError::None { .. }) => {
             return stored_log(store, state, of, part).ok_or(error);
         }
@@ -122,10 +125,15 @@ fn read_masked_log(
     run: &RunId,
     (task, attempt): (TaskNumber, AttemptNumber),
     part: LogPart,
-) -> Option<Vec<u8>> {
+) -> Result<Option<Vec<u8>>, LogError> {
     let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
     let file = folder.join(masked_file(part));
-    regular_file::read(&file, regular_file::RECORD_LIMIT).ok()
+    // As long as the log, whose limit is a setting. The log itself must not take its place.
+    match regular_file::read(&file, u64::MAX) {
+        Ok(log) => Ok(Some(log)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LogError::Unreadable(file, error)),
+    }
 }
 
 /// Collects the secrets that no log of a run may show. Where its settings cannot be read, none are named
