@@ -137,6 +137,12 @@ pub fn accept(store: &Store, run: &RunId, tip: Oid) -> io::Result<()> {
     }
 }
 
+/// Returns `true` if a process of this user has appended to the journal of a run in this repository, at
+/// the place where the repository is now.
+pub fn was_appended_here(repo: &Repo, run: &RunId) -> bool {
+    file_of(repo, run, "last").is_some_and(|file| file.exists())
+}
+
 fn file_of(repo: &Repo, run: &RunId, kind: &str) -> Option<PathBuf> {
     let folder = repo.user_state()?.join("journals");
     Some(folder.join(format!("{}.{kind}", run.as_str().replace('/', "%"))))
@@ -176,6 +182,7 @@ mod tests {
         let time = Timestamp::UNIX_EPOCH;
         let (mut journal, _) = Journal::create(&repo, &run, &[], ended(), time).unwrap();
         let name = journal_ref(&run);
+        assert!(was_appended_here(&repo, &run) && !was_appended_here(&repo, &RunId::new("other")));
         let read = store.reference(&name).unwrap().unwrap();
         journal.append(vec![ended()], time).unwrap();
         assert_eq!(origin(&store, &run, read).unwrap(), Origin::Ours);

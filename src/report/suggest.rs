@@ -49,6 +49,8 @@ on_a_run! {
     report,
     /// Shows the board.
     status,
+    /// Fetches what happened to a run in another clone.
+    fetch,
     /// Removes the worktrees and branches of the run.
     clean,
     /// Waits until the run has ended.
