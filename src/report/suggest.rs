@@ -143,6 +143,7 @@ mod tests {
         dispatch conflicts checkout-7k3q
         dispatch report checkout-7k3q
         dispatch status checkout-7k3q
+        dispatch fetch checkout-7k3q
         dispatch clean checkout-7k3q
         dispatch wait checkout-7k3q
         dispatch watch checkout-7k3q
