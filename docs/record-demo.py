@@ -165,9 +165,12 @@ def draw_line(line, y):
             look = f' fill="{COLORS[style["color"]]}"' if "color" in style else ""
             look += ' font-weight="bold"' if "bold" in style else ""
             look += ' opacity="0.6"' if "dim" in style else ""
-            width = (end - at) * CELL
+            # Viewers differ in what they do with blanks at the ends and with several in a row.
+            begin = at + len(text) - len(text.lstrip())
+            text = text.strip().replace("  ", "\u00a0\u00a0")
+            width = len(text) * CELL
             spans.append(
-                f'<text x="{12 + at * CELL:g}" y="{y:g}" textLength="{width:g}"{look}>'
+                f'<text x="{12 + begin * CELL:g}" y="{y:g}" textLength="{width:g}"{look}>'
                 f"{html.escape(text)}</text>"
             )
         at = end
