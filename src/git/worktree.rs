@@ -175,6 +175,12 @@ impl Worktree {
         Some(text.trim().to_owned())
     }
 
+    /// Reads the reason of a lock that dispatch did not make; `None` without one.
+    pub fn lock_by_user(&self) -> Option<String> {
+        let reason = self.lock_reason();
+        reason.filter(|reason| reason != "dispatch" && !reason.starts_with("dispatch "))
+    }
+
     /// Rewrites both links between the folder and its entry, or that in its worker's own git folder, for
     /// their current places.
     ///
