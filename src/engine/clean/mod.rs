@@ -13,7 +13,7 @@ use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
-use crate::engine::worktree::remove::{remove_with_inner, unsaved_work};
+use crate::engine::worktree::remove::{lock_by_user, remove_with_inner, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::git::{Store, StoreError};
@@ -54,12 +54,16 @@ impl CleanPlan {
         let mut used = Vec::new();
         let reasons = parallel::map(&found, |found| reason_to_keep(context, state, found));
         for (found, reason) in found.into_iter().zip(reasons) {
-            let is_forced = found.task.is_some_and(|task| forced.contains(&task));
+            // `git worktree remove --force` does not remove a locked one either.
+            let locked = lock_by_user(&found.worktree);
+            let is_forced =
+                locked.is_none() && found.task.is_some_and(|task| forced.contains(&task));
             match reason? {
                 Some(why) if !is_forced => {
                     let name = found.worktree.path.display().to_string();
                     plan.kept.push((name, why));
-                    plan.kept_tasks.extend(found.task);
+                    plan.kept_tasks
+                        .extend(found.task.filter(|_| locked.is_none()));
                 }
                 _ => {
                     used.extend(found.was_used.then(|| found.worktree.clone()));
@@ -145,6 +149,9 @@ fn reason_to_keep(
     state: &RunState,
     found: &WorktreeOfRun,
 ) -> Result<Option<String>, EngineError> {
+    if let Some(locked) = lock_by_user(&found.worktree) {
+        return Ok(Some(locked));
+    }
     if let Some(task) = found.task
         && state.task(task).open_resolution.is_some()
         && found.worktree.path == context.resolve_worktree(task)
