@@ -90,9 +90,9 @@ impl Mock {
         self.lock().read_faults = faults.into_iter().collect();
     }
 
-    /// Returns the number of requests so far.
-    pub(super) fn requests(&self) -> usize {
-        self.lock().requests
+    /// Waits until there were so many requests.
+    pub(super) fn wait_for_requests(&self, count: usize) {
+        self.wait(|shared| shared.requests >= count);
     }
 
     /// Answers a GraphQL request as `gh api --include` prints it; `None` if the connection was cut.

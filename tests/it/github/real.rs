@@ -258,6 +258,8 @@ fn a_run_whose_mirror_fails_goes_on_and_says_so() {
     let plan = "# Small\n1. One\n   - run: echo 1 > 1\n";
     site.scene.run(plan, &[]).expect(0);
     let run = site.scene.run_name();
+    // It asks for the repository and for the project.
+    site.mock.wait_for_requests(2);
     site.wait_for_mirror(&run);
     let ended = site.scene.dispatch(&["status", &run]).expect(0);
     assert!(
