@@ -323,7 +323,7 @@ fn changes_of_people_are_taken_over_after_a_question() {
     );
     let prompt = site
         .scene
-        .dispatch(&["prompt", &site.scene.run_name(), "2"])
+        .dispatch(&["prompt", &site.scene.run_name(), "2", "--next"])
         .expect(0);
     assert!(prompt.out.contains("Do not break it."), "{}", prompt.out);
 }
