@@ -110,7 +110,7 @@ impl Hub {
             self.mutations.push(field.name.clone());
             let mut refused = self.refused.iter();
             if let Some((_, kind, message)) = refused.find(|(name, ..)| *name == field.name) {
-                return Err((kind, (*message).to_owned()));
+                return Err((*kind, (*message).to_owned()));
             }
             return self.mutate(&field.name, &argument("input"));
         }
