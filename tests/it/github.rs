@@ -206,7 +206,7 @@ fn a_fault_at_any_request_leads_to_the_same_end() {
     let calm = Mock::default();
     assert!(ended.show(&calm, "new").1.is_none());
     let (expected, requests) = (whole(&calm), calm.hub(|hub| hub.batches.len()));
-    assert!(requests > 5, "{requests}");
+    assert!(requests >= 4, "{requests}");
     let limit = "{\"message\":\"You have exceeded a secondary rate limit\"}";
     let faults = [
         Fault::CutBefore,

@@ -68,12 +68,9 @@ impl Mock {
 
     fn wait(&self, is_it: impl Fn(&Shared) -> bool) {
         let limit = Duration::from_secs(60);
-        let wait = |shared| {
-            self.shared
-                .1
-                .wait_timeout_while(shared, limit, |now| !is_it(now))
-        };
-        let (_guard, result) = wait(self.lock()).unwrap();
+        let changed = &self.shared.1;
+        let waited = changed.wait_timeout_while(self.lock(), limit, |now| !is_it(now));
+        let (_guard, result) = waited.unwrap();
         assert!(
             !result.timed_out(),
             "it did not come to that within a minute"
