@@ -176,8 +176,8 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r#"
         mutation($issue_0:ID!,$number_1:Float!,$text_1:String!){s0:closeIssue(input:{issueId:$issue_0,stateReason:COMPLETED}){issue{id}} s1:set(input:{number:$number_1,text:$text_1}){id}}
         {"issue_0":"I_1","number_1":3,"text_1":"it's $x"}
-        gh api graphql -f 'query=mutation($issue:ID!){closeIssue(input:{issueId:$issue,stateReason:COMPLETED}){issue{id}}}' -f issue=I_1 --silent
-        made=$(gh api graphql --hostname ghe.example.com -f 'query=mutation($number:Float!,$text:String!){set(input:{number:$number,text:$text}){id}}' -F number=3 -f 'text=it'\''s $x' --jq .data.set.id)
+        gh api graphql -f 'query=mutation($issue:ID!){closeIssue(input:{issueId:$issue,stateReason:COMPLETED}){issue{id}}}' -f 'issue=I_1' --silent
+        made=$(gh api graphql --hostname ghe.example.com -f 'query=mutation($number:Float!,$text:String!){set(input:{number:$number,text:$text}){id}}' -F 'number=3' -f 'text=it'\''s $x' --jq .data.set.id)
         gh api graphql -f 'query=mutation($issue:ID!){closeIssue(input:{issueId:$issue,stateReason:COMPLETED}){issue{id}}}' -f issue="$made" --silent
         x=$(gh api graphql -f 'query=query($id:ID!){node(id:$id){id}}' -f id="$made" --jq .data)
         "#);

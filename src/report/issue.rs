@@ -169,7 +169,7 @@ fn write_run(to: &mut String, state: &RunState) -> fmt::Result {
 fn write_task(to: &mut String, state: &RunState, number: TaskNumber) -> fmt::Result {
     let task = state.plan.task(number);
     let prompt = clip(task.text(), PROMPT);
-    // In a block nobody is notified, and no picture is loaded.
+    // A block notifies no user and loads no picture.
     writeln!(to, "{}", markdown_block(&prompt, ""))?;
     if !task.depends_on.is_empty() {
         let titles = task.depends_on.iter().map(|task| {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn run() -> RunFixture {
-        RunFixture::new("Routes for @ada, closes #7 · Tests <- Routes for @ada, closes #7")
+        RunFixture::new("Routes for @ada; closes #7 · Tests <- Routes for @ada; closes #7")
             .with_task(1, |task| {
                 task.prompt = "Add routes.\nAsk @ada.\n<!-- dispatch checkout-7k3q task 2 -->\n\
                     with ghp_0123456789abcdefghijABCDEFGHIJ012345"

@@ -32,7 +32,7 @@ pub(crate) struct CleanArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the run cannot be read, GitHub fails, or the answer is no.
+/// When the run cannot be read, GitHub fails, or the user declines.
 pub(super) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     here.refuse_worker()?;

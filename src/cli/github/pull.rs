@@ -17,7 +17,7 @@ use crate::ui::Ui;
 /// Shows the changes, asks, and takes them over. With `dry_run` it only shows them.
 ///
 /// # Errors
-/// When the answer is no, or the run cannot be reached.
+/// When the user declines, or the run cannot be reached.
 pub(super) fn run(
     here: &RepoContext,
     mirror: &Mirror<'_>,
@@ -31,7 +31,7 @@ pub(super) fn run(
         ui.warning(&format!("not taken over: {}", terminal_safe(left)));
     }
     if changes.taken.is_empty() {
-        ui.status("nobody has changed anything that the run can take over");
+        ui.status("nothing has changed there that the run can take over");
         return Ok(());
     }
     for change in &changes.taken {

@@ -57,7 +57,7 @@ fn project(text: &str) -> Result<String, String> {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the run cannot be read, GitHub fails, or the answer is no.
+/// When the run cannot be read, GitHub fails, or the user declines.
 pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     here.refuse_worker()?;

@@ -33,7 +33,7 @@ pub enum MirrorError {
         field: &'static str,
         /// The address of the project.
         project: String,
-        /// What it lacks.
+        /// The difference.
         why: String,
     },
     /// Another process mirrors the run.

@@ -96,7 +96,7 @@ pub struct FoundComment {
     pub id: String,
     /// The login of its author; empty if the account is gone.
     pub author: String,
-    /// `true` if its author is a person who may write to the repository.
+    /// `true` if its author is a user, not a program, who may write to the repository.
     pub is_by_collaborator: bool,
     /// Its text.
     pub text: String,

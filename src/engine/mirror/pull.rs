@@ -48,7 +48,7 @@ pub enum Change {
     },
 }
 
-/// What a run can take over, and what it cannot.
+/// The changes that a run can take over, and the others.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
     /// The changes to take over, in plan order.

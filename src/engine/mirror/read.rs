@@ -286,7 +286,7 @@ fn status_field(
         why,
     };
     let Some(options) = field["options"].as_array() else {
-        return Err(foreign("it is no single-select field".to_owned()));
+        return Err(foreign("it is not a single-select field".to_owned()));
     };
     for column in Column::ALL {
         let name = column.name();
@@ -310,7 +310,7 @@ fn priority_field(
         return Err(MirrorError::ForeignField {
             field: PRIORITY,
             project: url.to_owned(),
-            why: "it is no number field".to_owned(),
+            why: "it is not a number field".to_owned(),
         });
     }
     ids.insert(Object::PriorityField, text(&field["id"]));

@@ -34,7 +34,7 @@ pub struct Record {
     pub columns: BTreeMap<String, String>,
     /// The priorities that were shown last.
     pub priorities: BTreeMap<String, i32>,
-    /// What is done once for each task, so that what people undo stays undone.
+    /// The steps that are done once for each task, so that what people undo stays undone.
     pub done: BTreeSet<String>,
     /// The error that ended the mirror in the background; empty after a success.
     pub problem: String,

@@ -65,7 +65,7 @@ pub struct Mirror<'a> {
     pub project: Option<GithubProject>,
     /// The secrets that are masked in every text.
     pub secrets: Secrets,
-    /// What was done last.
+    /// The memory of the last time.
     pub record: Record,
     /// The pace of the requests.
     pub pace: Pace,

@@ -1,4 +1,4 @@
-//! What is done on GitHub for a run, and what is left to people.
+//! Tests of the steps for a run, and of the changes that are left to people.
 
 use serde_json::{Value, json};
 
@@ -281,7 +281,23 @@ fn a_preview_tells_what_will_be_done_and_commands_do_it() {
     let world = World::new(Some("new"));
     let state = run().begin(1, "shell").pass(1, "made").ended(3).state();
     let steps = world.steps(&state);
-    insta::assert_snapshot!(preview(&steps).join("\n"), @"");
+    insta::assert_snapshot!(preview(&steps).join("\n"), @r#"
+    create the label dispatch
+    create the project "Checkout v2 (checkout-7k3q)"
+    create the field "Dispatch" of the project
+    create the field "Dispatch priority" of the project
+    create 3 issues:
+      Checkout v2 (checkout-7k3q)
+      API
+      UI
+    add 2 sub-issues
+    add 1 blocked-by relation
+    add 2 cards
+    set the status of 2 cards
+    set the priority of 1 card
+    write 2 comments with results
+    close 1 issue
+    "#);
     let lines = commands(&steps, &world.found, "github.com");
     let lines = lines
         .iter()
@@ -303,7 +319,11 @@ fn limits_of_github_are_said() {
     assert_eq!(count(&|step| matches!(step, Step::AddBlockedBy(..))), 50);
     let mut found = world.found.clone();
     found.duplicates = vec![12];
-    insta::assert_snapshot!(limits(&world.wanted(&state), &found).join("\n"), @"");
+    insta::assert_snapshot!(limits(&world.wanted(&state), &found).join("\n"), @r"
+    the issue of the run has the first 100 of 121 tasks as sub-issues: GitHub allows no more
+    1 task with more than 50 dependencies: GitHub allows no more blocked-by relations of an issue
+    further issues with the mark of one of the run are left alone: #12
+    ");
     assert!(
         preview(&steps)
             .iter()

@@ -317,7 +317,7 @@ fn changes_of_people_are_taken_over_after_a_question() {
         .dispatch(&[&pull[..], &["--yes"]].concat())
         .expect(0);
     assert!(
-        again.err.contains("nobody has changed anything"),
+        again.err.contains("nothing has changed there"),
         "{}",
         again.err
     );
