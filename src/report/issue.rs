@@ -286,13 +286,39 @@ mod tests {
             let title = title(&state, subject, &none());
             format!("{title}\n----\n{}", body(&state, subject, &none()))
         };
-        let all = [
+        let [run, first, second] = [
             one(Subject::Run),
             one(Subject::Task(TaskNumber(1))),
             one(Subject::Task(TaskNumber(2))),
-            project_readme(&state),
         ];
-        insta::assert_snapshot!(all.join("\n=====\n"));
+        let has = |text: &str, parts: &[&str]| {
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+        };
+        has(
+            &run,
+            &[
+                "Checkout v2 (checkout-7k3q)\n",
+                "Dispatch run `checkout-7k3q`: 2 tasks from `",
+                "\n1. \\[T1] Routes for @<!-- -->ada; closes #<!-- -->7\n",
+                "\n<!-- dispatch checkout-7k3q run -->\n",
+            ],
+        );
+        has(
+            &first,
+            &[
+                "Routes for @ ada; closes # 7\n",
+                "```text\nAdd routes.\nAsk @ada.\n",
+                "<!-- (dispatch) checkout-7k3q task 2 -->\nwith [masked]\n```\n",
+                "Files: `src/**`",
+                "\n<!-- dispatch checkout-7k3q task 1 -->\n",
+            ],
+        );
+        has(
+            &second,
+            &["Blocked by: Routes for @<!-- -->ada; closes #<!-- -->7\n"],
+        );
     }
 
     #[test]
@@ -344,15 +370,32 @@ mod tests {
         });
         assert_ne!(digest(&done), before);
         let two = Subject::Task(TaskNumber(2));
-        let all = [
-            result(&failed, Subject::Run, &none()),
-            result(&failed, two, &none()),
-            result(&done, Subject::Run, &none()),
-            result(&done, two, &none()),
-        ];
-        let all = all.map(Option::unwrap_or_default);
-        assert!(all.iter().all(|text| is_own_comment(text)));
-        insta::assert_snapshot!(all.join("\n=====\n"));
+        let shown = |state: &RunState, subject, parts: &[&str]| {
+            let text = result(state, subject, &none()).unwrap_or_default();
+            assert!(is_own_comment(&text));
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+        };
+        shown(
+            &failed,
+            Subject::Run,
+            &[
+                "1 of 2 tasks finished successfully.",
+                "- **FAILED:** Tests: no tests, see #<!-- -->9\n",
+            ],
+        );
+        shown(&failed, two, &["**FAILED:** no tests, see #<!-- -->9\n"]);
+        shown(
+            &done,
+            Subject::Run,
+            &[
+                "All 2 tasks finished successfully.",
+                "made the #<!-- -->1 thing for @<!-- -->ada",
+                "\nPull request: https://github.com/o/r/pull/9\n",
+            ],
+        );
+        shown(&done, two, &["on top\n", "6 files"]);
     }
 
     #[test]
