@@ -63,6 +63,7 @@
 //! | handles a key of the board | `tui/handle.rs` |
 //! | finds the task that wrote a line | `engine/blame/` |
 //! | shares a run with another clone | `engine/share/` |
+//! | shows a run on GitHub | `engine/mirror/`, `forge/graphql.rs` |
 //! | tells an event in words | `report/event_sentence/` |
 //! | shows when tasks waited and ran | `report/timeline.rs` |
 //! | estimates when a run ends | `report/estimate.rs` |

@@ -25,6 +25,11 @@ impl Clock {
         Clock { frozen: Some(at) }
     }
 
+    /// Returns `true` if time stands still, so that nothing can be waited for.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
     /// Returns the current time in milliseconds.
     pub fn now(&self) -> Timestamp {
         let now = self.frozen.unwrap_or_else(Timestamp::now);

@@ -25,6 +25,7 @@ mod doctor;
 mod drive;
 mod editor;
 pub mod error;
+mod github;
 pub mod help;
 mod init;
 mod land;
@@ -128,6 +129,7 @@ enum Command {
     Blame(blame::BlameArgs),
     Push(share::PushArgs),
     Fetch(share::FetchArgs),
+    Github(github::GithubArgs),
     Web(web::WebArgs),
     Mcp(mcp::McpArgs),
     Plugin(plugin::PluginArgs),
@@ -137,6 +139,12 @@ enum Command {
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
     Drive {
+        /// The run
+        run: String,
+    },
+    /// Show a run on GitHub while it is driven; started by dispatch itself
+    #[command(name = "__mirror", hide = true)]
+    Mirror {
         /// The run
         run: String,
     },
@@ -268,6 +276,7 @@ impl Command {
             Command::Blame(args) => blame::run(args, ui),
             Command::Push(args) => share::push_run(args, ui),
             Command::Fetch(args) => share::fetch_runs(args, ui),
+            Command::Github(args) => github::run(args, ui),
             Command::Web(args) => web::run(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
             Command::Plugin(args) => plugin::run(args, ui),
@@ -277,6 +286,7 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
+            Command::Mirror { run } => github::mirror_detached(&run, ui),
             Command::Acp(args) => agent_client::run(args),
             Command::Feed(args) => agent_client::feed(args),
             Command::Attempt { folder } => match shim::main(&folder) {

@@ -10,6 +10,7 @@ use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::cli::assemble::warn_of_newer_commits;
+use crate::cli::drive::warn_of_mirror;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::candidates::newer_commits::note_newer_commits;
@@ -99,6 +100,7 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     }
     ui.answer(&text::render_within(&shown.view, ui.columns()));
     warn_of_newer_commits(&here.store, &shown.state, ui)?;
+    warn_of_mirror(&here.repo, &shown.state.run, ui);
     if let Some(missing) = missing_checkout(&here.repo, &shown.state) {
         ui.warning(&missing.sentence());
         ui.hint(&missing.advice());

@@ -13,7 +13,8 @@ use crate::base::text::shell_word;
 enum Need {
     /// None: it runs nothing, reads nothing outside of the repository and allows nothing.
     Nothing,
-    /// Consent, unless the user committed it here: it names programs and files of the repository.
+    /// Consent, unless the user committed it here: it names programs and files of the repository, or
+    /// others who will see what it does.
     UnlessOwn,
     /// Consent, whoever committed it: it names a place or allows something.
     Always,
@@ -80,7 +81,8 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     ("board", Nothing, &["land"]),
     ("notify", Nothing, &["bell", "desktop"]),
     ("notify", UnlessOwn, &["command"]),
-    ("github", Nothing, &["project", "labels"]),
+    ("github", Nothing, &["labels"]),
+    ("github", UnlessOwn, &["project"]),
 ];
 
 /// The keys of a worker profile that need consent, whoever committed them: they loosen its confinement.

@@ -322,7 +322,8 @@ tables! {
 
     /// GitHub.
     github: GithubSettings {
-        /// The project board that mirrors a run: "owner/number", or a number of your own; "" is none.
+        /// The project board that shows every run while it works: "owner/number", a number of your own, or
+        /// "new" for one of each run; "" is none.
         project: Option<String> as Maybe<Project> = None,
         /// Labels of the pull requests of `dispatch land --pr`.
         labels: Vec<String> as List<Text> = Vec::new(),

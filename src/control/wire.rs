@@ -53,6 +53,13 @@ pub enum Request {
         /// The change of the priority.
         by: i32,
     },
+    /// Gives a task up that neither runs nor is done.
+    Skip {
+        /// The task.
+        task: TaskNumber,
+        /// `true` if its dependents are given up, too; else they start as if it had passed.
+        cascade: bool,
+    },
     /// Starts no attempt until the run is resumed.
     Pause,
     /// Ends a pause.

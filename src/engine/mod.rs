@@ -8,7 +8,7 @@
 //! planner
 //! start  land  clean  reconcile
 //! attempt  assemble  variants
-//! resolve  prompt  blame  share
+//! resolve  prompt  blame  share  mirror
 //! checks  candidates  publish  runs
 //! worktree
 //! commands  trust
@@ -34,6 +34,7 @@ pub mod publish;
 pub mod runs;
 
 pub mod blame;
+pub mod mirror;
 pub mod prompt;
 pub mod resolve;
 pub mod share;

@@ -3,6 +3,9 @@
 //! Nothing here reads a token. Existing pull requests are looked up first, so that a repeated command
 //! updates instead of duplicating.
 
+pub mod graphql;
+pub mod operation;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -54,6 +57,33 @@ pub struct Open {
     pub number: u64,
     /// Its address.
     pub url: String,
+}
+
+/// A repository on GitHub.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Repository {
+    /// The host.
+    pub host: String,
+    /// The login of its owner.
+    pub owner: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Repository {
+    /// Reads what `gh repo view --json nameWithOwner,url` prints.
+    fn parse(said: &str) -> Option<Repository> {
+        let value: serde_json::Value = serde_json::from_str(said).ok()?;
+        let (owner, name) = value["nameWithOwner"].as_str()?.split_once('/')?;
+        let address = value["url"].as_str()?.split_once("://")?.1;
+        let host = address.split('/').next()?;
+        let is_whole = [host, owner, name].iter().all(|part| !part.is_empty());
+        is_whole.then(|| Repository {
+            host: host.to_owned(),
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+        })
+    }
 }
 
 /// The content of a pull request.
@@ -130,6 +160,17 @@ impl Gh {
     /// When `gh` fails.
     pub fn issues(&self, labels: &[String], search: Option<&str>) -> Result<String, GhError> {
         self.run(&list_issues(labels, search))
+    }
+
+    /// Returns the repository that `gh` works with in this folder.
+    ///
+    /// # Errors
+    /// When `gh` fails, or no remote is on GitHub.
+    pub fn repository(&self) -> Result<Repository, GhError> {
+        let args = ["repo", "view", "--json", "nameWithOwner,url"].map(str::to_owned);
+        let said = self.run(&args)?;
+        let parsed = Repository::parse(&said);
+        parsed.ok_or_else(|| GhError::Answer(clip(&one_line(&said), 120)))
     }
 
     fn run(&self, args: &[String]) -> Result<String, GhError> {

@@ -14,6 +14,7 @@ pub mod failure;
 pub(crate) mod fixture;
 mod fold;
 pub mod further_turn;
+pub mod github_project;
 pub mod hand_take;
 pub mod ids;
 pub mod integration;

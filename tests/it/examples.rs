@@ -10,9 +10,18 @@ use git_dispatch::cli::help::examples::EXAMPLES;
 use crate::harness::{Ended, Gate, Scene, wait};
 
 /// The examples that cannot run in a temporary repository.
-const NOT_RUN: [&str; 7] = [
+const NOT_RUN: [&str; 15] = [
     // It needs GitHub; tests/it/pull_request.rs runs it against a server of its own.
     "dispatch land --pr",
+    // They need GitHub; tests/it/github runs them against one of its own.
+    "dispatch github sync --dry-run",
+    "dispatch github sync --project new",
+    "dispatch github clean shop-7k3q",
+    "dispatch github sync",
+    "dispatch github sync --project octo/7 --watch",
+    "dispatch github sync --pull",
+    "dispatch github clean shop-7k3q --dry-run",
+    "dispatch github clean shop-7k3q",
     // It needs `gh`; the tests of the import run it on issues of their own.
     "dispatch plan import github --label ready > plan.md",
     // They need the session of an agent; tests/it/steering.rs runs them with one.

@@ -34,6 +34,7 @@ mod forge;
 mod formats;
 mod full_disk;
 mod fuzz;
+mod github;
 mod harness;
 mod hidden_changes;
 mod hostile_remote;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use crate::base::parallel::STACK;
-use crate::base::text::plural;
+use crate::base::text::{plural, terminal_safe};
 use crate::cli::drive::progress::{Events, Lines};
 use crate::cli::error::{CommandError, ExitStatus};
 use crate::cli::repo_context::RepoContext;
@@ -16,11 +16,13 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 pub(crate) use crate::engine::kernel::context::local_context as context;
+use crate::engine::mirror::process as mirror;
 use crate::engine::publish::render_reports;
 use crate::engine::run::event_loop::{Driven, EventLoop};
 use crate::engine::run::notify::Unsent;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::detach;
+use crate::git::Repo;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::{Event, Recorded};
@@ -62,6 +64,7 @@ impl Drive<'_> {
     /// When dispatch itself fails; the run can then be resumed.
     pub(crate) fn run(self, ui: &Ui) -> Result<ExitStatus, CommandError> {
         let (run, here) = (self.state.run.clone(), self.here);
+        mirror_in_background(&here.repo, &run, &self.settings, ui);
         let context = Arc::new(context(
             &self.here.repo,
             &self.state,
@@ -105,6 +108,7 @@ impl Drive<'_> {
         if let Some(warning) = driven.unsent.and_then(Unsent::wait) {
             ui.warning(&warning);
         }
+        warn_of_mirror(&here.repo, &run, ui);
         Ok(ExitStatus::of_run(driven.exit))
     }
 
@@ -142,6 +146,28 @@ impl Drive<'_> {
             driven
         };
         (drive(), lock)
+    }
+}
+
+/// Starts a background process that shows the run on GitHub, if the settings name a project. The run goes
+/// on without it.
+pub(crate) fn mirror_in_background(repo: &Repo, run: &RunId, settings: &Settings, ui: &Ui) {
+    if settings.github.project.is_none() {
+        return;
+    }
+    if let Err(error) = mirror::start(repo, run) {
+        ui.warning(&format!("the run is not shown on GitHub: {error}"));
+    }
+}
+
+/// Warns if the process that shows a run on GitHub has failed.
+pub(crate) fn warn_of_mirror(repo: &Repo, run: &RunId, ui: &Ui) {
+    if let Some(problem) = mirror::problem(repo, run) {
+        ui.warning(&format!(
+            "{run} is not shown on GitHub: {}",
+            terminal_safe(&problem)
+        ));
+        ui.hint(&format!("`dispatch github sync {run}` tries again"));
     }
 }
 

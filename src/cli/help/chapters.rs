@@ -40,6 +40,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "prompts" "what an agent is told, and how to change it" ["templates"],
     "boards" "what the board and the reports say" ["reports", "statuses"],
     "web-page" "how to watch runs in a browser" ["web", "export"],
+    "github" "how to show a run on GitHub: issues, a project board" ["issues", "project"],
     "failures" "why a task failed, and when it is retried" ["retries", "failure-classes"],
     "conflicts" "which branches conflict, and why" [],
     "assembly" "how results come together and onto your branch" ["landing", "pull-requests"],

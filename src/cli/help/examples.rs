@@ -223,6 +223,20 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch plugin export dispatch-plugin" => "as a marketplace for agents",
         "dispatch plugin export ../dispatch-plugin" => "beside the project",
     }
+    "github" {
+        "dispatch github sync --dry-run" => "print what would be made, as commands of gh",
+        "dispatch github sync --project new" => "issues and a new board for the latest run",
+        "dispatch github clean shop-7k3q" => "close what was made for a run",
+    }
+    "github sync" {
+        "dispatch github sync" => "bring GitHub to the state of the latest run",
+        "dispatch github sync --project octo/7 --watch" => "on this board, until the run has ended",
+        "dispatch github sync --pull" => "take over closed issues, priorities, comments",
+    }
+    "github clean" {
+        "dispatch github clean shop-7k3q --dry-run" => "print the commands",
+        "dispatch github clean shop-7k3q" => "show what will be closed, and ask",
+    }
     "web" {
         "dispatch web --open" => "all runs, in your browser",
         "dispatch web shop-7k --port 8080" => "one run, on this port",

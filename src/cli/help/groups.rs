@@ -34,7 +34,10 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "review",
         ],
     ),
-    ("Deliver:", &["assemble", "land", "unland", "push", "fetch"]),
+    (
+        "Deliver:",
+        &["assemble", "land", "unland", "push", "fetch", "github"],
+    ),
     ("Tidy up:", &["clean", "doctor"]),
     ("For coding agents:", &["plugin", "mcp"]),
     ("Learn more:", &["help", "completions", "man"]),

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
+use crate::cli::drive::mirror_in_background;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -114,6 +115,8 @@ pub(crate) fn run(
         no_verify: options.no_verify,
     };
     let done = pull_requests.publish(&gh, &mut record)?;
+    // The comment with the result names them.
+    mirror_in_background(repo, &state.run, &context.settings, ui);
     for url in done.iter().filter_map(|done| done.url.as_deref()) {
         ui.answer(&format!("{url}\n"));
     }

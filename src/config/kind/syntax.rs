@@ -8,6 +8,7 @@ use crate::base::safe::hidden::find_hidden;
 use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::path_template;
+use crate::model::github_project::GithubProject;
 
 /// Placeholders in `[worktree] path`.
 const PATH_PLACEHOLDERS: &[&str] = &["repo", "run", "task"];
@@ -127,6 +128,13 @@ pub(super) fn own_path(text: &str) -> Result<(), Invalid> {
         format!("invalid path {text:?}"),
         "write it from \"/\", \"~/\" or \"$NAME\" on, without \"..\"",
     ))
+}
+
+/// Checks the name of a project board on GitHub.
+pub(super) fn project(text: &str) -> Result<(), Invalid> {
+    text.parse::<GithubProject>()
+        .map(drop)
+        .map_err(|error| Invalid::new(format!("invalid project {text:?}"), error.to_string()))
 }
 
 /// Checks a folder of the user.

@@ -66,7 +66,7 @@ checked_texts! {
     VariableName: syntax::variable_name;
 }
 
-/// A project board on GitHub: `"owner/number"`, or a number.
+/// A project board on GitHub: `"owner/number"`, a number, or `"new"`.
 pub(in crate::config) struct Project;
 
 impl Kind for Project {
@@ -75,7 +75,11 @@ impl Kind for Project {
     fn read(value: &Toml<'_>) -> Result<String, Vec<Invalid>> {
         match value.get_ref() {
             DeValue::Integer(number) => Ok(number.to_string()),
-            _ => Text::read(value),
+            _ => {
+                let text = Text::read(value)?;
+                syntax::project(&text).map_err(|invalid| vec![invalid])?;
+                Ok(text)
+            }
         }
     }
 

@@ -57,6 +57,14 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
             task: *task,
             priority: state.plan.task(*task).fields.priority.saturating_add(*by),
         }]),
+        Request::Skip { task, cascade } => match state.task(*task).phase {
+            TaskPhase::Done => Err(refused(format!("{task} is done and cannot be skipped"))),
+            TaskPhase::Running | TaskPhase::Choosing => Err(refused(format!("{task} is running"))),
+            _ => Ok(vec![Event::TaskSkipped {
+                task: *task,
+                cascade: *cascade,
+            }]),
+        },
         Request::Cancel { task: Some(task) } if state.task(*task).phase.is_over() => Err(refused(
             format!("{task} has ended: {}", state.status(*task)),
         )),
@@ -91,6 +99,32 @@ fn refused(why: String) -> Response {
 mod tests {
     use super::*;
     use crate::model::fixture::RunFixture;
+
+    #[test]
+    fn a_task_is_skipped_unless_it_is_done_or_running() {
+        let skip = |run: RunFixture| {
+            let task = TaskNumber(1);
+            events(
+                &run.state(),
+                &Request::Skip {
+                    task,
+                    cascade: true,
+                },
+            )
+        };
+        let run = || RunFixture::new("a · b <- a");
+        let skipped = Event::TaskSkipped {
+            task: TaskNumber(1),
+            cascade: true,
+        };
+        assert_eq!(skip(run()), Ok(vec![skipped.clone()]));
+        assert_eq!(skip(run().fail(1, "broken")), Ok(vec![skipped]));
+        let running = skip(run().begin(1, "shell"));
+        assert_eq!(running, Err(refused("#1 is running".to_owned())));
+        let done = skip(run().begin(1, "shell").pass(1, "made"));
+        let message = "#1 is done and cannot be skipped";
+        assert_eq!(done, Err(refused(message.to_owned())));
+    }
 
     #[test]
     fn a_priority_is_raised_from_the_last_one_until_the_task_has_ended() {

@@ -45,7 +45,8 @@ pub fn remarks(
     let missing = prepared.target.as_deref();
     let missing = missing.and_then(|target| repo.missing_checkout(target));
     let missing = missing.map(|missing| format!("{}: {}", missing.sentence(), missing.advice()));
-    let mut ignored = unsupported::remarks(plan, settings);
+    let mut ignored = Vec::from_iter(on_github(settings));
+    ignored.extend(unsupported::remarks(plan, settings));
     ignored.extend(confinement::remarks(plan, settings));
     ignored.extend(confinement::missing_limits(settings));
     let ignored = inside_superproject(repo, settings)?
@@ -57,6 +58,19 @@ pub fn remarks(
         .map(str::to_owned)
         .chain(ignored)
         .collect())
+}
+
+/// Says who will see the run on GitHub.
+fn on_github(settings: &Settings) -> Option<String> {
+    let project = settings.github.project.as_deref()?;
+    let board = match project {
+        "new" => "a new project".to_owned(),
+        name => format!("the project {name}"),
+    };
+    Some(format!(
+        "the run is shown on GitHub, in {board} and with an issue for each task: everyone who can read \
+         the repository there sees titles, prompts and results (`project` under `[github]`)"
+    ))
 }
 
 /// Returns a remark on worktrees beside a submodule: git lists them in the superproject.
@@ -74,4 +88,23 @@ fn inside_superproject(repo: &Repo, settings: &Settings) -> Result<Option<String
             superproject.display()
         )
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_shown_on_github_says_who_sees_it() {
+        let mut settings = Settings::default();
+        assert_eq!(on_github(&settings), None);
+        settings.github.project = Some("octo/7".to_owned());
+        insta::assert_snapshot!(on_github(&settings).unwrap_or_default(), @"the run is shown on GitHub, in the project octo/7 and with an issue for each task: everyone who can read the repository there sees titles, prompts and results (`project` under `[github]`)");
+        settings.github.project = Some("new".to_owned());
+        assert!(
+            on_github(&settings)
+                .unwrap_or_default()
+                .contains("in a new project")
+        );
+    }
 }

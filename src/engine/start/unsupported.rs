@@ -1,7 +1,6 @@
-//! Lists parts of plans and settings that this version parses and ignores.
+//! Lists settings and limits that no worker of a plan can keep.
 //!
-//! Such words are read and checked, so that files need not change later. Silence would make a user
-//! rely on them; a run that uses one of them prints a warning.
+//! Silence would make a user rely on them; a run that has one of them prints a warning.
 
 use std::collections::BTreeSet;
 
@@ -13,18 +12,9 @@ use crate::model::plan::Plan;
 use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 
-/// Settings without effect (`docs/limits.md`).
-pub const SETTINGS: &[&str] = &["github.project"];
-
-/// Renders one message per kind of ignored setting.
+/// Renders one message for each of them.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
-    let set = changed(settings);
-    let mut remarks = Vec::new();
-    if !set.is_empty() {
-        let names = set.join(", ");
-        remarks.push(format!("this version ignores the settings {names}"));
-    }
-    remarks.extend(unkept(plan, settings));
+    let mut remarks = Vec::from_iter(unkept(plan, settings));
     remarks.extend(uncounted(plan, settings));
     remarks
 }
@@ -122,17 +112,6 @@ fn reports_cost(dialect: Dialect) -> bool {
     )
 }
 
-/// Lists the ignored settings that the user changed, in the order of the file.
-fn changed(settings: &Settings) -> Vec<&'static str> {
-    let usual = Settings::default();
-    let is_changed = |name: &str| match name {
-        "github.project" => settings.github.project != usual.github.project,
-        _ => false,
-    };
-    let names = SETTINGS.iter().copied();
-    names.filter(|name| is_changed(name)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -154,9 +133,6 @@ mod tests {
     #[test]
     fn a_run_says_what_it_will_not_do() {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
-        let plan = RunFixture::new("a · b · c");
-        let file = "[github]\nproject = \"me/1\"\n";
-        insta::assert_snapshot!(said(plan, file), @"this version ignores the settings github.project");
     }
 
     #[test]
@@ -197,14 +173,5 @@ mod tests {
         let file = format!("{limit}[workers.mine]\ncommand = [\"mine\"]\n");
         let mine = plan().with_task(1, |task| task.fields.worker = Some("mine".to_owned()));
         assert!(said(mine, &file).contains("for the workers codex, mine:"));
-    }
-
-    #[test]
-    fn every_setting_without_effect_is_noticed_when_it_is_changed() {
-        let file = r#"
-            github = { project = "me/1" }
-        "#;
-        let all = format!("this version ignores the settings {}", SETTINGS.join(", "));
-        assert_eq!(said(RunFixture::new("a"), file), all);
     }
 }

@@ -12,7 +12,7 @@ const ROOMS: &[&[&str]] = &[
     &["commands", "trust"],
     &["worktree"],
     &["checks", "candidates", "publish", "runs"],
-    &["resolve", "prompt", "blame", "share"],
+    &["resolve", "prompt", "blame", "share", "mirror"],
     &["attempt", "assemble", "variants"],
     &["start", "land", "clean", "reconcile"],
     &["planner"],

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use git_dispatch::cli::error::ExitStatus;
-use git_dispatch::engine::start::unsupported;
 use git_dispatch::model::event::Event;
 use git_dispatch::model::failure::FailureClass;
 use git_dispatch::model::ids::TaskNumber;
@@ -224,11 +223,4 @@ fn every_setting_is_in_the_chapter_with_its_default() {
         }
     }
     assert_eq!(told, example.into_keys().collect());
-}
-
-#[test]
-fn the_limits_name_every_setting_without_effect() {
-    let chapter = document("docs/limits.md");
-    let (_, list) = chapter.text.split_once("* In the configuration:").unwrap();
-    assert_eq!(spans(list), unsupported::SETTINGS);
 }

@@ -99,6 +99,23 @@ fn a_usage_limit_parks_the_worker_until_it_is_over() {
 }
 
 #[test]
+fn a_task_that_is_skipped_while_the_run_works_never_starts() {
+    let plan = "a: run 2s · b <- a · c <- b · d <- a";
+    insta::assert_snapshot!(play(plan, "1s · skip b · end"), @r"
+    0s      begin     | write attempt-starting a | start a
+    0.21s             | write attempt-started a
+    1s      skip b    | write task-skipped b | answer done
+    2s      a passes  | write attempt-ended a + attempt-starting d | start d
+    2.21s             | write attempt-started d
+    3s      d passes  | write attempt-ended d
+    3.01s             | assemble
+    3.02s             | write assembly-starting
+    4.01s   assembled | write assembled + run-ended
+    4.02s             | leave 0
+    ");
+}
+
+#[test]
 fn a_paused_run_that_is_cancelled_ends() {
     insta::assert_snapshot!(play("a: run 2s · b <- a", "1s · pause · 5s · cancel · end"), @r"
     0s      begin     | write attempt-starting a | start a

@@ -177,7 +177,7 @@ impl World {
         vec![self.line("begin")]
     }
 
-    /// Plays one word: `ctrl-c`, `hang-up`, `pause`, `resume`, `cancel`, `cancel NAME`, `tell NAME`
+    /// Plays one word: `ctrl-c`, `hang-up`, `pause`, `resume`, `cancel`, `cancel NAME`, `skip NAME`, `tell NAME`
     /// (a message waits for the end of the last attempt), `gone`
     /// (the peer of the next request does not wait for the answer), `warn TEXT`; `full`, `space`;
     /// `5s` (time passes), `next` (until the next thing happens), `end` (until the loop is left).
@@ -193,6 +193,10 @@ impl World {
                 let task = Some(self.task(name));
                 self.ask(Request::Cancel { task })
             }
+            ("skip", name) => self.ask(Request::Skip {
+                task: self.task(name),
+                cascade: true,
+            }),
             ("gone", _) => {
                 let (reply, _) = reply();
                 Message::Asked(Request::Pause, reply)

@@ -1,0 +1,73 @@
+//! The process that mirrors a run while another one drives it (`[github] project`).
+//!
+//! It reads the journal as any reader does. Nothing of the run waits for it, and no failure of it is one of
+//! the run: the reason is kept for the user.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use crate::base::files::{self, FileLock};
+use crate::base::process::Program;
+use crate::base::text::error_chain;
+use crate::engine::EngineError;
+use crate::engine::mirror::error::MirrorError;
+use crate::engine::mirror::record::Record;
+use crate::git::Repo;
+use crate::model::ids::RunId;
+
+/// The hidden subcommand that mirrors a run in the background.
+pub const MIRROR: &str = "__mirror";
+
+/// Starts the process in the background. If one mirrors the run already, the new one exits at once. Its
+/// output goes to `github.log` of the run.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start(repo: &Repo, run: &RunId) -> io::Result<()> {
+    let folder = repo.run_folder(run.as_str());
+    files::private_folder(&folder)?;
+    let log = folder.join("github.log");
+    let log = File::options().create(true).append(true).open(log)?;
+    let mirror = Program::new(std::env::current_exe()?)
+        .arg(MIRROR)
+        .arg(run.as_str())
+        .folder(&repo.top);
+    mirror.spawn_detached(log).map(drop)
+}
+
+/// Takes the right to write a run to GitHub, until it is dropped or the process exits.
+///
+/// # Errors
+/// [`MirrorError::Busy`] when another process has it.
+pub fn lock(repo: &Repo, run: &RunId) -> Result<FileLock, MirrorError> {
+    let file = lock_file(repo, run);
+    let failed = |error| EngineError::File(file.display().to_string(), error);
+    files::private_folder(&repo.run_folder(run.as_str())).map_err(failed)?;
+    let lock = FileLock::try_take(&file).map_err(failed)?;
+    lock.ok_or_else(|| MirrorError::Busy(run.to_string()))
+}
+
+fn lock_file(repo: &Repo, run: &RunId) -> PathBuf {
+    repo.run_folder(run.as_str()).join("github.lock")
+}
+
+/// Keeps the end of the mirror in the background for the user: the error, or none.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn keep_end(
+    repo: &Repo,
+    run: &RunId,
+    end: Result<(), &MirrorError>,
+) -> Result<(), EngineError> {
+    let mut record = Record::load(repo, run);
+    record.problem = end.map_or_else(|error| error_chain(error), |()| String::new());
+    record.save(repo, run)
+}
+
+/// Returns the error that ended the mirror of a run in the background, if any.
+pub fn problem(repo: &Repo, run: &RunId) -> Option<String> {
+    let problem = Record::load(repo, run).problem;
+    (!problem.is_empty()).then_some(problem)
+}

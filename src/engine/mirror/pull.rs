@@ -1,0 +1,197 @@
+//! Finds what people changed on GitHub and a run can take over.
+
+use crate::base::safe::secrets::Secrets;
+use crate::base::text::{clip, one_line, plural};
+use crate::engine::mirror::column::Column;
+use crate::engine::mirror::found::{Found, FoundIssue};
+use crate::engine::mirror::record::Record;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
+use crate::report::issue::{Subject, is_own_comment};
+
+/// The longest comment that is taken over, in bytes, as `dispatch tell` has it.
+const LIMIT: usize = 100 * 1024;
+
+/// A change that people made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// They closed the issue of a task that has not ended.
+    Skip {
+        /// The task.
+        task: TaskNumber,
+        /// `true` if its dependents are skipped, too: the issue is closed as not planned.
+        cascade: bool,
+    },
+    /// They closed the issue of a running task.
+    Cancel {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// They set a priority.
+    Prioritize {
+        /// The task.
+        task: TaskNumber,
+        /// The priority so far.
+        from: i32,
+        /// Their priority.
+        to: i32,
+    },
+    /// They commented on an issue.
+    Tell {
+        /// The task.
+        task: TaskNumber,
+        /// The login of the author.
+        author: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// The changes that a run can take over, and the others.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// The changes to take over, in plan order.
+    pub taken: Vec<Change>,
+    /// The others, each as a sentence.
+    pub left: Vec<String>,
+}
+
+impl Change {
+    /// Returns the change in words.
+    pub fn words(&self) -> String {
+        match self {
+            Change::Skip {
+                task,
+                cascade: true,
+            } => {
+                format!(
+                    "skip {task} and the tasks that depend on it: its issue is closed as not planned"
+                )
+            }
+            Change::Skip { task, .. } => {
+                format!("skip {task}, as if it had passed: its issue is closed as completed")
+            }
+            Change::Cancel { task } => {
+                format!("cancel {task}, which is running: its issue is closed")
+            }
+            Change::Prioritize { task, from, to } => {
+                format!("change the priority of {task} from {from} to {to}")
+            }
+            Change::Tell { task, author, text } => {
+                format!("tell {task}, from {author}: {}", clip(&one_line(text), 200))
+            }
+        }
+    }
+}
+
+/// Compares the issues with the run. A comment counts if its author may write to the repository: anyone
+/// can comment on a public one, and the text goes into the prompt of an agent.
+///
+/// A message in the journal has its secrets masked, and is compared like that.
+pub fn changes(state: &RunState, found: &Found, record: &Record, secrets: &Secrets) -> Changes {
+    let mut changes = Changes::default();
+    for task in state.plan.tasks() {
+        let subject = Subject::Task(task.number);
+        if let Some(issue) = found.issues.get(&subject) {
+            let last = record.column(subject).and_then(Column::named);
+            add_closed(&mut changes, state, task.number, issue, last);
+            let last = record.priority(subject);
+            add_priority(&mut changes, state, task.number, issue, last);
+            add_comments(&mut changes, state, task.number, issue, secrets);
+        }
+    }
+    changes
+}
+
+fn add_closed(
+    changes: &mut Changes,
+    state: &RunState,
+    task: TaskNumber,
+    issue: &FoundIssue,
+    last: Option<Column>,
+) {
+    let is_own = last.is_some_and(|last| last.closes().is_some());
+    if !issue.is_closed || is_own {
+        return;
+    }
+    match state.task(task).phase {
+        TaskPhase::Done | TaskPhase::Skipped { .. } | TaskPhase::Cancelled => {}
+        TaskPhase::Running | TaskPhase::Choosing => changes.taken.push(Change::Cancel { task }),
+        _ => changes.taken.push(Change::Skip {
+            task,
+            cascade: issue.reason != "COMPLETED",
+        }),
+    }
+}
+
+fn add_priority(
+    changes: &mut Changes,
+    state: &RunState,
+    task: TaskNumber,
+    issue: &FoundIssue,
+    last: Option<i32>,
+) {
+    let from = state.plan.task(task).fields.priority;
+    let Some(to) = issue.priority.filter(|to| *to != from && Some(*to) != last) else {
+        return;
+    };
+    if state.task(task).phase.is_over() {
+        changes
+            .left
+            .push(format!("the priority {to} of {task}, which has ended"));
+    } else {
+        changes.taken.push(Change::Prioritize { task, from, to });
+    }
+}
+
+fn add_comments(
+    changes: &mut Changes,
+    state: &RunState,
+    task: TaskNumber,
+    issue: &FoundIssue,
+    secrets: &Secrets,
+) {
+    let known = &state.task(task).messages;
+    let is_closed = matches!(
+        state.task(task).phase,
+        TaskPhase::Done | TaskPhase::Skipped { .. }
+    );
+    let mut foreign = 0;
+    for comment in &issue.comments {
+        let text = comment.text.trim();
+        let masked = secrets.mask(text);
+        let is_known = known
+            .iter()
+            .any(|message| message.text == text || message.text == masked);
+        if text.is_empty() || is_own_comment(text) || is_known {
+            continue;
+        }
+        if !comment.is_by_collaborator {
+            foreign += 1;
+        } else if is_closed {
+            let status = state.status(task);
+            changes.left.push(format!(
+                "a comment of {} on {task}, which is {status}",
+                comment.author
+            ));
+        } else if text.len() > LIMIT {
+            changes.left.push(format!(
+                "a comment of {} on {task}: it is too long",
+                comment.author
+            ));
+        } else {
+            changes.taken.push(Change::Tell {
+                task,
+                author: comment.author.clone(),
+                text: text.to_owned(),
+            });
+        }
+    }
+    if foreign > 0 {
+        let comments = plural(foreign, "comment");
+        changes.left.push(format!(
+            "{comments} on {task} by others than the people who may write to the repository"
+        ));
+    }
+}

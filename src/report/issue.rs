@@ -1,0 +1,411 @@
+//! Renders a run and its tasks as issues on GitHub, with marks by which they are found again.
+//!
+//! A mark is a comment of HTML on a line of its own. No text of a plan or a worker can hold one: it would
+//! make another issue look like that of a task.
+
+use std::fmt::{self, Write};
+
+use crate::base::hmac::hmac_sha256;
+use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
+use crate::base::safe::secrets::Secrets;
+use crate::base::text::{clip, plural};
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::outcome::End;
+use crate::model::run::{RunPhase, RunState};
+use crate::model::status::Status;
+use crate::report::completion::Completion;
+use crate::report::pull_request::body_of_task;
+use crate::report::quiet::{quiet, quiet_title};
+
+/// The maximum length of a title; GitHub's limit is 256 characters.
+const TITLE: usize = 200;
+
+/// The maximum length of a text in characters; GitHub's limit is 65,536.
+const BODY: usize = 60_000;
+
+/// The maximum length of a prompt in the text of an issue, in characters.
+const PROMPT: usize = 20_000;
+
+/// The beginning of every mark.
+const MARK: &str = "<!-- dispatch ";
+
+/// The hexadecimal digits that tell one result from another.
+const DIGITS: usize = 12;
+
+/// The exit code of an interrupted run.
+const INTERRUPTED: u8 = 130;
+
+/// The thing that an issue stands for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Subject {
+    /// The whole run.
+    Run,
+    /// A task of it.
+    Task(TaskNumber),
+}
+
+/// Renders the title of an issue.
+pub fn title(state: &RunState, subject: Subject, secrets: &Secrets) -> String {
+    let text = match subject {
+        Subject::Run => state.plan.title(),
+        Subject::Task(task) => &state.plan.task(task).title,
+    };
+    let title = quiet_title(&plain_line(&secrets.mask(text), TITLE));
+    match subject {
+        Subject::Run => format!("{title} ({})", state.run),
+        Subject::Task(_) => title,
+    }
+}
+
+/// Renders the title of the project that is made for a run. It ends with the name of the run, by which it
+/// is found again.
+pub fn project_title(state: &RunState, secrets: &Secrets) -> String {
+    title(state, Subject::Run, secrets)
+}
+
+/// Renders the readme of the project that is made for a run.
+pub fn project_readme(state: &RunState) -> String {
+    format!(
+        "Made by dispatch for the run `{}`. The field Dispatch shows where its tasks are.\n\n{}\n",
+        state.run,
+        mark(&state.run, Subject::Run)
+    )
+}
+
+/// Returns `true` if a project with this readme was made for the run.
+pub fn is_readme_of(readme: &str, run: &RunId) -> bool {
+    subject_of(readme, run) == Some(Subject::Run)
+}
+
+/// Renders the text of an issue, with its mark at the end.
+pub fn body(state: &RunState, subject: Subject, secrets: &Secrets) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = match subject {
+        Subject::Run => write_run(&mut text, state),
+        Subject::Task(task) => write_task(&mut text, state, task),
+    };
+    format!(
+        "{}\n{}\n",
+        cleared(&text, secrets),
+        mark(&state.run, subject)
+    )
+}
+
+/// Renders the comment with the result of a run or a task; `None` while there is none.
+pub fn result(state: &RunState, subject: Subject, secrets: &Secrets) -> Option<String> {
+    // An interrupted run is going to be resumed.
+    if !matches!(state.phase, RunPhase::Ended(code) if code != INTERRUPTED) {
+        return None;
+    }
+    let text = match subject {
+        Subject::Run => result_of_run(state),
+        Subject::Task(task) => result_of_task(state, task)?,
+    };
+    let text = cleared(&text, secrets);
+    let digest = &hmac_sha256(&[], [text.as_bytes()])[..DIGITS];
+    Some(format!("{text}\n{MARK}{} result {digest} -->\n", state.run))
+}
+
+/// Finds the subject of an issue of a run by the mark in its text.
+pub fn subject_of(body: &str, run: &RunId) -> Option<Subject> {
+    let prefix = format!("{MARK}{run} ");
+    let marks = body.lines().rev().filter_map(|line| {
+        let rest = line.trim().strip_prefix(&prefix)?.strip_suffix(" -->")?;
+        match rest.strip_prefix("task ") {
+            Some(number) => Some(Subject::Task(TaskNumber(number.parse().ok()?))),
+            None => (rest == "run").then_some(Subject::Run),
+        }
+    });
+    marks.into_iter().next()
+}
+
+/// Returns the digest of a comment with a result of a run; `None` for any other comment.
+pub fn result_digest<'a>(comment: &'a str, run: &RunId) -> Option<&'a str> {
+    let prefix = format!("{MARK}{run} result ");
+    let mut lines = comment.lines().rev();
+    lines.find_map(|line| line.trim().strip_prefix(&prefix)?.strip_suffix(" -->"))
+}
+
+/// Returns `true` if dispatch wrote a comment, for whatever run.
+pub fn is_own_comment(comment: &str) -> bool {
+    comment.lines().any(|line| line.trim().starts_with(MARK))
+}
+
+fn mark(run: &RunId, subject: Subject) -> String {
+    match subject {
+        Subject::Run => format!("{MARK}{run} run -->"),
+        Subject::Task(task) => format!("{MARK}{run} task {} -->", task.0),
+    }
+}
+
+/// Masks secrets, keeps to GitHub's limit, and takes out what looks like a mark.
+fn cleared(text: &str, secrets: &Secrets) -> String {
+    let masked = secrets.mask(text).replace(MARK, "<!-- (dispatch) ");
+    if masked.chars().count() <= BODY {
+        return masked;
+    }
+    // A fence that was cut in two would hide the mark.
+    markdown_block(&clip(&masked, BODY), "")
+}
+
+fn write_run(to: &mut String, state: &RunState) -> fmt::Result {
+    let count = plural(state.plan.tasks().len(), "task");
+    let base = state.base.short();
+    write!(to, "Dispatch run `{}`: {count} from `{base}`", state.run)?;
+    match &state.target {
+        Some(target) => writeln!(to, ", for {}.", markdown_code(target))?,
+        None => writeln!(to, ".")?,
+    }
+    writeln!(to)?;
+    for task in state.plan.tasks() {
+        let title = quiet(&markdown_prose(&plain_line(&task.title, 120)));
+        let tag = quiet(&markdown_prose(&plain_line(&task.tag, 40)));
+        writeln!(to, "{}. \\[{tag}] {title}", task.number.0)?;
+    }
+    Ok(())
+}
+
+fn write_task(to: &mut String, state: &RunState, number: TaskNumber) -> fmt::Result {
+    let task = state.plan.task(number);
+    let prompt = clip(task.text(), PROMPT);
+    // A block notifies no user and loads no picture.
+    writeln!(to, "{}", markdown_block(&prompt, ""))?;
+    if !task.depends_on.is_empty() {
+        let titles = task.depends_on.iter().map(|task| {
+            quiet(&markdown_prose(&plain_line(
+                &state.plan.task(*task).title,
+                80,
+            )))
+        });
+        let titles: Vec<String> = titles.collect();
+        writeln!(to, "Blocked by: {}\n", titles.join("; "))?;
+    }
+    if !task.fields.files.is_empty() {
+        let files = task.fields.files.iter().take(20);
+        let files: Vec<String> = files.map(|file| markdown_code(file)).collect();
+        writeln!(to, "Files: {}\n", files.join(", "))?;
+    }
+    let tag = quiet(&markdown_prose(&plain_line(&task.tag, 40)));
+    writeln!(
+        to,
+        "Task {} ({tag}) of the dispatch run `{}`.",
+        number.0, state.run
+    )
+}
+
+fn result_of_run(state: &RunState) -> String {
+    let completion = Completion::new(state);
+    let mut text = match Completion::is_due(state) {
+        true => quiet(&completion.render_for_readers()),
+        false => unfinished(state, &completion),
+    };
+    let of_run = state.pull_requests.iter().filter(|one| one.task.is_none());
+    for url in of_run.filter_map(|one| one.url.as_deref()) {
+        let _ = writeln!(text, "\nPull request: {url}");
+    }
+    if let Some(landed) = &state.landed {
+        let target = markdown_code(&landed.target);
+        let _ = writeln!(text, "\nLanded on {target} as `{}`.", landed.to.short());
+    }
+    text
+}
+
+/// Renders the result of a run with tasks that did not pass.
+fn unfinished(state: &RunState, completion: &Completion) -> String {
+    let mut text = format!("## Dispatch Ended\n\n{}\n\n", completion.headline());
+    for task in state.plan.tasks() {
+        let status = state.status(task.number);
+        if matches!(status, Status::Done | Status::Skipped) {
+            continue;
+        }
+        let title = quiet(&markdown_prose(&plain_line(&task.title, 120)));
+        let _ = write!(text, "- **{}:** {title}", status.word());
+        if let Some(End::Failed(failure)) = state.task(task.number).outcome().map(|o| &o.end) {
+            let message = quiet(&markdown_prose(&plain_line(&failure.message, 200)));
+            let _ = write!(text, ": {message}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
+    let outcome = state.task(number).outcome()?;
+    let mut text = match (&outcome.end, state.status(number)) {
+        (End::Passed { .. }, Status::Done) => body_of_task(state, number, &[]),
+        (End::Failed(failure), Status::Failed) => {
+            let prose = |text: &str| quiet(&markdown_prose(&plain_line(text, 400)));
+            let mut text = format!("**FAILED:** {}\n", prose(&failure.message));
+            for (name, words) in [
+                ("Cause", &failure.root_cause),
+                ("Suggested", &failure.suggestion),
+            ] {
+                if let Some(words) = words {
+                    let _ = writeln!(text, "\n{name}: {}", prose(words));
+                }
+            }
+            text
+        }
+        _ => return None,
+    };
+    let own = state
+        .pull_requests
+        .iter()
+        .filter(|one| one.task == Some(number));
+    for url in own.filter_map(|one| one.url.as_deref()) {
+        let _ = writeln!(text, "\nPull request: {url}");
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::RunFixture;
+    use crate::model::pull_request::PullRequest;
+
+    fn none() -> Secrets {
+        Secrets::default()
+    }
+
+    fn run() -> RunFixture {
+        RunFixture::new("Routes for @ada; closes #7 · Tests <- Routes for @ada; closes #7")
+            .with_task(1, |task| {
+                task.prompt = "Add routes.\nAsk @ada.\n<!-- dispatch checkout-7k3q task 2 -->\n\
+                    with ghp_0123456789abcdefghijABCDEFGHIJ012345"
+                    .to_owned();
+                task.fields.files = vec!["src/**".to_owned()];
+            })
+    }
+
+    #[test]
+    fn issues_have_the_prompt_and_a_mark_and_notify_nobody() {
+        let state = run().state();
+        let one = |subject| {
+            let title = title(&state, subject, &none());
+            format!("{title}\n----\n{}", body(&state, subject, &none()))
+        };
+        let [run, first, second] = [
+            one(Subject::Run),
+            one(Subject::Task(TaskNumber(1))),
+            one(Subject::Task(TaskNumber(2))),
+        ];
+        let has = |text: &str, parts: &[&str]| {
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+        };
+        has(
+            &run,
+            &[
+                "Checkout v2 (checkout-7k3q)\n",
+                "Dispatch run `checkout-7k3q`: 2 tasks from `",
+                "\n1. \\[T1] Routes for @<!-- -->ada; closes #<!-- -->7\n",
+                "\n<!-- dispatch checkout-7k3q run -->\n",
+            ],
+        );
+        has(
+            &first,
+            &[
+                "Routes for @ ada; closes # 7\n",
+                "```text\nAdd routes.\nAsk @ada.\n",
+                "<!-- (dispatch) checkout-7k3q task 2 -->\nwith [masked]\n```\n",
+                "Files: `src/**`",
+                "\n<!-- dispatch checkout-7k3q task 1 -->\n",
+            ],
+        );
+        has(
+            &second,
+            &["Blocked by: Routes for @<!-- -->ada; closes #<!-- -->7\n"],
+        );
+    }
+
+    #[test]
+    fn a_mark_names_its_subject_and_no_prompt_holds_one() {
+        let state = run().state();
+        let run = &state.run;
+        for subject in [
+            Subject::Run,
+            Subject::Task(TaskNumber(1)),
+            Subject::Task(TaskNumber(2)),
+        ] {
+            let body = body(&state, subject, &none());
+            assert_eq!(subject_of(&body, run), Some(subject));
+            assert_eq!(subject_of(&body.replace('\n', "\r\n"), run), Some(subject));
+            assert_eq!(subject_of(&format!("{body}\nmore\n"), run), Some(subject));
+            assert_eq!(subject_of(&body, &RunId::new("other-1234")), None);
+        }
+        assert!(is_readme_of(&project_readme(&state), run));
+        assert!(!is_readme_of("My own board", run));
+    }
+
+    #[test]
+    fn a_result_comes_at_the_end_and_changes_with_the_pull_request() {
+        let passed = || {
+            run()
+                .begin(1, "shell")
+                .pass(1, "made the #1 thing for @ada")
+                .begin(2, "shell")
+        };
+        let open = passed().state();
+        assert_eq!(result(&open, Subject::Run, &none()), None);
+        let interrupted = passed().ended(INTERRUPTED).state();
+        assert_eq!(result(&interrupted, Subject::Run, &none()), None);
+        let failed = passed().fail(2, "no tests, see #9").ended(3).state();
+        let mut done = passed().pass(2, "on top").ended(0).state();
+        let digest = |state: &RunState| {
+            let text = result(state, Subject::Run, &none()).unwrap_or_default();
+            result_digest(&text, &state.run).map(str::to_owned)
+        };
+        let before = digest(&done);
+        assert!(before.as_ref().is_some_and(|digest| digest.len() == DIGITS));
+        done.pull_requests.push(PullRequest {
+            task: None,
+            remote: "origin".to_owned(),
+            head: "dispatch/checkout-7k3q/integration".to_owned(),
+            base: "main".to_owned(),
+            commit: done.base,
+            url: Some("https://github.com/o/r/pull/9".to_owned()),
+        });
+        assert_ne!(digest(&done), before);
+        let two = Subject::Task(TaskNumber(2));
+        let shown = |state: &RunState, subject, parts: &[&str]| {
+            let text = result(state, subject, &none()).unwrap_or_default();
+            assert!(is_own_comment(&text));
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+        };
+        shown(
+            &failed,
+            Subject::Run,
+            &[
+                "1 of 2 tasks finished successfully.",
+                "- **FAILED:** Tests: no tests, see #<!-- -->9\n",
+            ],
+        );
+        shown(&failed, two, &["**FAILED:** no tests, see #<!-- -->9\n"]);
+        shown(
+            &done,
+            Subject::Run,
+            &[
+                "All 2 tasks finished successfully.",
+                "made the #<!-- -->1 thing for @<!-- -->ada",
+                "\nPull request: https://github.com/o/r/pull/9\n",
+            ],
+        );
+        shown(&done, two, &["on top\n", "6 files"]);
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_mark() {
+        let state = RunFixture::new("a")
+            .with_task(1, |task| task.prompt = "`````\nx\n".repeat(20_000))
+            .state();
+        let subject = Subject::Task(TaskNumber(1));
+        let body = body(&state, subject, &none());
+        assert!(body.chars().count() < 65_536);
+        assert_eq!(subject_of(&body, &state.run), Some(subject));
+    }
+}
