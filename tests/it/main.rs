@@ -27,6 +27,8 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 #[cfg(feature = "faults")]
+mod faults_in_pool;
+#[cfg(feature = "faults")]
 mod faults_in_submodules;
 mod file_reads;
 mod forge;
@@ -63,6 +65,7 @@ mod past_runs;
 mod plan;
 mod planner;
 mod plugin;
+mod pool;
 mod preflight;
 mod private_folder;
 mod process;

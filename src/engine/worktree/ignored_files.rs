@@ -14,6 +14,7 @@ use crate::base::text::{first_names, plural};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
+use crate::engine::worktree::kept_folders::is_kept;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
@@ -120,11 +121,25 @@ impl IgnoredFiles {
     /// # Errors
     /// When git cannot read the worktree.
     pub fn of(context: &Context, worktree: &Worktree) -> Result<Option<IgnoredFiles>, GitError> {
+        IgnoredFiles::beside(context, worktree, &[])
+    }
+
+    /// Lists them without those in folders that are kept.
+    ///
+    /// # Errors
+    /// As [`IgnoredFiles::of`].
+    pub fn beside(
+        context: &Context,
+        worktree: &Worktree,
+        keep: &[String],
+    ) -> Result<Option<IgnoredFiles>, GitError> {
         let top = &worktree.path;
         let mut paths = ignored_paths(&context.repo.git_in(worktree)?)?;
         let links = links_in(context, top);
         paths.retain(|path| {
-            kind_of(path) != Kind::Tool && !links.iter().any(|link| Path::new(link) == path)
+            !is_kept(path, keep)
+                && kind_of(path) != Kind::Tool
+                && !links.iter().any(|link| Path::new(link) == path)
         });
         if let Some(start) = StartingTree::read(worktree).filter(|_| !paths.is_empty()) {
             paths.retain(|path| start.is_written_since(&top.join(path)));
@@ -135,7 +150,8 @@ impl IgnoredFiles {
         if paths.is_empty() {
             return Ok(None);
         }
-        let name = worktree.path.file_name().unwrap_or_default();
+        let place = context.repo.known_path(&worktree.path);
+        let name = place.file_name().unwrap_or_default();
         let name = name
             .to_string_lossy()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -190,6 +206,11 @@ impl IgnoredFiles {
                     .extend(kept.into_iter().map(|(file, _)| file.clone())),
             }
         }
+    }
+
+    /// Returns `true` if it is output of builds only.
+    pub fn is_output(&self) -> bool {
+        self.kept.is_empty() && self.large.is_empty()
     }
 
     /// Names them and their fate, as in `out.log, which git ignores; kept below …`.
