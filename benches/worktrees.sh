@@ -136,7 +136,7 @@ by_cargo() {
         done >"$repo/deps/d$crate/src/lib.rs"
     done
     printf 'fn main() {}\n' >"$repo/src/main.rs"
-    printf '[worktree]\nkeep = ["target"]\n\n[sandbox]\nmode = "off"\n' >"$repo/.dispatch.toml"
+    printf '[worktree]\nkeep = ["target"]\n' >"$repo/.dispatch.toml"
     (cd "$repo" && cargo generate-lockfile --offline -q && git init -q && git add -A && git commit -qm first)
     plan "$tasks" 'echo "// $DISPATCH_TAG" >> src/main.rs; cargo check --offline -q' >"$root/plan.md"
     compare "cargo check, 30 path dependencies" "$repo"
@@ -152,7 +152,7 @@ by_npm() {
     (cd "$repo" && npm install --silent --no-fund --no-audit --save-dev $packages >/dev/null &&
         git init -q && git add -A && git commit -qm first) || { echo "npm: no packages here; left out"; return; }
     rm -rf "$repo/node_modules"
-    printf '[worktree]\nkeep = ["node_modules"]\nsetup = ["npm ci --silent --no-fund --no-audit --prefer-offline"]\nsetup_when = ["package-lock.json"]\n\n[sandbox]\nmode = "off"\n' >"$repo/.dispatch.toml"
+    printf '[worktree]\nkeep = ["node_modules"]\nsetup = ["npm ci --silent --no-fund --no-audit --prefer-offline"]\nsetup_when = ["package-lock.json"]\n' >"$repo/.dispatch.toml"
     (cd "$repo" && git add -A && git commit -qm settings)
     plan "$tasks" 'echo "// $DISPATCH_TAG" >> one.test.js; npm test --silent >/dev/null 2>&1' >"$root/plan.md"
     compare "npm ci and a test ($packages)" "$repo"

@@ -213,7 +213,7 @@ impl Repo {
     pub fn remove_from_pool(&self, entry: &PoolEntry) -> io::Result<()> {
         entry.withdraw(self)?;
         gone(fs::remove_file(entry.record.join(PLACE)))?;
-        // Nobody who adds the place again finds the folder half removed.
+        // A process that adds the place again does not find the folder half removed.
         let mut name = entry.record.file_name().unwrap_or_default().to_owned();
         name.push("%removed");
         let away = self.pool_folder().join(name);

@@ -186,7 +186,7 @@ fn what_a_user_leaves_in_a_worktree_keeps_it_from_being_used() {
     let plan = |name: &str| {
         format!(
             "# {name}\n\n{}",
-            task(&scene, 1, name, "", "echo x > x.txt")
+            task(&scene, 1, name, "", &format!("echo x > {name}.txt"))
         )
     };
     scene.run(&plan("A"), &[]).expect(0);
@@ -248,8 +248,11 @@ fn what_a_user_leaves_in_a_worktree_keeps_it_from_being_used() {
 #[test]
 fn set_up_runs_again_only_when_a_named_file_differs_or_what_it_made_is_gone() {
     let count = "mkdir -p set-up && echo x >> set-up/count";
-    let scene = scene(&format!("setup = [\"{count}\"]\nsetup_when = [\"lock\"]\n"));
+    let scene = scene(&format!(
+        "setup = [\"{count}\"]\nsetup_when = [\"lock\", \"absent\"]\n"
+    ));
     scene.write("lock", "1\n");
+    scene.commit("A list");
     let root = scene.root.display().to_string();
     let note = |name: &str| format!("cp set-up/count {root}/count-{name}");
     let tasks = [
@@ -296,9 +299,9 @@ fn set_up_runs_again_only_when_a_named_file_differs_or_what_it_made_is_gone() {
         .iter()
         .map(|name| noted(&scene, "count", name).lines().count())
         .collect();
-    // Once; not again; after a worker changed the file; after one removed the folder; on another base;
-    // in a new worktree.
-    assert_eq!(counts, [1, 1, 2, 1, 2, 1]);
+    // B is the first, and changes the file, on which E builds. A has the old one again, C need not be set
+    // up and removes the folder, so that D has to be. F has a new worktree.
+    assert_eq!(counts, [3, 1, 3, 1, 2, 1]);
     assert_eq!(place(&scene, "E"), slot(&scene, 1));
     assert_eq!(
         place(&scene, "F"),
@@ -323,10 +326,12 @@ fn failed_work_stays_where_it_is_and_a_full_pool_gives_way_to_new_worktrees() {
     assert_eq!(kept, "half\n");
     let shown = scene.git(&["worktree", "list"]);
     assert!(shown.contains("pool/1"), "{shown}");
-    // Without the pool, what was in it is removed like any worktree.
-    scene.configure("[worktree]\npool = 0\n");
-    scene.dispatch(&["retry", "1"]);
-    scene.dispatch(&["clean", "--force", "1"]);
-    assert!(!slot(&scene, 1).exists());
+    scene.dispatch(&["clean"]).expect(0);
     assert!(scene.worktree("a").symlink_metadata().is_err());
+    // A reference keeps it.
+    assert!(!slot(&scene, 1).join("half.txt").exists());
+    let dry = scene.dispatch(&["clean", "--pool", "--dry-run"]);
+    assert_eq!(dry.expect(0).out, "would remove 1 worktree of the pool\n");
+    scene.dispatch(&["clean", "--pool"]).expect(0);
+    assert!(!slot(&scene, 1).exists());
 }

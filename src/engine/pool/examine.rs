@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::engine::EngineError;
-use crate::engine::pool::free::change_by_hand;
+use crate::engine::pool::free::{GONE, change_by_hand};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::git::Repo;
 use crate::git::pool_entry::PoolEntry;
@@ -72,7 +72,7 @@ fn examine_one(repo: &Repo, keep: &[String], entry: PoolEntry) -> Result<Examine
                 Some(worktree) if worktree.path.is_dir() => {
                     change_by_hand(repo, keep, &entry, &worktree)?
                 }
-                _ => Some("is no worktree any more".to_owned()),
+                _ => Some(GONE.to_owned()),
             };
             (Usage::Free(commit), problem)
         }
@@ -86,7 +86,7 @@ fn examine_one(repo: &Repo, keep: &[String], entry: PoolEntry) -> Result<Examine
 
 fn broken_link(worktree: Option<&Worktree>) -> Option<String> {
     match worktree {
-        None => Some("is no worktree any more".to_owned()),
+        None => Some(GONE.to_owned()),
         Some(worktree) => worktree.verify().err().map(|error| error.to_string()),
     }
 }

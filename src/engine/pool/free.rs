@@ -14,7 +14,10 @@ use crate::git::Repo;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::worktree::{Head, Worktree};
 
-/// Describes what somebody changed in a free worktree; `None` if nothing.
+/// A worktree of which the folder, or its entry in git, is gone.
+pub const GONE: &str = "was removed as a worktree";
+
+/// Describes what a user or another program changed in a free worktree; `None` if nothing.
 ///
 /// # Errors
 /// When git cannot read it.
@@ -49,7 +52,7 @@ pub fn change_by_hand(
 }
 
 /// Lists the paths that differ from what dispatch wrote, and those that are neither tracked nor in a kept
-/// folder. An index of somebody else decides nothing.
+/// folder. An index that another program wrote decides nothing.
 fn changed_paths(
     repo: &Repo,
     keep: &[String],
@@ -127,7 +130,7 @@ pub fn remove_free(
         let worktree = repo.find_worktree(&entry.place);
         let stays = match &worktree {
             Some(worktree) if entry.place.is_dir() => change_by_hand(repo, keep, &entry, worktree)?,
-            _ if has_something(&entry.place) => Some("is no worktree any more".to_owned()),
+            _ if has_something(&entry.place) => Some(GONE.to_owned()),
             _ => None,
         };
         if stays.is_none() && !is_dry_run {

@@ -11,7 +11,7 @@ use crate::config::pool_size::PoolSize;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::pool::free::change_by_hand;
+use crate::engine::pool::free::{GONE, change_by_hand};
 use crate::engine::pool::release::mark_warm;
 use crate::engine::pool::reset::reset;
 use crate::engine::pool::take_back::{TakenBack, take_back};
@@ -231,7 +231,7 @@ impl Taking<'_> {
     /// Makes a worktree where the record of one is left, but nothing else.
     fn fill_vacant(&mut self, entry: &PoolEntry) -> Result<Option<Worktree>, EngineError> {
         if entry.place.symlink_metadata().is_ok() {
-            self.say(entry, "is no worktree any more");
+            self.say(entry, GONE);
             return Ok(None);
         }
         self.fill(entry).map(Some)

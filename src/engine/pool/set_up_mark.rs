@@ -9,9 +9,11 @@ use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::kept_folders::is_kept;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::StoreError;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
@@ -94,23 +96,36 @@ impl SetUpMark {
 
 /// Removes the mark if a file that decides about the set-up was written since: a worker that changes the
 /// list of packages installs them, too.
+///
+/// # Errors
+/// When the store cannot be read, or the record cannot be removed.
 pub(super) fn remove_if_changed(
     context: &Context,
     entry: &PoolEntry,
     worktree: &Worktree,
 ) -> Result<(), EngineError> {
     let start = StartingTree::read(worktree);
-    let mut paths = context.settings.worktree.setup_when.iter();
-    let is_written = |path: &String| {
-        let path = worktree.path.join(path);
-        start
-            .as_ref()
-            .is_none_or(|start| start.is_written_since(&path))
-    };
-    match paths.any(is_written) {
-        true => remove(entry),
-        false => Ok(()),
+    let written = WrittenFiles::read(entry);
+    for name in &context.settings.worktree.setup_when {
+        let path = worktree.path.join(name);
+        let is_changed = match path.symlink_metadata() {
+            Ok(_) => start
+                .as_ref()
+                .is_none_or(|start| start.is_written_since(&path)),
+            // A worker has deleted it, if the commit has one.
+            Err(_) => context.repo.with_store(|store| match &written {
+                Some(written) if store.has(written.commit) => {
+                    let tree = store.tree_of(written.commit)?;
+                    Ok::<_, StoreError>(store.entry(tree, name)?.is_some())
+                }
+                _ => Ok(true),
+            })?,
+        };
+        if is_changed {
+            return remove(entry);
+        }
     }
+    Ok(())
 }
 
 /// Removes the mark.
