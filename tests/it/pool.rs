@@ -229,7 +229,7 @@ fn what_a_user_leaves_in_a_worktree_keeps_it_from_being_used() {
         slot(&scene, 3).display()
     );
     assert!(ended.err.contains(&named), "{}", ended.err);
-    let examined = scene.dispatch(&["doctor", "--pool"]).expect(1).out;
+    let examined = scene.dispatch(&["doctor", "--pool"]).expect(4).out;
     assert!(
         examined.contains("changes made by hand: note.md"),
         "{examined}"
