@@ -45,7 +45,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'
 plan() {
     printf '# Bench\n\n'
     for task in $(seq "$1"); do
-        printf '%d. [T%d] Task %d\n   - allow_empty: yes\n   - run: %s\n' "$task" "$task" "$task" "$2"
+        printf '%d. [T%d] Task %d\n     - allow_empty: yes\n     - run: %s\n' "$task" "$task" "$task" "$2"
     done
 }
 

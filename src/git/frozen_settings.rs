@@ -194,7 +194,7 @@ fn list_settings(git: &Git) -> Result<Listed, GitError> {
 }
 
 /// Renders a setting, `key` LF `value`, as lines of a configuration file.
-fn render(setting: &[u8], file: &mut Vec<u8>) {
+pub(super) fn render(setting: &[u8], file: &mut Vec<u8>) {
     let mut parts = setting.splitn(2, |byte| *byte == b'\n');
     let (key, value) = (parts.next().unwrap_or_default(), parts.next());
     let Some(first) = key.iter().position(|byte| *byte == b'.') else {

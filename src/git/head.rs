@@ -97,6 +97,7 @@ pub(super) fn has_pseudo_reference(git_folder: &Path, name: &str) -> bool {
         || (name.ends_with("_PICK_HEAD") || name == "REVERT_HEAD") && is_reference()
 }
 
-fn git_in(git_folder: &Path) -> Git {
+/// Returns git for a git folder alone.
+pub(super) fn git_in(git_folder: &Path) -> Git {
     Git::at(git_folder).env("GIT_DIR", git_folder.as_os_str())
 }

@@ -173,6 +173,18 @@ impl Submodule {
         without_files(&self.git_dir)
     }
 
+    /// Returns git for its files, without the filters that its configuration names.
+    ///
+    /// # Errors
+    /// When git cannot read its configuration.
+    pub fn checkout_git(&self) -> Result<Git, GitError> {
+        let folder = self.folder.as_ref().unwrap_or(&self.git_dir);
+        let git = Git::at(folder)
+            .env("GIT_DIR", self.git_dir.as_os_str())
+            .env("GIT_WORK_TREE", folder.as_os_str());
+        without_own_filters(git)
+    }
+
     /// Lists the changed and untracked files that are in no commit. Submodules nested in it are
     /// listed on their own.
     ///
@@ -182,10 +194,7 @@ impl Submodule {
         let Some(folder) = self.folder.as_ref().filter(|folder| folder.is_dir()) else {
             return Ok(Vec::new());
         };
-        let git = Git::at(folder)
-            .env("GIT_DIR", self.git_dir.as_os_str())
-            .env("GIT_WORK_TREE", folder.as_os_str());
-        let git = without_own_filters(git)?;
+        let git = self.checkout_git()?;
         let hidden = self.copy_of_hiding_index(&git, folder)?;
         let git = match &hidden {
             Some(copy) => git.env("GIT_INDEX_FILE", copy.path()),

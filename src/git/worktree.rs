@@ -175,6 +175,15 @@ impl Worktree {
         Some(text.trim().to_owned())
     }
 
+    /// Reads the reason of a lock that the user made; `None` without one. `git worktree add` locks a worktree
+    /// while it makes it, with a reason of its own.
+    pub fn lock_by_user(&self) -> Option<String> {
+        let is_of_program = |reason: &str| {
+            matches!(reason, "dispatch" | "initializing") || reason.starts_with("dispatch ")
+        };
+        self.lock_reason().filter(|reason| !is_of_program(reason))
+    }
+
     /// Rewrites both links between the folder and its entry, or that in its worker's own git folder, for
     /// their current places.
     ///

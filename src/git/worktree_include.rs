@@ -6,7 +6,8 @@ use crate::merge::change::RepoPath;
 
 impl Repo {
     /// Lists untracked files of the user's checkout that match a pattern, or a pattern in one of the
-    /// pattern files (relative to the top). Absent pattern files count as empty.
+    /// pattern files (relative to the top). Absent pattern files count as empty. Brackets in a pattern also
+    /// stand for themselves, as in `src/[id]/.env`.
     ///
     /// # Errors
     /// When git cannot be run.
@@ -18,11 +19,11 @@ impl Repo {
         let mut args = ["ls-files", "-z", "--others", "--ignored", "--full-name"]
             .map(str::to_owned)
             .to_vec();
-        args.extend(
-            patterns
-                .iter()
-                .map(|pattern| format!("--exclude={pattern}")),
-        );
+        let exclude = |pattern: &str| format!("--exclude={pattern}");
+        for pattern in patterns {
+            args.push(exclude(pattern));
+            args.extend(with_literal_brackets(pattern).as_deref().map(exclude));
+        }
         let present = pattern_files
             .iter()
             .filter(|file| self.top.join(file).is_file());
@@ -56,10 +57,30 @@ impl Repo {
     }
 }
 
+/// Returns the pattern with brackets that match themselves; `None` without any, or for one that already
+/// decides by backslashes which of them do.
+fn with_literal_brackets(pattern: &str) -> Option<String> {
+    let has_brackets = pattern.contains('[') && !pattern.contains('\\');
+    has_brackets.then(|| pattern.replace('[', "\\[").replace(']', "\\]"))
+}
+
 fn split(output: &[u8]) -> Vec<RepoPath> {
     output
         .split(|byte| *byte == 0)
         .filter(|path| !path.is_empty())
         .map(RepoPath::new)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_of_a_pattern_also_stand_for_themselves() {
+        let literal = |pattern: &str| with_literal_brackets(pattern).unwrap_or_default();
+        assert_eq!(literal("!src/[id]/.env"), "!src/\\[id\\]/.env");
+        assert_eq!(literal("src/\\[id]/.env"), "");
+        assert_eq!(literal(".env*"), "");
+    }
 }

@@ -275,8 +275,9 @@ impl TaskState {
         let phase = match &outcome.end {
             End::Passed { .. } if goes_on => TaskPhase::Queued,
             End::Passed { .. } => TaskPhase::Done,
+            // Whatever ended it, it is not tried again.
+            End::Failed(_) | End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Failed(_) => TaskPhase::Failed,
-            End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Interrupted {} if self.removed => TaskPhase::Skipped { satisfied: false },
             End::Interrupted {} => TaskPhase::Queued,
         };

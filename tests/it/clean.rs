@@ -204,7 +204,7 @@ fn ignored_files_that_no_build_makes_are_named_and_small_ones_are_kept() {
     let large = "/b with data/, which git ignores; 1.9 MiB, which go with it\n";
     let both = format!(
         "/d with notes.log, which git ignores; kept below {}, and with large.log, which git ignores; 1.9 \
-         MiB, which go with it, and with target/ (21 files), output that git ignores\n",
+         MiB, which go with it, and with target/ (21 files), output that git ignores, which goes with it\n",
         reference.replace("/a.", "/d.")
     );
     for said in [planned, cleaned] {

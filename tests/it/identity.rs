@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::harness::Scene;
 
-const PLAN: &str = "# One\n1. [A] First\n   - run: echo a > a.txt\n";
+/// A worker that commits itself, and leaves something for dispatch to commit.
+const PLAN: &str = "# One\n1. [A] First\n   - run: echo a > a.txt && git add -A && git commit -qm own; echo b > b.txt\n";
 
 const ME: &str = "[user]\n\tname = Me\n\temail = me@example.com\n";
 
@@ -21,6 +22,9 @@ fn expect_me(change: impl Fn(&Scene)) {
     scene.run(PLAN, &[]).expect(0);
     let me = "Me <me@example.com>, Me <me@example.com>";
     assert_eq!(who(&scene, &scene.branch("a")), me);
+    let of_worker = format!("{}~", scene.branch("a"));
+    assert_eq!(who(&scene, &of_worker), me, "the commit of the worker");
+    assert_eq!(scene.git(&["log", "-1", "--format=%s", &of_worker]), "own");
     let user = who(&scene, "main");
     assert_ne!(user, me, "the user's checkout has another user");
     scene.dispatch(&["land", "--yes"]).expect(0);

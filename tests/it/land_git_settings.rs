@@ -205,3 +205,39 @@ fn a_lock_on_the_target_after_a_refused_landing_is_not_removed() {
     fs::remove_file(&lock).unwrap();
     scene.dispatch(&["land", "--yes"]).expect(0);
 }
+
+#[test]
+fn hooks_for_the_message_see_a_merge_and_a_message_in_latin_1_is_read() {
+    let scene = Scene::new();
+    scene
+        .run("1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let file = scene.root.join("message");
+    fs::write(&file, b"Merge\n\ncaf\xe9\n").unwrap();
+    let file = file.to_str().unwrap();
+    let land = || scene.dispatch(&["land", "--yes", "-F", file]);
+    let refused = land().expect(1).err;
+    for words in ["is not in UTF-8 (line 3)", "iconv -f ENCODING -t UTF-8"] {
+        assert!(refused.contains(words), "{refused}");
+    }
+    scene.git(&["config", "i18n.commitEncoding", "ISO-8859-1"]);
+    let see = "#!/bin/sh\ngit rev-parse MERGE_HEAD >> \"$1\"\n";
+    scene.write_program(".git/hooks/commit-msg", see);
+    scene.write_program(
+        ".git/hooks/pre-merge-commit",
+        "#!/bin/sh\n! git rev-parse -q --verify MERGE_HEAD\n",
+    );
+    land().expect(0);
+    let message = scene.git(&[
+        "-c",
+        "i18n.logOutputEncoding=UTF-8",
+        "log",
+        "-1",
+        "--format=%B",
+    ]);
+    assert!(message.contains("café"), "{message}");
+    assert!(
+        message.trim_end().ends_with(&scene.rev("HEAD^2")),
+        "{message}"
+    );
+}

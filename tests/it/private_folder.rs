@@ -97,14 +97,19 @@ git update-ref -d refs/heads/other
 }
 
 #[test]
-fn tags_and_notes_of_a_worker_are_named_and_kept() {
+fn references_of_a_worker_are_named_and_kept() {
     let Some(scene) = confined() else { return };
     scene.git(&["tag", "of-user"]);
     scene.git(&["tag", "-a", "-m", "of the user", "annotated"]);
     let lines = "set -e
 echo a > a.txt && git add -A && git commit -qm one
 git tag -a -m release v1.0 && git tag light && git notes add -m noted
-git tag only $(git commit-tree -m hidden $(git mktree </dev/null)) && git pack-refs --all && git repack -qad
+commit() { git commit-tree -m $1 $(git mktree </dev/null); }
+git update-ref refs/worktree/mine $(commit own) && git update-ref refs/wip/x $(commit wip)
+git update-ref refs/remotes/o/x $(commit fetched)
+echo r > r.txt && git add -A && git commit -qm left && git reset -q --hard HEAD~
+echo s > s.txt && git add -A && git commit -qm soft && git reset -q --soft HEAD~ && git commit -qm again
+git tag only $(commit hidden) && git pack-refs --all && git repack -qad
 ";
     let ended = scene.run(&plan(&scene, lines), &[]).expect(0);
     for what in [
@@ -112,6 +117,7 @@ git tag only $(git commit-tree -m hidden $(git mktree </dev/null)) && git pack-r
         "the tag only",
         "the tag v1.0",
         "the notes refs/notes/commits",
+        "the reference refs/wip/x",
     ] {
         let words =
             format!("besides its change it left {what}, which it made or moved: `git update-ref ");
@@ -122,12 +128,37 @@ git tag only $(git commit-tree -m hidden $(git mktree </dev/null)) && git pack-r
             ended.out
         );
     }
-    assert!(
-        !ended.out.contains("of-user") && !ended.out.contains("annotated"),
+    for words in ["of-user", "annotated", "refs/remotes"] {
+        assert!(!ended.out.contains(words), "{}", ended.out);
+    }
+    let own = "the reference refs/worktree/mine; it is kept below";
+    assert!(ended.out.contains(own), "{}", ended.out);
+    assert_eq!(
+        ended.out.matches(" on no branch; ").count(),
+        1,
         "{}",
         ended.out
     );
+    let place = scene.worktree("a").display().to_string();
+    let subject = [
+        "-C",
+        &place,
+        "log",
+        "-1",
+        "--format=%s",
+        "refs/worktree/mine",
+    ];
+    assert_eq!(scene.git(&subject), "own");
     scene.git(&["gc", "--quiet", "--prune=now"]);
+    let subjects = kept(&scene)
+        .iter()
+        .map(|name| scene.git(&["log", "-1", "--format=%s", name]))
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        subjects.contains("own") && subjects.contains("left"),
+        "{subjects}"
+    );
     for tag in ["v1.0", "only"] {
         let command = ended.out.split('`').find(|text| {
             text.ends_with(char::is_alphanumeric) && text.contains(&format!("refs/tags/{tag} "))
@@ -141,6 +172,26 @@ git tag only $(git commit-tree -m hidden $(git mktree </dev/null)) && git pack-r
         "release"
     );
     assert_eq!(scene.git(&["log", "-1", "--format=%s", "only"]), "hidden");
+}
+
+#[test]
+fn a_clone_that_borrows_the_objects_of_its_worker_can_be_read_afterwards() {
+    let Some(scene) = confined() else { return };
+    scene.write(".gitignore", "ig/\n");
+    scene.commit("Ignore");
+    let lines = "set -e
+echo a > a.txt && git add -A && git commit -qm one && git clone -q -s . ig/c
+";
+    scene.run(&plan(&scene, lines), &[]).expect(0);
+    let clone = scene.worktree("a").join("ig/c").display().to_string();
+    scene.git(&["-C", &clone, "fsck", "--no-dangling"]);
+    assert_eq!(
+        scene.git(&["-C", &clone, "log", "-1", "--format=%s"]),
+        "one"
+    );
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(!scene.root.join("shop.dispatch").exists());
 }
 
 #[test]

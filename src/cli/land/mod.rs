@@ -1,11 +1,10 @@
 //! `dispatch land RUN`: shows what will move, asks, and moves it.
 
+mod message;
 pub(crate) mod pull_request;
 mod session;
 pub(crate) mod undo;
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,6 +13,7 @@ use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::land::message::message;
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::DefaultRun;
@@ -92,7 +92,7 @@ pub(crate) struct LandArgs {
 pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
     let mut options = options(&args, opened.context.settings.board.land);
-    options.message = message(&args)?;
+    options.message = message(args.file.as_deref(), &args.message, &opened.here.repo)?;
     if let Some(landing) = opened.unrecorded(&opened.here.store)? {
         opened.record(Event::Landed {
             landing: landing.clone(),
@@ -204,28 +204,6 @@ fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
         suggest::clean(run),
         suggest::unland(run)
     ));
-}
-
-/// Returns the message that the user gives for the landing commit.
-fn message(args: &LandArgs) -> Result<Option<String>, CommandError> {
-    let text = match &args.file {
-        Some(file) if file.as_os_str() == "-" => {
-            io::read_to_string(io::stdin().lock()).map_err(|error| {
-                CommandError::failed(format!("could not read standard input: {error}"))
-            })?
-        }
-        Some(file) => fs::read_to_string(file).map_err(|error| {
-            CommandError::failed(format!("could not read {}: {error}", file.display()))
-        })?,
-        None if args.message.is_empty() => return Ok(None),
-        None => args.message.join("\n\n"),
-    };
-    if text.trim().is_empty() {
-        return Err(CommandError::usage(
-            "the message of the landing commit is empty",
-        ));
-    }
-    Ok(Some(text))
 }
 
 fn options(args: &LandArgs, board: bool) -> LandOptions {

@@ -33,7 +33,7 @@ pub(super) fn give(execution: &Execution, worktree: &Worktree) -> Result<(), Eng
     let repo = &context.repo;
     if !has_private_folder(context, spec) {
         // That of an earlier attempt in the same worktree.
-        let removed = PrivateFolder::of(repo, worktree).remove();
+        let removed = PrivateFolder::of(repo, worktree).remove_all_but_way_to_objects(repo);
         return removed.map_err(|error| failed(worktree, error));
     }
     let mark = own_stash_file(&execution.folder());
@@ -89,7 +89,7 @@ pub(super) fn remove_objects(execution: &Execution) {
     let found = repo.find_worktree(&execution.spec.worktree);
     if let Some(worktree) = found.filter(|worktree| !worktree.has_private_folder()) {
         // Those that stay are removed with the worktree.
-        let _ = PrivateFolder::of(repo, &worktree).remove_objects();
+        let _ = PrivateFolder::of(repo, &worktree).remove_objects(repo);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::pool::give_back::remove_or_give_back;
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
-use crate::engine::worktree::remove::unsaved_work;
+use crate::engine::worktree::remove::{lock_by_user, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::git::{Store, StoreError};
@@ -55,12 +55,16 @@ impl CleanPlan {
         let mut used = Vec::new();
         let reasons = parallel::map(&found, |found| reason_to_keep(context, state, found));
         for (found, reason) in found.into_iter().zip(reasons) {
-            let is_forced = found.task.is_some_and(|task| forced.contains(&task));
+            // `git worktree remove --force` does not remove a locked one either.
+            let locked = lock_by_user(&found.worktree);
+            let is_forced =
+                locked.is_none() && found.task.is_some_and(|task| forced.contains(&task));
             match reason? {
                 Some(why) if !is_forced => {
                     let name = found.worktree.path.display().to_string();
                     plan.kept.push((name, why));
-                    plan.kept_tasks.extend(found.task);
+                    plan.kept_tasks
+                        .extend(found.task.filter(|_| locked.is_none()));
                 }
                 _ => {
                     used.extend(found.was_used.then(|| found.worktree.clone()));
@@ -150,6 +154,9 @@ fn reason_to_keep(
     state: &RunState,
     found: &WorktreeOfRun,
 ) -> Result<Option<String>, EngineError> {
+    if let Some(locked) = lock_by_user(&found.worktree) {
+        return Ok(Some(locked));
+    }
     if let Some(task) = found.task
         && state.task(task).open_resolution.is_some()
         && found.worktree.path == context.resolve_worktree(task)

@@ -155,7 +155,8 @@ impl Preparation<'_> {
         let (tree, message) = if hooks.is_empty() {
             (tree, message)
         } else {
-            hooks.run((context, self.cancel), self.lock, tree, target, &message)?
+            let content = (tree, integration, target);
+            hooks.run((context, self.cancel), self.lock, content, &message)?
         };
         commit(context, tree, &parents, message, self.now)
     }

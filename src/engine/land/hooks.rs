@@ -75,7 +75,8 @@ impl Hooks {
         self.names.is_empty()
     }
 
-    /// Runs the hooks and returns the tree and the message they leave.
+    /// Runs the hooks on a tree, the commit that is merged and the target. Returns the tree and the message
+    /// that they leave.
     ///
     /// # Errors
     /// When a hook rejects the commit, or the worktree cannot be made.
@@ -83,8 +84,7 @@ impl Hooks {
         &self,
         (context, cancel): (&Context, &CancelHandle),
         lock: &LandLock,
-        tree: Oid,
-        target: &LandTarget,
+        content: (Oid, Oid, &LandTarget),
         message: &str,
     ) -> Result<(Oid, String), LandError> {
         let path = context.landing_worktree();
@@ -98,9 +98,9 @@ impl Hooks {
         let reason = format!("dispatch {}/landing", context.run);
         let worktree = context
             .repo
-            .add_worktree(&path, &Head::Detached(target.from), &reason)
+            .add_worktree(&path, &Head::Detached(content.2.from), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in((context, cancel), &worktree, lock, (tree, target), message);
+        let result = self.run_in((context, cancel), &worktree, lock, content, message);
         remove(context, &worktree)?;
         result
     }
@@ -110,7 +110,7 @@ impl Hooks {
         (context, cancel): (&Context, &CancelHandle),
         worktree: &Worktree,
         lock: &LandLock,
-        (tree, target): (Oid, &LandTarget),
+        (tree, merged, target): (Oid, Oid, &LandTarget),
         message: &str,
     ) -> Result<(Oid, String), LandError> {
         // git sets GIT_DIR for hooks. In a linked worktree a hook that changes its folder would
@@ -129,6 +129,9 @@ impl Hooks {
             |error| LandError::Engine(EngineError::File(file.display().to_string(), error));
         fs::write(&file, message).map_err(failed)?;
         for hook in &self.names {
+            if *hook != "pre-merge-commit" && self.method == MergeMethod::Merge {
+                announce_merge(worktree, merged).map_err(failed)?;
+            }
             self.run_one(&git, hook, &file)?;
         }
         let staged = git.line(&["write-tree"])?;
@@ -170,6 +173,13 @@ impl Hooks {
         };
         Err(LandError::Hook { hook, output })
     }
+}
+
+/// Tells hooks which commit is merged, as `git merge` does before it asks for a message: a hook for messages
+/// knows a merge by `MERGE_HEAD`.
+fn announce_merge(worktree: &Worktree, merged: Oid) -> std::io::Result<()> {
+    fs::write(worktree.admin.join("MERGE_HEAD"), format!("{merged}\n"))?;
+    fs::write(worktree.admin.join("MERGE_MODE"), "no-ff")
 }
 
 /// Populates the worktree of a landing, so that hooks find what the project needs.

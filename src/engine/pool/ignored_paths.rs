@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::base::removal::remove_own_folder;
 use crate::engine::EngineError;
-use crate::engine::worktree::ignored_repositories::ignored_paths;
+use crate::engine::worktree::ignored_paths::ignored_paths;
 use crate::engine::worktree::kept_folders::is_kept;
 use crate::git::Git;
 

@@ -1,5 +1,6 @@
 //! Keeps what a user makes in the worktree of the checks, which dispatch writes again with the next check
-//! and removes without a question.
+//! and removes without a question. Changes and commits are kept under references; a repository that the user
+//! made there has more than a commit can hold, so it is moved to a folder beside the worktree.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,6 +10,7 @@ use crate::base::text::first_names;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_files::NAMED;
+use crate::engine::worktree::ignored_repositories::repositories_below;
 use crate::engine::worktree::left_commits::LeftCommits;
 use crate::engine::worktree::log_mark::mark_end;
 use crate::engine::worktree::populate::links_in;
@@ -36,6 +38,8 @@ pub fn mark_in_use(worktree: &Worktree) {
 pub struct EditsByHand {
     /// The changed paths.
     paths: Vec<PathBuf>,
+    /// The repositories in them, each with the folder to which it is moved.
+    repositories: Vec<(PathBuf, PathBuf)>,
     commits: Option<LeftCommits>,
     reference: String,
 }
@@ -60,14 +64,22 @@ impl EditsByHand {
         let mut paths = store.changed_paths(worktree, &links)?;
         let at = (mark.ctime(), mark.ctime_nsec());
         paths.retain(|path| is_written_since(&worktree.path.join(path), at));
+        let repositories = repositories_in(worktree, &paths);
+        paths.retain(|path| {
+            let path: PathBuf = path.components().collect();
+            !repositories.iter().any(|(found, _)| *found == path)
+        });
         let commits = LeftCommits::with_head(context, worktree)?;
         let reference = LeftCommits::reference(context, worktree);
         Ok(
-            (!paths.is_empty() || commits.is_some()).then_some(EditsByHand {
-                paths,
-                commits,
-                reference,
-            }),
+            (!paths.is_empty() || !repositories.is_empty() || commits.is_some()).then_some(
+                EditsByHand {
+                    paths,
+                    repositories,
+                    commits,
+                    reference,
+                },
+            ),
         )
     }
 
@@ -81,14 +93,18 @@ impl EditsByHand {
             )
         });
         let commits = self.commits.as_ref().map(LeftCommits::words);
-        let parts: Vec<String> = commits.into_iter().chain(edits).collect();
+        let moved = self.repositories.iter().map(|(path, to)| {
+            let (path, to) = (path.display(), to.display());
+            format!("the repository {path}, which was made by hand; moved to {to}")
+        });
+        let parts: Vec<String> = commits.into_iter().chain(edits).chain(moved).collect();
         parts.join(", and with ")
     }
 
-    /// Keeps the commits, and the changes in a commit on top of HEAD.
+    /// Moves the repositories away, and keeps the commits, and the changes in a commit on top of HEAD.
     ///
     /// # Errors
-    /// When git or the store fails.
+    /// When git or the store fails, or a repository cannot be moved.
     pub fn keep(
         &self,
         context: &Context,
@@ -97,6 +113,9 @@ impl EditsByHand {
     ) -> Result<(), EngineError> {
         if let Some(commits) = &self.commits {
             commits.keep(store)?;
+        }
+        for (path, to) in &self.repositories {
+            move_repository(context, &worktree.path.join(path), to)?;
         }
         if self.paths.is_empty() {
             return Ok(());
@@ -113,6 +132,53 @@ impl EditsByHand {
         })?;
         Ok(keep(store, &self.reference, commit)?)
     }
+}
+
+/// Returns the outermost repositories in some paths of a worktree, each with a free folder beside it.
+fn repositories_in(worktree: &Worktree, paths: &[PathBuf]) -> Vec<(PathBuf, PathBuf)> {
+    let mut outermost: Vec<PathBuf> = Vec::new();
+    for found in repositories_below(&worktree.path, paths).repositories {
+        if !outermost.iter().any(|outer| found.path.starts_with(outer)) {
+            outermost.push(found.path);
+        }
+    }
+    let name = worktree
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let place = |number: u32| {
+        worktree
+            .path
+            .with_file_name(format!("{name}.kept-{number}"))
+    };
+    let free = |path: &Path| {
+        let mut places = (1..).map(|number| place(number).join(path));
+        places.find(|place| place.symlink_metadata().is_err())
+    };
+    let places = outermost.into_iter().map(|path| Some((free(&path)?, path)));
+    places
+        .flatten()
+        .map(|(place, path)| (path, place))
+        .collect()
+}
+
+fn move_repository(context: &Context, from: &Path, to: &Path) -> Result<(), EngineError> {
+    let parent = to.parent().map_or(Ok(()), fs::create_dir_all);
+    let moved = parent.and_then(|()| fs::rename(from, to));
+    moved.map_err(|error| EngineError::File(from.display().to_string(), error))?;
+    // A worktree that the user added there has a link to its folder.
+    let linked = context
+        .repo
+        .worktrees()
+        .into_iter()
+        .filter(|one| one.path.starts_with(from));
+    for one in linked {
+        let below = one.path.strip_prefix(from).unwrap_or(Path::new(""));
+        let path = to.join(below).components().collect();
+        Worktree { path, ..one }.relink()?;
+    }
+    Ok(())
 }
 
 /// Returns `true` if a path, or something in the folder that it is, was written after this time. The folder

@@ -5,20 +5,20 @@
 //! in a commit, also a few in a folder of output such as `dist/`.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::text::{first_names, plural};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_repositories::{ignored_paths, repositories_below};
+use crate::engine::worktree::ignored_commit::{FilesToKeep, commit};
+use crate::engine::worktree::ignored_paths::{IgnoredPath, ignored_inside, ignored_paths};
+use crate::engine::worktree::ignored_repositories::{repositories_below, submodule_paths};
 use crate::engine::worktree::kept_folders::is_kept;
+use crate::engine::worktree::output_kinds::{Kind, kind_of};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
-use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
@@ -37,71 +37,13 @@ const EXAMINED: usize = 2000;
 /// The most files of output that are kept.
 const OUTPUT_FILES: usize = 20;
 
-/// Folders that only tools for builds, tests and packages fill, wherever they are.
-const TOOL_FOLDERS: [&str; 29] = [
-    ".build",
-    ".cache",
-    ".dart_tool",
-    ".eggs",
-    ".gradle",
-    ".hypothesis",
-    ".mypy_cache",
-    ".next",
-    ".nox",
-    ".nuxt",
-    ".nyc_output",
-    ".output",
-    ".parcel-cache",
-    ".pnpm-store",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".svelte-kit",
-    ".terraform",
-    ".tox",
-    ".turbo",
-    ".venv",
-    ".vite",
-    ".yarn",
-    "Pods",
-    "__pycache__",
-    "bower_components",
-    "elm-stuff",
-    "node_modules",
-    "venv",
-];
-
-/// Folders in which builds put their output, and people their notes.
-const OUTPUT_FOLDERS: [&str; 11] = [
-    "_build", "bin", "build", "coverage", "deps", "dist", "obj", "out", "target", "tmp", "vendor",
-];
-
-/// Endings of files that compilers and tools make.
-const BUILT_FILES: [&str; 18] = [
-    ".a",
-    ".beam",
-    ".class",
-    ".coverage",
-    ".d",
-    ".dll",
-    ".DS_Store",
-    ".dylib",
-    ".egg-info",
-    ".exe",
-    ".gcda",
-    ".gcno",
-    ".o",
-    ".pyc",
-    ".pyo",
-    ".so",
-    ".swp",
-    ".tsbuildinfo",
-];
-
 /// Ignored files of a worktree that go with it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct IgnoredFiles {
     /// The paths below the top that are kept; a whole folder ends in a slash.
     kept: Vec<PathBuf>,
+    /// The files that are kept of those that submodules and nested repositories ignore.
+    kept_inside: Vec<PathBuf>,
     /// Paths that are too large to be kept, or have files that are.
     large: Vec<PathBuf>,
     /// The bytes in them that are not kept; the largest number for too many files.
@@ -134,19 +76,26 @@ impl IgnoredFiles {
         keep: &[String],
     ) -> Result<Option<IgnoredFiles>, GitError> {
         let top = &worktree.path;
-        let mut paths = ignored_paths(&context.repo.git_in(worktree)?)?;
-        let links = links_in(context, top);
-        paths.retain(|path| {
-            !is_kept(path, keep)
-                && kind_of(path) != Kind::Tool
-                && !links.iter().any(|link| Path::new(link) == path)
-        });
-        if let Some(start) = StartingTree::read(worktree).filter(|_| !paths.is_empty()) {
-            paths.retain(|path| start.is_written_since(&top.join(path)));
-        }
-        let nested = repositories_below(top, &paths).repositories.into_iter();
-        let nested: Vec<PathBuf> = nested.map(|found| found.path).collect();
-        paths.retain(|path| !nested.contains(&path.components().collect()));
+        let own = ignored_paths(&context.repo.git_in(worktree)?)?;
+        let mut paths: Vec<IgnoredPath> = own.into_iter().map(IgnoredPath::of_worktree).collect();
+        let (links, start) = (links_in(context, top), StartingTree::read(worktree));
+        let may_be_work = |ignored: &IgnoredPath| {
+            !is_kept(&ignored.path, keep)
+                && !ignored.is_of_tool()
+                && !links.iter().any(|link| Path::new(link) == ignored.path)
+                && (start.as_ref())
+                    .is_none_or(|start| start.is_written_since(&top.join(&ignored.path)))
+        };
+        paths.retain(may_be_work);
+        let mut folders: Vec<PathBuf> = paths.iter().map(|one| one.path.clone()).collect();
+        folders.extend(submodule_paths(&context.repo, worktree)?);
+        let repositories = repositories_below(top, &folders).repositories;
+        let mut inside = ignored_inside(&context.repo, &repositories)?;
+        inside.retain(may_be_work);
+        paths.append(&mut inside);
+        let nested = repositories.into_iter().map(|found| found.path);
+        let nested: Vec<PathBuf> = nested.collect();
+        paths.retain(|one| !nested.contains(&one.path.components().collect()));
         if paths.is_empty() {
             return Ok(None);
         }
@@ -162,21 +111,22 @@ impl IgnoredFiles {
             ..IgnoredFiles::default()
         };
         found.sort(top, paths);
-        let is_empty = found.kept.is_empty() && found.large.is_empty() && found.output.is_empty();
+        let is_empty =
+            found.names().is_empty() && found.large.is_empty() && found.output.is_empty();
         Ok((!is_empty).then_some(found))
     }
 
     /// Decides on the fate of each path. Small files are kept first; output is kept if it is a few files,
     /// which a user may have written.
-    fn sort(&mut self, top: &Path, paths: Vec<PathBuf>) {
+    fn sort(&mut self, top: &Path, paths: Vec<IgnoredPath>) {
         let mut others = Vec::new();
-        for path in paths {
-            let files = files_below(top, &path, &self.nested);
-            match kind_of(&path) {
+        for one in paths {
+            let files = files_below(top, &one, &self.nested);
+            match one.kind() {
                 Kind::Output if files.list.len() > OUTPUT_FILES => {
-                    self.output.push((path, files.list.len()));
+                    self.output.push((one.path, files.list.len()));
                 }
-                _ => others.push((path, files)),
+                _ => others.push((one, files)),
             }
         }
         let all = others.iter().flat_map(|(_, files)| &files.list);
@@ -189,7 +139,7 @@ impl IgnoredFiles {
             fits
         });
         let small: HashSet<&Path> = small.map(|(file, _)| file.as_path()).collect();
-        for (path, files) in &others {
+        for (one, files) in &others {
             let is_small = |file: &&(PathBuf, u64)| small.contains(file.0.as_path());
             let (kept, large): (Vec<_>, Vec<_>) = files.list.iter().partition(is_small);
             let is_complete = files.is_whole && large.is_empty();
@@ -197,27 +147,37 @@ impl IgnoredFiles {
                 let more = if files.is_whole { 0 } else { u64::MAX };
                 let sizes = large.iter().map(|(_, size)| *size).chain([more]);
                 self.size = sizes.fold(self.size, u64::saturating_add);
-                self.large.push(path.clone());
+                self.large.push(one.path.clone());
             }
-            match is_complete && !files.has_more && !kept.is_empty() {
-                true => self.kept.push(path.clone()),
-                false => self
-                    .kept
-                    .extend(kept.into_iter().map(|(file, _)| file.clone())),
+            let is_whole_folder = is_complete && !files.has_more && !kept.is_empty();
+            let kept = kept.into_iter().map(|(file, _)| file.clone());
+            if !one.is_of_worktree() {
+                self.kept_inside.extend(kept);
+            } else if is_whole_folder {
+                self.kept.push(one.path.clone());
+            } else {
+                self.kept.extend(kept);
             }
         }
     }
 
     /// Returns `true` if it is output of builds only.
     pub fn is_output(&self) -> bool {
-        self.kept.is_empty() && self.large.is_empty()
+        self.kept.is_empty() && self.kept_inside.is_empty() && self.large.is_empty()
+    }
+
+    /// Lists the paths that are kept.
+    fn names(&self) -> Vec<&Path> {
+        let kept = self.kept.iter().chain(&self.kept_inside);
+        kept.map(PathBuf::as_path).collect()
     }
 
     /// Names them and their fate, as in `out.log, which git ignores; kept below …`.
     pub fn words(&self) -> String {
         let mut parts = Vec::new();
-        if !self.kept.is_empty() {
-            let names = first_names(self.kept.iter().map(PathBuf::as_path), NAMED);
+        let kept = self.names();
+        if !kept.is_empty() {
+            let names = first_names(kept.into_iter(), NAMED);
             let reference = &self.reference;
             parts.push(format!(
                 "{names}, which git ignores; kept below {reference}"
@@ -239,7 +199,11 @@ impl IgnoredFiles {
                 count => format!("{} ({})", path.display(), plural(count, "file")),
             });
             let folders: Vec<String> = folders.collect();
-            parts.push(format!("{}, output that git ignores", folders.join(", ")));
+            let go = if folders.len() == 1 { "goes" } else { "go" };
+            parts.push(format!(
+                "{}, output that git ignores, which {go} with it",
+                folders.join(", ")
+            ));
         }
         parts.join(", and with ")
     }
@@ -254,12 +218,16 @@ impl IgnoredFiles {
         store: &Store,
         worktree: &Worktree,
     ) -> Result<(), EngineError> {
-        let Some(head) = head_of(store, worktree)?.filter(|_| !self.kept.is_empty()) else {
+        let Some(head) = head_of(store, worktree)?.filter(|_| !self.names().is_empty()) else {
             return Ok(());
         };
         let message = format!("Ignored files of {}", worktree.path.display());
-        let (paths, nested) = (&self.kept, &self.nested);
-        if let Some(commit) = commit(context, store, worktree, head, (paths, nested), &message)? {
+        let files = FilesToKeep {
+            paths: &self.kept,
+            nested: &self.nested,
+            inside: &self.kept_inside,
+        };
+        if let Some(commit) = commit(context, store, worktree, head, files, &message)? {
             keep(store, &self.reference, commit)?;
         }
         Ok(())
@@ -274,86 +242,12 @@ fn head_of(store: &Store, worktree: &Worktree) -> Result<Option<Oid>, EngineErro
     })
 }
 
-/// Commits ignored files on top of `base`, with an index of their own. `None` if all files are in nested
-/// repositories.
-///
-/// # Errors
-/// When git or the store fails.
-pub fn commit(
-    context: &Context,
-    store: &Store,
-    worktree: &Worktree,
-    base: Oid,
-    (paths, nested): (&[PathBuf], &[PathBuf]),
-    message: &str,
-) -> Result<Option<Oid>, EngineError> {
-    let index = worktree.admin.join("dispatch-ignored-index");
-    let git = context.repo.git_in(worktree)?;
-    let git = git.env("GIT_INDEX_FILE", index.as_os_str());
-    git.run(&["read-tree", &base.to_string()])?;
-    let spec =
-        |magic: &str, path: &PathBuf| [magic.as_bytes(), path.as_os_str().as_bytes()].concat();
-    let paths = paths.iter().map(|path| spec(":(top,literal)", path));
-    let nested = nested.iter();
-    let nested = nested.map(|path| spec(":(top,literal,exclude)", path));
-    let specs: Vec<Vec<u8>> = paths.chain(nested).collect();
-    let add = [
-        "add",
-        "--force",
-        "--pathspec-from-file=-",
-        "--pathspec-file-nul",
-    ];
-    let finished = git.program().args(add).stdin(specs.join(&0)).output();
-    let finished = finished.map_err(GitError::from)?;
-    if !finished.status.success() {
-        return Err(git.failed(&add, &finished).into());
-    }
-    let tree = git.line(&["write-tree"])?;
-    // A file that stays is removed with the worktree's admin folder.
-    let _ = fs::remove_file(&index);
-    let tree: Oid = tree.parse().map_err(|_| EngineError::Broken(tree))?;
-    if tree == store.tree_of(base)? {
-        return Ok(None);
-    }
-    Ok(Some(store.write_commit(&NewCommit {
-        tree,
-        parents: &[base],
-        message,
-        time: context.clock.now(),
-        by: By::Dispatch,
-    })?))
-}
-
-/// The kind of an ignored path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    /// A tool makes it: it is in a folder of one, or has such an ending.
-    Tool,
-    /// It is in a folder of output.
-    Output,
-    Other,
-}
-
-fn kind_of(path: &Path) -> Kind {
-    let is_folder = path.as_os_str().as_bytes().ends_with(b"/");
-    let mut names: Vec<&OsStr> = path.iter().collect();
-    let file = match is_folder {
-        true => None,
-        false => names.pop(),
-    };
-    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
-    let is_tool = |name: &str| TOOL_FOLDERS.contains(&name) || name.ends_with(".egg-info");
-    let ends = |file: &OsStr| {
-        let text = file.to_string_lossy();
-        BUILT_FILES.iter().any(|end| text.ends_with(end))
-    };
-    if names.iter().any(|name| is_tool(name)) || file.is_some_and(ends) {
-        return Kind::Tool;
-    }
-    match names.iter().any(|name| OUTPUT_FOLDERS.contains(&&**name)) {
-        true => Kind::Output,
-        false => Kind::Other,
-    }
+/// Lists the files at some ignored paths below `top`, but not those of nested repositories.
+pub fn files_of(top: &Path, paths: &[IgnoredPath], nested: &[PathBuf]) -> Vec<PathBuf> {
+    let files = paths
+        .iter()
+        .flat_map(|path| files_below(top, path, nested).list);
+    files.map(|(file, _)| file).collect()
 }
 
 /// The files at an ignored path.
@@ -367,13 +261,13 @@ struct Files {
 }
 
 /// Lists the files at a path below `top`, but not those of nested repositories.
-fn files_below(top: &Path, path: &Path, nested: &[PathBuf]) -> Files {
+fn files_below(top: &Path, path: &IgnoredPath, nested: &[PathBuf]) -> Files {
     let mut files = Files {
         list: Vec::new(),
         has_more: false,
         is_whole: true,
     };
-    let (mut places, mut left) = (vec![path.to_owned()], EXAMINED);
+    let (mut places, mut left) = (vec![path.path.clone()], EXAMINED);
     while let Some(place) = places.pop() {
         let Ok(meta) = top.join(&place).symlink_metadata() else {
             continue;
@@ -385,8 +279,8 @@ fn files_below(top: &Path, path: &Path, nested: &[PathBuf]) -> Files {
         left -= 1;
         // A folder ends in a slash.
         let named = if meta.is_dir() { place.join("") } else { place };
-        let is_left_out =
-            kind_of(&named) == Kind::Tool || nested.contains(&named.components().collect());
+        let is_left_out = kind_of(path.below_repository(&named)) == Kind::Tool
+            || nested.contains(&named.components().collect());
         if !is_left_out && meta.is_dir() {
             let entries = fs::read_dir(top.join(&named));
             let entries = entries.into_iter().flatten().flatten();
@@ -405,37 +299,6 @@ fn files_below(top: &Path, path: &Path, nested: &[PathBuf]) -> Files {
 mod tests {
     use super::*;
 
-    #[test]
-    fn output_of_tools_is_told_from_other_files() {
-        let of_kind = |kind: Kind, paths: &[&str]| {
-            for path in paths {
-                assert_eq!(kind_of(Path::new(path)), kind, "{path}");
-            }
-        };
-        of_kind(
-            Kind::Tool,
-            &[
-                "web/node_modules/",
-                "src/__pycache__/",
-                "dist/node_modules/x",
-                "lib/a.o",
-                "x.egg-info/",
-                ".DS_Store",
-            ],
-        );
-        of_kind(Kind::Output, &["target/", "dist/app.js", "web/out/"]);
-        of_kind(
-            Kind::Other,
-            &[
-                "out.log",
-                ".env",
-                "data/",
-                "notes/target.txt",
-                "secrets/key.pem",
-            ],
-        );
-    }
-
     /// Decides on files of given sizes; returns the kept ones, the large ones and the output.
     fn sorted(files: &[(&str, usize)]) -> [String; 3] {
         let top = tempfile::tempdir().unwrap();
@@ -453,7 +316,8 @@ mod tests {
             .collect();
         paths.dedup();
         let mut found = IgnoredFiles::default();
-        found.sort(top.path(), paths);
+        let paths = paths.into_iter().map(IgnoredPath::of_worktree);
+        found.sort(top.path(), paths.collect());
         let words = |paths: &[PathBuf]| {
             let mut words: Vec<String> = paths
                 .iter()

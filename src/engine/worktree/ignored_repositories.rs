@@ -1,17 +1,18 @@
-//! Finds repositories inside the folders of a worktree that git ignores. git would remove them with
-//! the worktree and says nothing about them.
+//! Finds repositories inside the folders of a worktree that git ignores, and inside of other repositories
+//! there. git would remove them with the worktree and says nothing about them.
 //!
 //! The search reads every folder, which costs a small part of removing them, and nothing but names: a
 //! limit would lose the repository behind it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::submodules::{Submodule, is_repository};
-use crate::git::{Git, GitError, Repo};
+use crate::git::worktree::Worktree;
+use crate::git::{GitError, Repo};
 
 /// A repository in an ignored folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +50,18 @@ pub struct Found {
 }
 
 impl Found {
+    /// Lists the repositories that are not among some submodules.
+    pub fn others_than<'a>(
+        &'a self,
+        known: &'a [Submodule],
+    ) -> impl Iterator<Item = &'a IgnoredRepository> {
+        let is_known = |one: &IgnoredRepository| {
+            let mut known = known.iter();
+            known.any(|known| known.path == one.path)
+        };
+        self.repositories.iter().filter(move |one| !is_known(one))
+    }
+
     /// Leaves out the git folders that look bare and belong to files elsewhere.
     fn leave_out_separate_git_folders(&mut self) {
         let with_files = self.repositories.iter().filter(|one| one.folder.is_some());
@@ -60,30 +73,18 @@ impl Found {
     }
 }
 
-/// Lists the paths that git ignores in its worktree, a whole folder as one that ends in a slash.
+/// Lists the folders of the submodules that are checked out in a worktree, below its top.
 ///
 /// # Errors
-/// When git cannot read the worktree.
-pub fn ignored_paths(git: &Git) -> Result<Vec<PathBuf>, GitError> {
-    let list = [
-        "ls-files",
-        "--others",
-        "--ignored",
-        "--exclude-standard",
-        "--directory",
-        "-z",
-    ];
-    let listed = git.run(&list)?;
-    let entries = listed
-        .split(|byte| *byte == 0)
-        .filter(|entry| !entry.is_empty());
-    Ok(entries
-        .map(|entry| PathBuf::from(OsString::from_vec(entry.to_vec())))
-        .collect())
+/// When git cannot read `.gitmodules`.
+pub fn submodule_paths(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>, GitError> {
+    let found = repo.submodules_in(worktree)?.into_iter();
+    let found = found.filter(|submodule| submodule.folder.is_some());
+    Ok(found.map(|submodule| submodule.path).collect())
 }
 
-/// Searches some folders of a worktree for repositories. Links are not followed, and a repository is
-/// not searched for others.
+/// Searches some folders of a worktree for repositories, each of which may have others in it. Links are not
+/// followed.
 pub fn repositories_below(top: &Path, folders: &[PathBuf]) -> Found {
     let mut found = Found::default();
     let real_top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
@@ -105,12 +106,19 @@ pub fn repositories_below(top: &Path, folders: &[PathBuf]) -> Found {
                 continue;
             }
         };
-        match names.repository(top, &real_top, &path) {
-            Some(repository) => found.repositories.push(repository),
-            None => left.extend(names.folders.iter().map(|name| path.join(name))),
+        let repository = names.repository(top, &real_top, &path);
+        if repository
+            .as_ref()
+            .is_none_or(|found| found.folder.is_some())
+        {
+            let is_git_folder = |name: &&OsString| repository.is_some() && *name == ".git";
+            let below = names.folders.iter().filter(|name| !is_git_folder(name));
+            left.extend(below.map(|name| path.join(name)));
         }
+        found.repositories.extend(repository);
     }
     found.repositories.sort_by(|a, b| a.path.cmp(&b.path));
+    found.repositories.dedup();
     found.leave_out_separate_git_folders();
     found
 }
@@ -221,6 +229,7 @@ mod tests {
         out/bare.git: no files, inside
         out/linked: files, outside
         out/z/z/z/deep: files, inside
+        out/z/z/z/deep/inner: files, inside
         ");
         assert!(found.unread.is_none());
     }

@@ -1,5 +1,6 @@
 //! Keeps commits that were made by hand in the worktree of an ended attempt and then left: `git checkout`
-//! to something else, or `git reset`. Only the log of its HEAD has them, which goes with it.
+//! to something else, or `git reset`. Only the log of its HEAD has them, or a reference of the worktree
+//! alone (`refs/worktree`, `refs/bisect`), which go with it.
 
 use crate::base::text::plural;
 use crate::engine::EngineError;
@@ -30,7 +31,7 @@ impl LeftCommits {
     pub fn of(context: &Context, worktree: &Worktree) -> Result<Option<LeftCommits>, EngineError> {
         let log = context.repo.head_log(worktree)?;
         let left = left_in(&log, &read_mark(worktree));
-        LeftCommits::unreachable(context, worktree, &left)
+        LeftCommits::unreachable(context, worktree, left)
     }
 
     /// Finds these commits, and the one that is checked out if a step since the mark led to it.
@@ -45,15 +46,16 @@ impl LeftCommits {
         let mut left = left_in(&log, &mark);
         let has_moved = log.first().filter(|_| entry(&log, 0) != mark);
         left.extend(has_moved.map(|(head, _)| *head));
-        LeftCommits::unreachable(context, worktree, &left)
+        LeftCommits::unreachable(context, worktree, left)
     }
 
     fn unreachable(
         context: &Context,
         worktree: &Worktree,
-        commits: &[Oid],
+        mut commits: Vec<Oid>,
     ) -> Result<Option<LeftCommits>, EngineError> {
-        let tips = unreachable_tips(&context.repo.git(), commits)?;
+        commits.extend(worktree.own_references()?.values());
+        let tips = unreachable_tips(&context.repo.git(), &commits)?;
         let reference = LeftCommits::reference(context, worktree);
         Ok((!tips.is_empty()).then_some(LeftCommits { tips, reference }))
     }

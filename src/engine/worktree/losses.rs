@@ -18,11 +18,18 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Finds them; nothing in a worktree that git cannot read.
+    /// Finds them; nothing in a worktree that git cannot read. Of one whose folder is gone, the commit that
+    /// is checked out counts, too: nobody can be asked to keep it.
     ///
     /// # Errors
     /// When git fails.
     pub fn of(context: &Context, worktree: &Worktree) -> Result<Losses, EngineError> {
+        if worktree.path.symlink_metadata().is_err() {
+            return Ok(Losses {
+                left: LeftCommits::with_head(context, worktree)?,
+                ..Losses::default()
+            });
+        }
         if !worktree.exists() || worktree.verify().is_err() {
             return Ok(Losses::default());
         }

@@ -3,12 +3,15 @@
 pub mod command_log;
 pub mod edits_by_hand;
 pub mod hand_made_commits;
+pub mod ignored_commit;
 pub mod ignored_files;
+pub mod ignored_paths;
 pub mod ignored_repositories;
 pub mod kept_folders;
 pub mod left_commits;
 pub mod log_mark;
 pub mod losses;
+mod output_kinds;
 pub mod populate;
 pub mod prepare;
 pub mod purpose;

@@ -86,6 +86,9 @@ pub fn unsaved_work(
     state: &RunState,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
+    if let Some(locked) = lock_by_user(worktree) {
+        return Ok(Some(locked));
+    }
     if !worktree.path.is_dir() {
         return Ok(None);
     }
@@ -106,6 +109,16 @@ pub fn unsaved_work(
             head.short()
         )
     }))
+}
+
+/// Describes the lock that the user has put on a worktree (`git worktree lock`), which says that it stays.
+pub fn lock_by_user(worktree: &Worktree) -> Option<String> {
+    let reason = match worktree.lock_by_user()? {
+        reason if reason.is_empty() => reason,
+        reason => format!(" ({reason})"),
+    };
+    let place = shell_path(&worktree.path);
+    Some(format!("is locked{reason}: `git worktree unlock {place}`"))
 }
 
 /// Describes the changes in a worktree that are in no commit, and the commits in its submodules that

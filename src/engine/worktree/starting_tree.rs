@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::engine::EngineError;
-use crate::engine::worktree::ignored_repositories::ignored_paths;
+use crate::engine::worktree::ignored_paths::ignored_paths;
 use crate::git::Store;
 use crate::git::blob_merge::MergePredictor;
 use crate::git::worktree::Worktree;

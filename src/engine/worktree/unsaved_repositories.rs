@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_repositories::{
-    IgnoredRepository, ignored_paths, repositories_below,
-};
+use crate::engine::worktree::ignored_paths::ignored_paths;
+use crate::engine::worktree::ignored_repositories::{IgnoredRepository, repositories_below};
 use crate::engine::worktree::since_set_up::{changes_since, own_tips_since};
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::{files_in_no_checkout, nested_repositories};
@@ -37,14 +36,14 @@ pub fn unsaved_in_submodules(
         )));
     }
     found.extend(nested_in_head(context, store, worktree, head)?);
-    for submodule in found {
-        let unsaved = unsaved_in(context, &submodule, start);
-        let described = describe(unsaved, "submodule", &submodule)?;
+    for submodule in &found {
+        let unsaved = unsaved_in(context, submodule, start);
+        let described = describe(unsaved, "submodule", submodule)?;
         if described.is_some() {
             return Ok(described);
         }
     }
-    unsaved_in_ignored(context, worktree, start)
+    unsaved_in_ignored(context, worktree, &found, start)
 }
 
 /// Work in a repository that would be lost with it.
@@ -99,16 +98,19 @@ fn describe(
     }
 }
 
-/// Describes the work in repositories inside ignored folders. A folder that could not be searched may
-/// have one.
+/// Describes the work in repositories inside ignored folders and inside the `known` repositories. A folder
+/// that could not be searched may have one.
 fn unsaved_in_ignored(
     context: &Context,
     worktree: &Worktree,
+    known: &[Submodule],
     start: Option<&StartingTree>,
 ) -> Result<Option<String>, EngineError> {
-    let ignored = ignored_paths(&context.repo.git_in(worktree)?)?;
-    let found = repositories_below(&worktree.path, &ignored);
-    for found in &found.repositories {
+    let mut folders = ignored_paths(&context.repo.git_in(worktree)?)?;
+    let checked_out = known.iter().filter(|known| known.folder.is_some());
+    folders.extend(checked_out.map(|known| known.path.clone()));
+    let found = repositories_below(&worktree.path, &folders);
+    for found in found.others_than(known) {
         let repository = found.as_submodule(&context.repo);
         let unsaved = unsaved_in_one(context, &repository, found, start);
         let described = describe(unsaved, "nested repository", &repository)?;

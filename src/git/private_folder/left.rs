@@ -7,6 +7,9 @@ use std::io;
 use std::path::Path;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::git::loose_references::{
+    add_loose_references, content, line, loose_references_of_worktree,
+};
 use crate::git::private_folder::PrivateFolder;
 use crate::git::reference_log::{Log, parse_log};
 use crate::git::refs::branch_ref;
@@ -16,11 +19,15 @@ use crate::merge::oid::Oid;
 /// The beginning of the names of branches.
 const HEADS: &str = "refs/heads/";
 
-/// The folders of other references that are the worker's work: branches, tags and notes.
-const FOLDERS: [&str; 3] = ["refs/heads", "refs/tags", "refs/notes"];
-
-/// The most entries of the folders of branches that are read.
-const MOST_ENTRIES: usize = 100_000;
+/// The folders of references that are no work of the worker, or that are read in another way: what a fetch
+/// brings, what git replaces, and what only dispatch may write.
+const LEFT_OUT: [&str; 5] = [
+    "refs/dispatch",
+    "refs/prefetch",
+    "refs/remotes",
+    "refs/replace",
+    "refs/stash",
+];
 
 /// The most symbolic references between HEAD and a commit.
 const MOST_STEPS: usize = 5;
@@ -36,8 +43,10 @@ pub struct Left {
     pub stash: Log,
     /// The branches, without `refs/heads/`: those of the user and of the run, and new ones.
     pub branches: BTreeMap<String, Oid>,
-    /// The tags and notes by their full names, those of the user included.
+    /// The tags, notes and other references by their full names, those of the user included.
     pub others: BTreeMap<String, Oid>,
+    /// The references of the worktree alone, such as those of a bisection.
+    pub of_worktree: BTreeMap<String, Oid>,
     /// The commits at which worktrees were that the worker added and whose folders are gone.
     pub abandoned: Vec<Oid>,
 }
@@ -64,7 +73,7 @@ impl Left {
         all.map(|(branch, commit)| (branch.as_str(), *commit))
     }
 
-    /// Lists the tags and notes that the user does not have, or has elsewhere.
+    /// Lists the tags, notes and other references that the user does not have, or has elsewhere.
     pub fn changed_others<'a>(
         &'a self,
         of_user: &'a BTreeMap<String, String>,
@@ -85,9 +94,8 @@ impl PrivateFolder {
     /// When a file that git would read is not a regular one, or cannot be read.
     pub fn left(&self) -> io::Result<Left> {
         let mut others = packed_references(&self.folder)?;
-        for folder in FOLDERS {
-            add_loose_references(&self.folder, folder, &mut others)?;
-        }
+        add_loose_references(&self.folder, "refs", &mut others)?;
+        others.retain(|name, _| is_of_worker(name));
         let branch =
             |(name, commit): (&String, &Oid)| Some((name.strip_prefix(HEADS)?.to_owned(), *commit));
         let branches = others.iter().filter_map(branch).collect();
@@ -99,6 +107,7 @@ impl PrivateFolder {
             stash: self.stash()?,
             branches,
             others,
+            of_worktree: loose_references_of_worktree(&entry)?,
             abandoned: self.abandoned(&entry)?,
         })
     }
@@ -158,75 +167,27 @@ fn is_plain(name: &str) -> bool {
     name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
+/// Returns `true` for a reference that may be the worker's work.
+fn is_of_worker(name: &str) -> bool {
+    let mut below = LEFT_OUT
+        .iter()
+        .filter_map(|folder| name.strip_prefix(folder));
+    !below.any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 fn packed_references(folder: &Path) -> io::Result<BTreeMap<String, Oid>> {
     let Some(text) = content(&folder.join("packed-refs"), RECORD_LIMIT)? else {
         return Ok(BTreeMap::new());
     };
     let reference = |line: &str| {
         let (oid, name) = line.split_once(' ')?;
-        let mut folders = FOLDERS
-            .iter()
-            .filter_map(|folder| name.strip_prefix(folder));
-        let is_wanted = folders.any(|rest| rest.starts_with('/'));
-        let oid = is_wanted.then(|| oid.parse().ok()).flatten()?;
-        Some((name.to_owned(), oid))
+        Some((name.to_owned(), oid.parse().ok()?))
     };
     Ok(text.lines().filter_map(reference).collect())
-}
-
-/// Adds the references whose files are below a folder, such as `refs/tags`.
-fn add_loose_references(
-    git_folder: &Path,
-    top: &str,
-    references: &mut BTreeMap<String, Oid>,
-) -> io::Result<()> {
-    let mut folders = vec![top.to_owned()];
-    let mut left = MOST_ENTRIES;
-    while let Some(below) = folders.pop() {
-        let entries = fs::read_dir(git_folder.join(&below));
-        for entry in entries.into_iter().flatten().flatten().take(left) {
-            left -= 1;
-            let Some(name) = entry
-                .file_name()
-                .to_str()
-                .map(|name| format!("{below}/{name}"))
-            else {
-                continue;
-            };
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(name);
-            } else if let Some(Ok(object)) = line(&entry.path())?.map(|text| text.parse()) {
-                references.insert(name, object);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Reads the log of a reference.
 fn log(file: &Path) -> io::Result<Log> {
     let text = content(file, RECORD_LIMIT)?.unwrap_or_default();
     Ok(parse_log(&text))
-}
-
-/// Reads a file of one line; `None` if there is none.
-fn line(file: &Path) -> io::Result<Option<String>> {
-    let text = content(file, regular_file::LINE_LIMIT)?;
-    Ok(text.map(|text| text.trim_end().to_owned()))
-}
-
-fn content(file: &Path, limit: u64) -> io::Result<Option<String>> {
-    match regular_file::read(file, limit) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if is_absent(error.kind()) => Ok(None),
-        Err(error) => {
-            let message = format!("{}: {error}", file.display());
-            Err(io::Error::new(error.kind(), message))
-        }
-    }
-}
-
-fn is_absent(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(kind, NotFound | NotADirectory | IsADirectory)
 }

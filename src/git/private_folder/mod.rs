@@ -49,6 +49,9 @@ const COPIED: [&str; 4] = ["shallow", "info/attributes", "info/exclude", "info/g
 /// Entries of a worktree that stay in the repository: links, locks, and what is copied in another way.
 const NOT_COPIED: [&str; 4] = ["HEAD", "commondir", "gitdir", "locked"];
 
+/// The folder of the worker's objects.
+const OBJECTS: &str = "objects";
+
 /// The folder of the git folders of submodules, which have a path in each submodule.
 const MODULES: &str = "modules";
 
@@ -68,9 +71,10 @@ impl PrivateFolder {
         PrivateFolder { folder, name }
     }
 
-    /// Returns `true` if it exists.
+    /// Returns `true` if it exists with more than its objects.
     pub fn exists(&self) -> bool {
-        is_own_folder(&self.folder)
+        let entries = || fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        is_own_folder(&self.folder) && entries().any(|entry| entry.file_name() != OBJECTS)
     }
 
     /// The folder itself.
@@ -91,12 +95,43 @@ impl PrivateFolder {
         remove_own_folder(&self.folder, 3)
     }
 
-    /// Removes its objects, which have been taken over.
+    /// Removes its objects, which have been taken over. The way to those of the repository stays: a clone
+    /// that the worker made with `git clone --shared` reads objects through this folder.
     ///
     /// # Errors
     /// When one of them cannot be removed.
-    pub fn remove_objects(&self) -> io::Result<()> {
-        remove_own_folder(&self.objects(), 4)
+    pub fn remove_objects(&self, repo: &Repo) -> io::Result<()> {
+        let objects = self.objects();
+        if !is_own_folder(&objects) {
+            return remove_own_folder(&objects, 4);
+        }
+        let info = objects.join("info");
+        fs::create_dir_all(&info)?;
+        let alternates = alternates_of(&repo.common.join("objects"))?;
+        files::replace(&info.join("alternates"), &alternates)?;
+        for entry in fs::read_dir(&objects)?.flatten() {
+            if entry.file_name() != "info" {
+                remove_entry(&entry, 5)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes everything but the way to the objects of the repository, if it exists.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove_all_but_way_to_objects(&self, repo: &Repo) -> io::Result<()> {
+        if !is_own_folder(&self.folder) {
+            return self.remove();
+        }
+        self.remove_objects(repo)?;
+        for entry in fs::read_dir(&self.folder)?.flatten() {
+            if entry.file_name() != OBJECTS {
+                remove_entry(&entry, 4)?;
+            }
+        }
+        Ok(())
     }
 
     /// The worktree's entry.
@@ -105,7 +140,7 @@ impl PrivateFolder {
     }
 
     fn objects(&self) -> PathBuf {
-        self.folder.join("objects")
+        self.folder.join(OBJECTS)
     }
 
     fn mark(&self, start: Oid) -> PrivateMark {
@@ -113,6 +148,14 @@ impl PrivateFolder {
             entry: self.entry(),
             start,
         }
+    }
+}
+
+/// Removes a file, a link or a folder, following no link in the last `depth` parts of its path.
+fn remove_entry(entry: &fs::DirEntry, depth: usize) -> io::Result<()> {
+    match entry.file_type()?.is_dir() {
+        true => remove_own_folder(&entry.path(), depth),
+        false => fs::remove_file(entry.path()),
     }
 }
 
@@ -145,6 +188,9 @@ impl Repo {
         let config = config_of(config.of_repository()?, self.has_worktree_config());
         let made = make(self, &private, worktree, &config, (&head, seen));
         at(&private.folder, made)?;
+        if self.user.has_conditions() {
+            self.settle_conditions(worktree, &private.folder, &private.entry())?;
+        }
         fault::point("private folder", "made");
         let marked = private.mark(start).write(&worktree.admin);
         at(&worktree.admin, marked)?;
@@ -262,6 +308,9 @@ fn fill_entry(entry: &Path, worktree: &Worktree, head: &Head) -> io::Result<()> 
     }
     for name in ["info/sparse-checkout", "logs/HEAD"] {
         copy_if_exists(&admin.join(name), &entry.join(name))?;
+    }
+    for (name, object) in worktree.own_references().map_err(io::Error::other)? {
+        write_loose(entry, &name, &object.to_string())?;
     }
     symlink(admin.join(MODULES), entry.join(MODULES))?;
     fs::write(entry.join("HEAD"), render_head(head))?;

@@ -75,6 +75,7 @@ impl Store {
                         Some(head) => self.repo().show_in_index(worktree, head),
                         None => Ok(()),
                     })
+                    .and_then(|()| self.hand_back_references(worktree, &left))
                     .map_err(TakeOverError::Refused)?;
             }
         }
@@ -137,6 +138,16 @@ impl Store {
         self.move_reference(&name, old, *new, "dispatch: commits of the worker")
     }
 
+    /// Gives the worktree the references of it alone, such as those of a bisection that was not finished.
+    fn hand_back_references(&self, worktree: &Worktree, left: &Left) -> Result<(), WorktreeError> {
+        let known = left
+            .of_worktree
+            .iter()
+            .filter(|(_, object)| self.has(**object));
+        let known = known.map(|(name, object)| (name.clone(), *object));
+        worktree.set_own_references(&known.collect())
+    }
+
     /// Returns HEAD for the ordinary worktree: other branches of the worker are not in the repository.
     fn head_to_show(&self, left: &Left, branch: &str) -> Option<Head> {
         let head = left.head.clone()?;
@@ -159,6 +170,7 @@ fn tips(private: &PrivateFolder, left: &Left, of_user: &BTreeMap<String, String>
     tips.extend(left.head_commit());
     tips.extend(left.changed_branches(of_user).map(|(_, commit)| commit));
     tips.extend(left.changed_others(of_user).map(|(_, object)| object));
+    tips.extend(left.of_worktree.values());
     tips.extend(&left.abandoned);
     let nested = nested_worktrees(private).into_iter();
     tips.extend(nested.filter_map(|nested| match nested.head()? {

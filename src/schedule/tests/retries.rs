@@ -220,6 +220,20 @@ fn a_cancelled_task_is_over_once_its_attempt_is_and_can_be_retried() {
 }
 
 #[test]
+fn a_cancelled_task_whose_worker_was_killed_is_not_tried_again() {
+    insta::assert_snapshot!(
+        play("a · c", "open · cancel a · flake a · pass c · assembled"),
+        @r"
+        open         | start a | start c
+        cancel a     |
+        flake a      |
+        pass c       | assemble
+        assembled    | end 3
+        "
+    );
+}
+
+#[test]
 fn a_set_up_that_fails_alike_for_several_tasks_is_not_tried_for_the_others() {
     let one_by_one = |limits| Limits {
         max_parallel: 1,

@@ -7,13 +7,16 @@ use std::time::SystemTime;
 use crate::base::text::{first_names, shell_path};
 use crate::engine::EngineError;
 use crate::engine::attempt::elsewhere::Search;
-use crate::engine::worktree::ignored_files::{KEPT_BYTES, NAMED, commit};
-use crate::engine::worktree::ignored_repositories::{Found, ignored_paths, repositories_below};
+use crate::engine::worktree::ignored_commit::{FilesToKeep, commit};
+use crate::engine::worktree::ignored_files::{KEPT_BYTES, NAMED, files_of};
+use crate::engine::worktree::ignored_paths::{IgnoredPath, ignored_inside, ignored_paths};
+use crate::engine::worktree::ignored_repositories::{Found, repositories_below};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::since_set_up::{changes_since, has_references_since};
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::engine::worktree::submodules::keep_nested;
 use crate::engine::worktree::unsaved_repositories::has_own_commits;
+use crate::git::submodules::Submodule;
 
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;
@@ -21,33 +24,58 @@ const EXAMINED: usize = 2000;
 impl Search<'_> {
     /// Finds ignored files that the worker wrote, and ignored repositories.
     pub(super) fn ignored_files(&mut self) -> Result<(), EngineError> {
-        let worktree = &self.case.worktree;
-        let since = self.since();
-        let links = links_in(&self.case.execution.context, &worktree.path);
+        let (repo, worktree) = (&self.case.execution.context.repo, &self.case.worktree);
+        let (top, since) = (&worktree.path, self.since());
+        let links = links_in(&self.case.execution.context, top);
         let mut ignored = ignored_paths(&self.git()?)?;
         ignored.retain(|path| !links.iter().any(|link| Path::new(link) == path));
-        let found = repositories_below(&worktree.path, &ignored);
+        let submodules = repo.submodules_in(worktree)?;
+        let checked_out = submodules.iter().filter(|one| one.folder.is_some());
+        let checked_out = checked_out.map(|submodule| submodule.path.clone());
+        let folders: Vec<PathBuf> = ignored.iter().cloned().chain(checked_out).collect();
+        let found = repositories_below(top, &folders);
         if let Some((folder, why)) = &found.unread {
             self.remarks.push(format!(
                 "its ignored folder {} could not be searched for repositories: {why}",
                 folder.display()
             ));
         }
-        ignored.retain(|path| size_since(&worktree.path.join(path), since).is_some());
-        self.nested(&found, &ignored)?;
-        let nested = found.repositories.into_iter().map(|found| found.path);
-        let nested: Vec<PathBuf> = nested.collect();
-        ignored.retain(|path| !nested.contains(&path.components().collect()));
-        self.files(&ignored, &nested, since)
+        let is_new = |path: &Path| size_since(&top.join(path), since).is_some();
+        ignored.retain(|path| is_new(path));
+        let nested: Vec<PathBuf> = found
+            .repositories
+            .iter()
+            .map(|one| one.path.clone())
+            .collect();
+        let is_nested = |path: &Path| nested.contains(&path.components().collect());
+        let inside = ignored_inside(repo, &found.repositories)?.into_iter();
+        let inside = inside.filter(|one| !one.is_of_tool() && !is_nested(&one.path));
+        let inside: Vec<IgnoredPath> = inside.filter(|one| is_new(&one.path)).collect();
+        let new = inside.iter().map(|one| &one.path).chain(&ignored);
+        let new: Vec<PathBuf> = new.cloned().collect();
+        self.nested(&found, &submodules, &new)?;
+        ignored.retain(|path| !is_nested(path));
+        let inside = files_of(top, &inside, &nested);
+        let files = FilesToKeep {
+            paths: &ignored,
+            nested: &nested,
+            inside: &inside,
+        };
+        self.files(files, since)
     }
 
     /// Keeps the commits of nested repositories, and names the repositories that are new.
-    fn nested(&mut self, found: &Found, new: &[PathBuf]) -> Result<(), EngineError> {
+    fn nested(
+        &mut self,
+        found: &Found,
+        submodules: &[Submodule],
+        new: &[PathBuf],
+    ) -> Result<(), EngineError> {
         let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
         let start = StartingTree::read(&self.case.worktree);
         let is_new = |path: &Path| new.iter().any(|new| path.starts_with(new));
         let mut nested = Vec::new();
-        for one in &found.repositories {
+        for one in found.others_than(submodules) {
             let repository = one.as_submodule(&context.repo);
             let is_shown = one.is_inside && one.folder.is_some() && is_new(&one.path);
             // git's maintenance in the background touches what set-up made.
@@ -66,18 +94,16 @@ impl Search<'_> {
     /// Names ignored files, and keeps them in a commit if they are small.
     fn files(
         &mut self,
-        paths: &[PathBuf],
-        nested: &[PathBuf],
+        files: FilesToKeep<'_>,
         since: Option<SystemTime>,
     ) -> Result<(), EngineError> {
-        if paths.is_empty() {
+        let paths = || files.paths.iter().chain(files.inside);
+        if paths().next().is_none() {
             return Ok(());
         }
         let top = &self.case.worktree.path;
-        let sizes = paths
-            .iter()
-            .filter_map(|path| size_since(&top.join(path), since));
-        let names = first_names(paths.iter().map(PathBuf::as_path), NAMED);
+        let sizes = paths().filter_map(|path| size_since(&top.join(path), since));
+        let names = first_names(paths().map(PathBuf::as_path), NAMED);
         if sizes.fold(0, u64::saturating_add) > KEPT_BYTES {
             self.remarks.push(format!(
                 "{} files that git ignores: {names}; they are in the worktree only: \
@@ -92,14 +118,7 @@ impl Search<'_> {
         let trailers = context.trailers(spec.task, spec.attempt);
         let message = format!("Ignored files of attempt {}\n\n{trailers}", spec.attempt);
         let (base, worktree) = (case.base, &case.worktree);
-        let made = commit(
-            context,
-            self.store,
-            worktree,
-            base,
-            (paths, nested),
-            &message,
-        );
+        let made = commit(context, self.store, worktree, base, files, &message);
         let Some(commit) = made? else {
             return Ok(());
         };

@@ -5,6 +5,7 @@
 
 mod ignored_files;
 mod nested;
+mod references;
 mod stash_entries;
 
 use std::fs;
@@ -12,7 +13,6 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
-use crate::base::text::shell_word;
 use crate::engine::EngineError;
 use crate::engine::attempt::branch_makers::{Maker, branch_of, maker_of};
 use crate::engine::attempt::case::Case;
@@ -29,8 +29,13 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::comma_list;
 
-/// The beginning of a message in the log of HEAD where something else was checked out.
-const MOVES: &str = "checkout: moving from ";
+/// The beginnings of messages in the log of HEAD for a step that leaves the commit before it.
+const LEAVES: [&str; 2] = ["checkout: moving from ", "reset: moving to "];
+
+/// Returns `true` if a step in the log of HEAD left the commit before it.
+fn leaves(message: &str) -> bool {
+    LEAVES.iter().any(|start| message.starts_with(start))
+}
 
 /// Keeps the work that is elsewhere, and returns a remark on each piece of it.
 ///
@@ -81,7 +86,7 @@ pub(super) fn keep_commits_beside(
     search.own_worktrees()?;
     search.nested_changes()?;
     search.own_branches()?;
-    search.own_tags()?;
+    search.own_references()?;
     if search.may_have_stash() {
         search.stash()?;
     }
@@ -171,8 +176,8 @@ impl<'a> Search<'a> {
         self.keep(commit, &format!("commit {} {place}", commit.short()), &show)
     }
 
-    /// Finds commits that the worker left by checking out something else, and whose changes are not in
-    /// the result.
+    /// Finds commits that the worker left by checking out something else or by `git reset`, and whose
+    /// changes are not in the result.
     fn left_checkouts(&mut self) -> Result<(), EngineError> {
         if !self.may_have_left_checkouts() {
             return Ok(());
@@ -180,7 +185,7 @@ impl<'a> Search<'a> {
         let log = self.log("HEAD")?;
         for pair in log.windows(2) {
             let (after, (commit, _)) = (&pair[0].1, &pair[1]);
-            if after.starts_with(MOVES) && !self.is_kept(*commit)? && !self.is_in_result(*commit)? {
+            if leaves(after) && !self.is_kept(*commit)? && !self.is_in_result(*commit)? {
                 self.keep_checkout(*commit)?;
             }
         }
@@ -191,21 +196,39 @@ impl<'a> Search<'a> {
     fn may_have_left_checkouts(&self) -> bool {
         if let Some(left) = &self.left {
             let mut log = left.head_log.iter();
-            return log.any(|(_, message)| message.starts_with(MOVES));
+            return log.any(|(_, message)| leaves(message));
         }
         let log = regular_file::read(&self.case.worktree.admin.join("logs/HEAD"), RECORD_LIMIT);
-        log.is_err() || log.is_ok_and(|log| String::from_utf8_lossy(&log).contains(MOVES))
+        let has_any = |log: Vec<u8>| {
+            let log = String::from_utf8_lossy(&log);
+            LEAVES.iter().any(|start| log.contains(start))
+        };
+        log.map_or(true, has_any)
     }
 
     /// Returns `true` if the result has the same files, or a commit with the same change for each one
     /// that leads to this commit.
     fn is_in_other_form(&self, commit: Oid, result: Oid) -> Result<bool, EngineError> {
-        if self.store.tree_of(commit)? == self.store.tree_of(result)? {
+        let (tree, in_result) = (self.store.tree_of(commit)?, self.store.tree_of(result)?);
+        if tree == in_result || self.has_all_files_of(tree, in_result)? {
             return Ok(true);
         }
         let git = self.git()?;
         let compared = git.line(&["cherry", &result.to_string(), &commit.to_string()])?;
         Ok(!compared.is_empty() && compared.lines().all(|line| line.starts_with('-')))
+    }
+
+    /// Returns `true` if a tree has every file that another one changed, as it is there.
+    fn has_all_files_of(&self, changed: Oid, tree: Oid) -> Result<bool, EngineError> {
+        let changes = self
+            .store
+            .changes(self.store.tree_of(self.case.base)?, changed)?;
+        for change in &changes {
+            if self.store.entry_at(tree, &change.path)? != change.new {
+                return Ok(false);
+            }
+        }
+        Ok(!changes.is_empty())
     }
 
     /// Finds branches of the worker's own git folder that the user does not have, or has elsewhere.
@@ -229,41 +252,10 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Finds tags and notes of the worker's own git folder, which goes with them.
-    fn own_tags(&mut self) -> Result<(), EngineError> {
-        let Some(left) = &self.left else {
-            return Ok(());
-        };
-        let of_user = self.case.execution.context.copied_references()?;
-        let changed = left.changed_others(&of_user);
-        let changed: Vec<(String, Oid)> = changed
-            .filter(|(_, object)| self.store.has(*object))
-            .map(|(name, object)| (name.to_owned(), object))
-            .collect();
-        let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
-        let reference = context.attempt_ref(spec.task, spec.attempt);
-        for (name, object) in changed {
-            let of_commit = self.store.tree_of(object).is_ok();
-            if !of_commit || !self.is_kept(object)? {
-                keep(self.store, &reference, object)?;
-            }
-            let what = match name.strip_prefix("refs/tags/") {
-                Some(tag) => format!("the tag {tag}"),
-                None => format!("the notes {name}"),
-            };
-            self.remarks.push(format!(
-                "{} {what}, which it made or moved: `git update-ref {} {object}` makes it yours",
-                self.words,
-                shell_word(&name)
-            ));
-        }
-        Ok(())
-    }
-
     /// Finds branches that appeared or moved while the worker ran.
     fn branches(&mut self) -> Result<(), EngineError> {
         self.own_branches()?;
-        self.own_tags()?;
+        self.own_references()?;
         for name in self.case.meanwhile.iter().filter_map(branch_of) {
             if let Some(tip) = self.store.reference(&branch_ref(name))? {
                 let show = format!("git log {}", tip.short());

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
-use crate::engine::attempt::elsewhere::{MOVES, Search};
+use crate::engine::attempt::elsewhere::{Search, leaves};
 use crate::engine::attempt::stash_uses::traced_folders;
 use crate::engine::attempt::traced_commands::has_traced;
 use crate::engine::worktree::ignored_repositories::repositories_below;
@@ -51,7 +51,7 @@ impl Search<'_> {
         own.retain(|one| is_inside(&one.path) || self.adds_elsewhere(one));
         for worktree in own.into_iter().filter(Worktree::exists) {
             let log = log_of(&repo.git_in(&worktree)?, "HEAD")?;
-            let is_left = |number: usize| number == 0 || log[number - 1].1.starts_with(MOVES);
+            let is_left = |number: usize| number == 0 || leaves(&log[number - 1].1);
             let left = log
                 .iter()
                 .enumerate()
