@@ -43,6 +43,7 @@
 //! | drives a run | `engine/run/driver.rs` |
 //! | decides what starts, and a retry | `schedule/decide.rs`, `schedule/retry.rs` |
 //! | carries out one attempt | `engine/attempt/` |
+//! | keeps worktrees from task to task | `engine/pool/` |
 //! | starts and kills a worker | `exec/shim.rs`, `exec/leftovers.rs` |
 //! | plays workers without processes, in tests | `exec/scripted.rs` |
 //! | reads an agent's output | `worker/dialect/` |

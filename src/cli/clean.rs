@@ -5,6 +5,7 @@ use clap::Args;
 use crate::base::text::plural;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::pool;
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::CleanPlan;
@@ -31,6 +32,9 @@ pub(crate) struct CleanArgs {
     /// Remove the worktrees of these tasks even with uncommitted work in them, such as 2,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     force: Vec<String>,
+    /// Remove the free worktrees of the pool instead, which belong to no task
+    #[arg(long, conflicts_with_all = ["run", "force"])]
+    pool: bool,
 }
 
 /// Runs the subcommand.
@@ -40,6 +44,9 @@ pub(crate) struct CleanArgs {
 pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     here.refuse_worker()?;
+    if args.pool {
+        return pool::clean(&here, args.dry_run, ui);
+    }
     let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
     let _lock = here.lock(&run)?;
     let loaded = here.load(&run)?;

@@ -8,6 +8,7 @@ use crate::cli::acceptance::{accept_journal, accept_settings};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::pool;
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::cli::status::pretty;
 use crate::config::settings::Settings;
@@ -45,6 +46,10 @@ pub(crate) struct DoctorArgs {
     /// Accept the journal of RUN, which another user or an older dispatch wrote, as it is now
     #[arg(long, conflicts_with_all = ["fix", "accept_settings"], requires = "run")]
     accept_journal: bool,
+    /// Only examine the worktrees of the pool: a free one has nothing but the files of its commit and the
+    /// kept folders
+    #[arg(long, conflicts_with_all = ["fix", "accept_settings", "accept_journal", "run"])]
+    pool: bool,
     #[command(flatten)]
     confirm: ConfirmArgs,
     /// Print it as one JSON object
@@ -78,6 +83,9 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
         repair_core_bare(args.confirm, ui)?;
     }
     let here = RepoContext::open_to_read()?;
+    if args.pool {
+        return pool::doctor(&here, args.json, ui);
+    }
     if args.accept_settings {
         return accept_settings(&here, args.confirm, ui);
     }

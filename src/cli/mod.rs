@@ -40,6 +40,7 @@ mod plan_import;
 mod plan_new;
 mod plan_source;
 mod plugin;
+mod pool;
 mod prompt;
 mod repo_context;
 mod resolve;

@@ -50,7 +50,11 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     ("prompt", Nothing, &["template"]),
     ("plan", Nothing, &["worker", "template", "timeout"]),
     ("variants", Nothing, &["judge"]),
-    ("worktree", Nothing, &["submodules", "isolation"]),
+    (
+        "worktree",
+        Nothing,
+        &["submodules", "isolation", "pool", "keep", "setup_when"],
+    ),
     (
         "worktree",
         UnlessOwn,

@@ -23,6 +23,7 @@ mod layers;
 mod load;
 mod path_template;
 mod patterns;
+pub mod pool_size;
 pub mod problem;
 pub mod reaction;
 pub mod reference;

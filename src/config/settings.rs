@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::config::keys::tables;
 use crate::config::kind::{
-    BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, Glob, List, Maybe, MergeTool,
-    OwnFolder, OwnPath, PathTemplate, Processors, Program, Project, RepoFile, SandboxCommand, Size,
-    Text, Time, Times, VariableName, Weight,
+    BranchPrefix, CommandByGlob, Commands, Count, Dollars, Flag, FolderName, Glob, List, Maybe,
+    MergeTool, OwnFolder, OwnPath, PathTemplate, Pool, Processors, Program, Project, RepoFile,
+    SandboxCommand, Size, Text, Time, Times, VariableName, Weight,
 };
+use crate::config::pool_size::PoolSize;
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
@@ -175,6 +176,15 @@ tables! {
         setup: Vec<String> as Commands = Vec::new(),
         /// Shell commands in a worktree, before it is removed.
         teardown: Vec<String> as Commands = Vec::new(),
+        /// Worktrees that one task after another uses, at paths that stay the same: "auto" for as many as
+        /// run at the same time, or the most there may be; 0 for a new worktree for every attempt.
+        pool: PoolSize as Pool = PoolSize::Off,
+        /// Ignored folders, such as "target" or "web/node_modules", that stay in a worktree of the pool
+        /// from task to task. A name counts at any depth. All else that git ignores goes.
+        keep: Vec<String> as List<FolderName> = Vec::new(),
+        /// Files, such as "package-lock.json". In a worktree of the pool that is set up, `setup` runs
+        /// again only if one of them differs; without any, for every task.
+        setup_when: Vec<String> as List<RepoFile> = Vec::new(),
     }
 
     /// Retries of failed attempts.

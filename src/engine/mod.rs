@@ -10,6 +10,7 @@
 //! attempt  assemble  variants
 //! resolve  prompt  blame  share  mirror
 //! checks  candidates  publish  runs
+//! pool
 //! worktree
 //! commands  trust
 //! spec
@@ -27,6 +28,8 @@ pub mod commands;
 pub mod trust;
 
 pub mod worktree;
+
+pub mod pool;
 
 pub mod candidates;
 pub mod checks;

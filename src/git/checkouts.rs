@@ -19,9 +19,11 @@ use crate::git::worktree::{Head, Worktree, read_head};
 const FEW: usize = 4;
 
 impl Repo {
-    /// Finds the worktree at this folder. Only where the link between the two is broken are all
-    /// worktrees read.
+    /// Finds the worktree at this folder, or that of the pool which a run knows by this path. Only where
+    /// the link between the two is broken are all worktrees read.
     pub fn find_worktree(&self, path: &Path) -> Option<Worktree> {
+        let of_pool = self.behind_link(path);
+        let path = of_pool.as_ref().map_or(path, |entry| &entry.place);
         if let Some(linked) = self.linked_worktree(path) {
             return Some(linked);
         }

@@ -50,6 +50,7 @@ pub mod module_store;
 mod object_copies;
 pub mod object_hash;
 pub mod patch_ids;
+pub mod pool_entry;
 pub mod private_folder;
 mod private_mark;
 mod program;

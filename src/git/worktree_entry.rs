@@ -7,6 +7,7 @@
 //! `git worktree add` itself is used, under the same lock.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -74,6 +75,34 @@ impl Repo {
         Ok(worktree)
     }
 
+    /// Moves a worktree to another HEAD, and writes the files that differ from those in `index`, a copy
+    /// of its index from before anything else wrote to it; without such a copy, every file. What was
+    /// changed since goes. The caller has made sure that nothing in it can be lost.
+    ///
+    /// # Errors
+    /// When files cannot be written, or git fails.
+    pub fn move_worktree(
+        &self,
+        worktree: &Worktree,
+        head: &Head,
+        index: Option<&Path>,
+    ) -> Result<(), WorktreeError> {
+        let own = worktree.admin.join("index");
+        for name in ["index", "index.lock", "HEAD.lock"] {
+            match fs::remove_file(worktree.admin.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => at(&own, Err(error))?,
+                _ => {}
+            }
+        }
+        if let Some(copy) = index {
+            at(&own, regular_file::copy_with_time(copy, &own))?;
+        }
+        worktree.set_head(head)?;
+        at(&worktree.path, fault::full("worktree files"))?;
+        self.check_out(worktree, head)?;
+        at(&worktree.admin, postdate_index(&own))
+    }
+
     /// Fills a new worktree with the files of its HEAD.
     fn check_out(&self, worktree: &Worktree, head: &Head) -> Result<(), GitError> {
         let tree = self.tree_at(head);
@@ -84,6 +113,9 @@ impl Repo {
             Some(empty) => git.env("GIT_ATTR_SOURCE", empty.to_string()),
             None => git,
         };
+        // What a worker did to a file shows in these, whatever the user has set.
+        let git = git.setting("core.trustctime=true");
+        let git = git.setting("core.checkStat=default");
         // By its tree, git need not look up the branch among all references.
         let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
         git.run(&["read-tree", "--reset", "-u", &tree]).map(drop)
@@ -157,7 +189,8 @@ impl Repo {
         }
     }
 
-    pub(super) fn has_worktree_config(&self) -> bool {
+    /// Returns `true` if worktrees have settings of their own, as those of a sparse checkout.
+    pub fn has_worktree_config(&self) -> bool {
         let is_set = |store: &Store| Ok(store.is_set("extensions.worktreeConfig"));
         self.with_store::<bool, StoreError>(is_set).unwrap_or(false)
     }
@@ -352,6 +385,9 @@ impl Repo {
         let private = PrivateFolder::of(self, worktree);
         at(&worktree.path, private.remove())?;
         at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
+        if let Some(entry) = self.in_pool(&worktree.path) {
+            at(&entry.record, self.remove_from_pool(&entry))?;
+        }
         fault::point("worktree", "gone");
         Ok(())
     }

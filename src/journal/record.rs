@@ -102,8 +102,10 @@ pub fn summary(event: &Event) -> String {
             task,
             attempt,
             base,
+            warm,
         } => {
-            format!("{task} attempt {attempt} started at {}", base.short())
+            let warm = if *warm { " in a warm worktree" } else { "" };
+            format!("{task} attempt {attempt} started at {}{warm}", base.short())
         }
         Event::ProgressReported { task, note } => {
             format!("{task} noted: {}", crate::base::text::clip(note, 50))

@@ -22,6 +22,8 @@ pub struct Attempt {
     pub worktree: String,
     /// The base commit, once known.
     pub base: Option<Oid>,
+    /// `true` if its worktree is one of the pool that an earlier attempt had used.
+    pub warm: bool,
     /// The time at which it was announced.
     pub started: Timestamp,
     /// The time at which it ended.

@@ -87,6 +87,9 @@ pub enum Event {
         attempt: AttemptNumber,
         /// The base commit.
         base: Oid,
+        /// `true` if its worktree is one of the pool that an earlier attempt had used.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        warm: bool,
     },
     /// The worker reported its progress.
     ProgressReported {

@@ -156,6 +156,7 @@ impl RunFixture {
             task,
             attempt,
             base: base(),
+            warm: false,
         })
     }
 

@@ -270,6 +270,7 @@ impl RunState {
                     branch: branch.clone(),
                     worktree: worktree.clone(),
                     base: None,
+                    warm: false,
                     started: time,
                     ended: None,
                     outcome: None,
@@ -280,9 +281,15 @@ impl RunState {
                 let is_queued = |state: &VariantState| state.phase == TaskPhase::Queued;
                 task.continues &= task.variant_states().iter().any(is_queued);
             }
-            Event::AttemptStarted { base, attempt, .. } => {
+            Event::AttemptStarted {
+                base,
+                attempt,
+                warm,
+                ..
+            } => {
                 if let Some(attempt) = task.attempt_mut(*attempt) {
                     attempt.base = Some(*base);
+                    attempt.warm = *warm;
                 }
             }
             Event::ProgressReported { note, .. } => task.note = Some(note.clone()),

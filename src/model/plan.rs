@@ -304,6 +304,8 @@ pub struct TaskFields {
     pub expected: Option<Duration>,
     /// `true` if a `files` task passes without a change.
     pub allow_empty: bool,
+    /// `true` if its attempts get new worktrees, not those of the pool.
+    pub fresh: bool,
     /// The isolation of an attempt from others.
     pub isolation: Option<Isolation>,
     /// The least confinement of an attempt.

@@ -27,6 +27,7 @@ pub(super) const KNOWN: &[&str] = &[
     "priority",
     "expected",
     "allow_empty",
+    "fresh",
     "isolation",
     "sandbox",
     "source",

@@ -101,6 +101,9 @@ pub(super) struct WireTask {
     /// A `files` task passes without a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_empty: Option<bool>,
+    /// Every attempt gets a new worktree, not one of the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fresh: Option<bool>,
     /// A linked worktree, or a clone that shares only objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Isolation>,
@@ -204,6 +207,7 @@ impl WireTask {
             priority: Some(fields.priority).filter(|priority| *priority != 0),
             expected: fields.expected.map(render_duration),
             allow_empty: Some(true).filter(|_| fields.allow_empty),
+            fresh: Some(true).filter(|_| fields.fresh),
             isolation: fields.isolation,
             sandbox: fields.sandbox,
             source: fields.source.clone(),

@@ -28,6 +28,8 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 #[cfg(feature = "faults")]
+mod faults_in_pool;
+#[cfg(feature = "faults")]
 mod faults_in_submodules;
 mod file_reads;
 mod forge;
@@ -66,6 +68,7 @@ mod past_runs;
 mod plan;
 mod planner;
 mod plugin;
+mod pool;
 mod preflight;
 mod private_folder;
 mod process;

@@ -19,6 +19,10 @@ pub(crate) struct Findings {
     pub(crate) setup: Vec<String>,
     /// Untracked files a worker probably needs.
     pub(crate) copies: Vec<String>,
+    /// Folders with caches of the build tools.
+    pub(crate) keep: Vec<&'static str>,
+    /// The files that decide about a set-up.
+    pub(crate) setup_when: Vec<&'static str>,
 }
 
 /// Inspects the top folder and the folders of `PATH`, without running anything.
@@ -30,11 +34,16 @@ pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
     let mut findings = Findings {
         workers: present.map(|agent| agent.worker).collect(),
         copies: copies(top),
+        keep: caches(top),
         ..Findings::default()
     };
     for tool in tools {
         findings.checks.push((tool.check, tool.file));
         findings.setup.extend(tool.setup);
+    }
+    if !findings.setup.is_empty() {
+        let locks = LOCKS.into_iter().filter(|name| has(top, name));
+        findings.setup_when = locks.collect();
     }
     if findings.checks.is_empty() {
         findings
@@ -42,6 +51,37 @@ pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
             .extend(make(top).map(|tool| (tool.check, tool.file)));
     }
     findings
+}
+
+/// Files that list packages with their versions.
+const LOCKS: [&str; 5] = [
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "package-lock.json",
+    "mix.lock",
+];
+
+/// Returns the folders in which the build tools of a project keep what they check before they use it.
+fn caches(top: &Path) -> Vec<&'static str> {
+    let of_tools = [
+        ("Cargo.toml", &["target"][..]),
+        ("package.json", &["node_modules"]),
+        ("pyproject.toml", &[".venv"]),
+        ("pom.xml", &["target"]),
+        ("build.gradle", &[".gradle", "build"]),
+        ("build.gradle.kts", &[".gradle", "build"]),
+        ("mix.exs", &["_build", "deps"]),
+    ];
+    let mut found: Vec<&'static str> = Vec::new();
+    for (file, folders) in of_tools {
+        for folder in folders.iter().filter(|_| has(top, file)) {
+            if !found.contains(folder) {
+                found.push(folder);
+            }
+        }
+    }
+    found
 }
 
 fn is_program(path: &Path) -> bool {

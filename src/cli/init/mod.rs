@@ -139,7 +139,7 @@ fn render_assemble(text: &mut String, checks: &[(String, &str)]) {
 }
 
 fn render_worktree(text: &mut String, findings: &Findings) {
-    if findings.setup.is_empty() && findings.copies.is_empty() {
+    if findings.setup.is_empty() && findings.copies.is_empty() && findings.keep.is_empty() {
         return;
     }
     text.push_str(
@@ -154,6 +154,19 @@ fn render_worktree(text: &mut String, findings: &Findings) {
         );
         let _ = writeln!(text, "#copy = {}", list(&findings.copies));
     }
+    if !findings.keep.is_empty() {
+        text.push_str(
+            "# Worktrees that one task after another uses, with these caches.\n#pool = \"auto\"\n",
+        );
+        let _ = writeln!(text, "#keep = {}", list(&owned(&findings.keep)));
+    }
+    if !findings.setup_when.is_empty() {
+        let _ = writeln!(text, "#setup_when = {}", list(&owned(&findings.setup_when)));
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn list(items: &[String]) -> String {
@@ -215,6 +228,10 @@ mod tests {
         #setup = ["pnpm install --frozen-lockfile"]
         # Untracked files that are copied into each worktree: every worker can read them.
         #copy = [".env", "secrets/*.json", ".envrc"]
+        # Worktrees that one task after another uses, with these caches.
+        #pool = "auto"
+        #keep = ["target", "node_modules"]
+        #setup_when = ["pnpm-lock.yaml"]
         "#);
     }
 

@@ -20,10 +20,11 @@ mod word;
 pub(super) use command::{
     CommandByGlob, Commands, MergeTool, Program, SandboxCommand, WorkerCommand,
 };
-pub(super) use number::{Count, Dollars, Flag, Processors, Size, Time, Times, Weight};
+pub(super) use number::{Count, Dollars, Flag, Pool, Processors, Size, Time, Times, Weight};
 pub(super) use syntax::worker_name;
 pub(super) use text::{
-    BranchPrefix, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text, VariableName,
+    BranchPrefix, FolderName, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text,
+    VariableName,
 };
 
 /// A value of TOML with its place.

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use crate::base::clock::{parse_duration, render_duration};
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
+use crate::config::pool_size::PoolSize;
 
 /// A number of things, at least 1.
 pub(in crate::config) struct Count;
@@ -39,6 +40,33 @@ impl Kind for Times {
 
     fn to_toml(value: &u32) -> toml::Value {
         (*value).into()
+    }
+}
+
+/// The size of the pool of worktrees: 0, a number or `"auto"`.
+pub(in crate::config) struct Pool;
+
+impl Kind for Pool {
+    type Value = PoolSize;
+
+    fn read(value: &Toml<'_>) -> Result<PoolSize, Vec<Invalid>> {
+        match value.get_ref() {
+            DeValue::String(text) if text == "auto" => Ok(PoolSize::Auto),
+            DeValue::Integer(_) => match usize::try_from(whole(value)?) {
+                Ok(0) => Ok(PoolSize::Off),
+                Ok(most) => Ok(PoolSize::Most(most)),
+                Err(_) => predicate("must be 0 or more", "write 0 for no pool"),
+            },
+            _ => expected("\"auto\" or an integer", "\"auto\"", value),
+        }
+    }
+
+    fn to_toml(value: &PoolSize) -> toml::Value {
+        match value {
+            PoolSize::Off => 0.into(),
+            PoolSize::Auto => "auto".into(),
+            PoolSize::Most(most) => i64::try_from(*most).unwrap_or(i64::MAX).into(),
+        }
     }
 }
 

@@ -101,6 +101,21 @@ pub(super) fn repo_path(text: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Checks a folder inside the repository: its path, or its name at any depth.
+pub(super) fn folder_name(text: &str) -> Result<(), Invalid> {
+    repo_path(text)?;
+    let parts = text.trim_end_matches('/').split('/');
+    if text.contains(['*', '?', '[', '\\'])
+        || parts.into_iter().any(|part| part.is_empty() || part == ".")
+    {
+        return Err(Invalid::new(
+            format!("{text:?} is not the name of a folder"),
+            "write a name such as \"target\", or a path such as \"web/node_modules\"",
+        ));
+    }
+    Ok(())
+}
+
 /// Checks a glob of paths inside the repository.
 pub(super) fn glob(text: &str) -> Result<(), Invalid> {
     repo_path(text)?;

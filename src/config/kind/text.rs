@@ -56,6 +56,8 @@ checked_texts! {
     PathTemplate: syntax::worktree_path;
     /// A path inside the repository.
     RepoFile: syntax::repo_path;
+    /// A folder inside the repository: its path, or its name at any depth.
+    FolderName: syntax::folder_name;
     /// A glob of paths inside the repository.
     Glob: syntax::glob;
     /// A path outside the repository: absolute, `~/…`, or `$NAME` and what follows.

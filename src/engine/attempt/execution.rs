@@ -10,6 +10,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::message::{Message, Post};
 use crate::engine::kernel::under_way::Stay;
+use crate::engine::pool::release::is_warm;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::prepare;
 use crate::engine::worktree::setup::SetUpFailure;
@@ -95,10 +96,12 @@ impl Execution {
     /// Reports that the worker runs.
     pub(super) fn post_started(&self, base: Oid) {
         let (task, attempt) = (self.spec.task, self.spec.attempt);
+        let warm = is_warm(&self.context.repo, &self.spec.worktree);
         self.post(Message::Fact(Event::AttemptStarted {
             task,
             attempt,
             base,
+            warm,
         }));
     }
 

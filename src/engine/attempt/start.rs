@@ -14,10 +14,13 @@ use crate::engine::attempt::watch::RunningWorker;
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::message::Message;
-use crate::engine::worktree::populate::Population;
+use crate::engine::pool::prepare::{Prepared, prepare};
+use crate::engine::pool::release::{hold, is_warm};
+use crate::engine::pool::set_up_mark::SetUpMark;
+use crate::engine::worktree::populate::{EarlierUse, Population};
 use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::setup::SetUpFailure;
-use crate::engine::worktree::{hand_made_commits, prepare, reuse};
+use crate::engine::worktree::{hand_made_commits, reuse};
 use crate::exec::JobStatus;
 use crate::git::Store;
 use crate::git::worktree::Worktree;
@@ -43,7 +46,10 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
     keep_hand_made(execution).await?;
     if let Some(reuse) = &execution.spec.reuse {
         let base = reuse.base;
-        let worktree = reopen(execution).await?;
+        let Some(worktree) = reopen(execution).await? else {
+            // Another attempt has taken its worktree over since; the next one gets another.
+            return Ok(Start::Over(Reached::Aborted(None)));
+        };
         return start_worker(execution, base, worktree).await;
     }
     let base = match find_base(execution).await? {
@@ -54,25 +60,60 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
         }
     };
     fault::point("attempt", "with its base");
-    let worktree = fill_worktree(execution, base).await?;
+    let prepared = fill_worktree(execution, base).await?;
     fault::point("attempt", "with its worktree");
+    let worktree = prepared.worktree.clone();
+    if let Some(failed) = populate(execution, base, &prepared).await? {
+        return not_set_up(execution, base, worktree, failed).await;
+    }
+    start_worker(execution, base, worktree).await
+}
+
+/// Populates the worktree of the attempt, as far as an earlier attempt in it has not done so.
+async fn populate(
+    execution: &Execution,
+    base: Oid,
+    prepared: &Prepared,
+) -> Result<Option<SetUpFailure>, EngineError> {
     let Execution {
         context,
         spec,
         cancel,
         ..
     } = execution;
+    for message in &prepared.messages {
+        execution.post(Message::Warning(message.clone()));
+    }
+    let (entry, worktree) = (prepared.entry.as_ref(), &prepared.worktree);
+    let mark = match entry {
+        Some(_) => SetUpMark::of(context, base)?,
+        None => None,
+    };
+    let has_set_up = |entry| {
+        mark.as_ref()
+            .is_some_and(|mark: &SetUpMark| mark.is_on(entry))
+    };
     let population = Population {
         context,
         purpose: Purpose::Attempt(spec, base),
-        worktree: &worktree,
+        worktree,
         tree: context.repo.with_store(|store| store.tree_of(base))?,
         cancel,
+        earlier: match entry {
+            None => EarlierUse::None,
+            Some(entry) if has_set_up(entry) => EarlierUse::SetUp,
+            Some(_) if !is_warm(&context.repo, &spec.worktree) => EarlierUse::None,
+            Some(_) => EarlierUse::Folders,
+        },
     };
-    if let Some(failed) = population.populate_for_work().await? {
-        return not_set_up(execution, base, worktree, failed).await;
+    let failed = population.populate_for_work().await?;
+    if let (Some(entry), Some(mark), None) = (entry, mark, &failed)
+        && !cancel.is_cancelled()
+    {
+        let (context, entry, worktree) = (Arc::clone(context), entry.clone(), worktree.clone());
+        blocking(move || mark.put_on(&context, &entry, &worktree)).await?;
     }
-    start_worker(execution, base, worktree).await
+    Ok(failed)
 }
 
 /// Deletes the folder of a worker that was never started.
@@ -103,15 +144,18 @@ async fn keep_hand_made(execution: &Execution) -> Result<(), EngineError> {
     execution.blocking(keep).await
 }
 
-async fn reopen(execution: &Execution) -> Result<Worktree, EngineError> {
+/// Reopens the worktree that the attempt continues in; `None` if another attempt has it now.
+async fn reopen(execution: &Execution) -> Result<Option<Worktree>, EngineError> {
     let reopened = execution.blocking(|execution| {
         let (context, spec) = (&execution.context, &execution.spec);
-        let reused = spec.reuse.as_ref();
-        let reopened = reused.map(|reused| reuse::reopen(context, spec.of(), reused));
-        reopened.transpose()
+        let gone = || EngineError::Broken("an attempt without a worktree to reuse".to_owned());
+        let reused = spec.reuse.as_ref().ok_or_else(gone)?;
+        if !hold(context, &reused.path)? {
+            return Ok(None);
+        }
+        reuse::reopen(context, spec.of(), reused).map(Some)
     });
-    let gone = || EngineError::Broken("an attempt without a worktree to reuse".to_owned());
-    reopened.await?.ok_or_else(gone)
+    reopened.await
 }
 
 async fn find_base(execution: &Execution) -> Result<StartingPoint, EngineError> {
@@ -143,11 +187,11 @@ fn post_conflict(execution: &Execution, conflict: StartingPoint) {
     }
 }
 
-async fn fill_worktree(execution: &Execution, base: Oid) -> Result<Worktree, EngineError> {
+async fn fill_worktree(execution: &Execution, base: Oid) -> Result<Prepared, EngineError> {
     // The semaphore is never closed, so this cannot fail.
     let _permit = execution.context.fills.acquire().await.ok();
     let (context, spec) = (Arc::clone(&execution.context), Arc::clone(&execution.spec));
-    blocking(move || prepare::prepare(&context, &spec, base)).await
+    blocking(move || prepare(&context, &spec, base)).await
 }
 
 /// Reports a worktree that is not ready, and leaves it as it is for the user to inspect.

@@ -18,7 +18,7 @@ use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::worktree::edits_by_hand::{EditsByHand, mark_in_use, mark_used};
-use crate::engine::worktree::populate::Population;
+use crate::engine::worktree::populate::{EarlierUse, Population};
 use crate::engine::worktree::purpose::{Purpose, run_environment};
 use crate::engine::worktree::remove::tear_down_if_possible;
 use crate::engine::worktree::setup::SetUpFailure;
@@ -136,6 +136,7 @@ pub fn population<'a>(
         worktree,
         tree: context.repo.with_store(|store| store.tree_of(commit))?,
         cancel,
+        earlier: EarlierUse::None,
     })
 }
 

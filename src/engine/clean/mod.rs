@@ -11,9 +11,10 @@ use crate::engine::EngineError;
 use crate::engine::clean::branches::{BranchOfRun, branches};
 use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
+use crate::engine::pool::give_back::remove_or_give_back;
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
-use crate::engine::worktree::remove::{lock_by_user, remove_with_inner, unsaved_work};
+use crate::engine::worktree::remove::{lock_by_user, unsaved_work};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::git::{Store, StoreError};
@@ -113,17 +114,21 @@ impl CleanPlan {
     pub fn apply(&self, context: &Context) -> Result<(), EngineError> {
         fault::point("cleaning", "before it begins");
         let all = context.repo.worktrees();
+        let known = self.worktrees.iter();
+        let known: Vec<PathBuf> = known
+            .map(|one| context.repo.known_path(&one.path))
+            .collect();
         let removed = parallel::map(&self.worktrees, |worktree| {
             if let Some(losses) = self.losses.get(&worktree.path) {
                 losses.keep(context, worktree)?;
             }
-            remove_with_inner(context, worktree, &all)
+            remove_or_give_back(context, worktree, &all)
         });
         fault::point("cleaning", "without worktrees");
-        for (worktree, removed) in self.worktrees.iter().zip(removed) {
+        for (path, removed) in known.iter().zip(removed) {
             removed?;
             // Only empty folders are removed: the run's, then the repository's.
-            let parents = worktree.path.ancestors().skip(1).take(2);
+            let parents = path.ancestors().skip(1).take(2);
             parents.for_each(|folder| drop(std::fs::remove_dir(folder)));
         }
         let store = Store::open(&context.repo)?;

@@ -21,7 +21,10 @@ pub(super) struct WorktreeOfRun {
 
 /// Returns the worktrees of the run that exist.
 pub(super) fn worktrees(context: &Context, state: &RunState) -> Vec<WorktreeOfRun> {
-    let places = places(context, state);
+    let places = places(context, state).into_iter();
+    let places: Vec<_> = places
+        .map(|(task, was_used, path)| (task, was_used, context.place_of(path)))
+        .collect();
     // Attempts that reuse a worktree share its path.
     let mut used_at: BTreeMap<PathBuf, bool> = BTreeMap::new();
     for (_, was_used, path) in &places {

@@ -41,7 +41,7 @@ pub(super) fn examine(
     if context.executor.status(&folder)? == JobStatus::Alive {
         return Ok(vec![examiner.orphaned_worker()]);
     }
-    let place = context.recorded_worktree(&attempt.worktree);
+    let place = context.place_of(context.recorded_worktree(&attempt.worktree));
     if let Some(moved) = examiner.moved_worktree(&place) {
         Ok(vec![moved])
     } else if let Some(worktree) = context.repo.find_worktree(&place) {
@@ -139,7 +139,8 @@ impl Examiner<'_> {
         if !is_ours || worktree.verify().is_ok() {
             return None;
         }
-        let is_expected = self.context.recorded_worktree(&self.attempt.worktree) == place;
+        let recorded = self.context.recorded_worktree(&self.attempt.worktree);
+        let is_expected = self.context.place_of(recorded) == place;
         let attempt = self.attempt.number;
         let folder = self.context.attempt_folder(self.task, attempt);
         let keep = (!is_expected).then(|| recorded_base(&folder)).flatten();

@@ -116,6 +116,20 @@ impl Context {
         )
     }
 
+    /// Returns the context of another run with the same settings, which names what that run keeps. Its plan
+    /// is not that run's.
+    pub(crate) fn of_run(&self, run: RunId) -> Context {
+        Context::new(
+            self.repo.clone(),
+            run,
+            self.plan.clone(),
+            self.base,
+            self.settings.clone(),
+            Arc::clone(&self.executor),
+            self.clock,
+        )
+    }
+
     /// Returns the expected disk use of a worktree, from the base of the run.
     pub fn size(&self) -> WorktreeSize {
         *self
@@ -219,6 +233,12 @@ impl Context {
     /// Resolves a path of [`Context::recorded_path`] on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
         self.layout.recorded_worktree(recorded)
+    }
+
+    /// Returns the folder of the worktree that the run knows by a path: another one if it is of the pool.
+    pub fn place_of(&self, known_as: PathBuf) -> PathBuf {
+        let of_pool = self.repo.behind_link(&known_as);
+        of_pool.map_or(known_as, |entry| entry.place)
     }
 
     /// Returns the worktree in which the assembled branch is checked.

@@ -8,7 +8,7 @@ use crate::git::Repo;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
 
-/// Names everything that belongs to a run. It reads nothing.
+/// Names everything that belongs to a run.
 #[derive(Clone, Debug)]
 pub struct Layout {
     repo: Repo,
@@ -79,9 +79,10 @@ impl Layout {
         self.worktree_named(INTEGRATION)
     }
 
-    /// Renders a worktree's path for the journal, so that it reads the same on every machine.
+    /// Renders a worktree's path for the journal, so that it reads the same on every machine. That of the
+    /// pool is the path under which its run knows it.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        self.repo.portable_path(worktree)
+        self.repo.portable_path(&self.repo.known_path(worktree))
     }
 
     /// Resolves a path of [`Layout::recorded_path`] on this machine.

@@ -16,7 +16,7 @@ use crate::engine::land::MergeMethod;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::engine::land::target::LandTarget;
-use crate::engine::worktree::populate::{Population, links_in};
+use crate::engine::worktree::populate::{EarlierUse, Population, links_in};
 use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::remove::{remove, tear_down_if_possible};
 use crate::engine::worktree::setup::SetUpFailure;
@@ -196,6 +196,7 @@ fn populate(
             worktree,
             tree,
             cancel,
+            earlier: EarlierUse::None,
         };
         match population.populate_for_work().await? {
             _ if cancel.is_cancelled() => Err(LandError::Stopped),

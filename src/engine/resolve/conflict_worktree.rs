@@ -14,7 +14,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::resolve::error::ResolveError;
-use crate::engine::worktree::populate::Population;
+use crate::engine::worktree::populate::{EarlierUse, Population};
 use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::remove::tear_down_if_possible;
 use crate::engine::worktree::work::capture;
@@ -96,6 +96,7 @@ fn populate(
             worktree,
             tree,
             cancel,
+            earlier: EarlierUse::None,
         };
         match population.populate_ignored().await? {
             _ if cancel.is_cancelled() => Err(ResolveError::Stopped),

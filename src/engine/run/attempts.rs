@@ -254,6 +254,7 @@ mod tests {
             task,
             attempt,
             base,
+            warm: false,
         }
     }
 

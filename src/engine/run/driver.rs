@@ -7,12 +7,14 @@
 //! before it is shown.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::safe::secrets::Secrets;
 use crate::base::text::error_chain;
 use crate::config::Settings;
+use crate::config::pool_size::PoolSize;
 use crate::control::{Reply, Request, Response};
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::is_full;
@@ -35,6 +37,7 @@ use crate::engine::run::shutdown::Shutdown;
 use crate::exec::StopSignal;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
@@ -310,7 +313,30 @@ impl Driver {
         {
             self.effects.push(Effect::Release((*task, *attempt)));
         }
+        let released = self.worktree_of_passed(&fact.event);
         self.recorder.add(fact, now.instant);
+        if let Some(worktree) = released {
+            self.after_write(Effect::ReleaseWorktree(worktree));
+        }
+    }
+
+    /// Returns the worktree of an attempt that has passed, for which another task may use one of the pool.
+    /// Those of variants wait for a choice.
+    fn worktree_of_passed(&self, event: &Event) -> Option<PathBuf> {
+        let Event::AttemptEnded {
+            task,
+            attempt,
+            outcome,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let has_passed = matches!(outcome.end, End::Passed { .. });
+        let attempt = self.state.task(*task).attempt(*attempt)?;
+        let is_meant =
+            has_passed && attempt.variant.is_none() && self.settings.worktree.pool != PoolSize::Off;
+        is_meant.then(|| self.layout.recorded_worktree(&attempt.worktree))
     }
 
     /// Returns `true` if an event is still valid. A timer may fire after the user has changed the

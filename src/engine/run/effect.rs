@@ -1,5 +1,7 @@
 //! Effects: every action of the loop on the outside world.
 
+use std::path::PathBuf;
+
 use crate::control::{Reply, Response};
 use crate::engine::EngineError;
 use crate::engine::kernel::kept_commit::KeptCommit;
@@ -59,6 +61,8 @@ pub enum Effect {
     MeasureQuota,
     /// Remove a worktree whose content is in git.
     RemoveWorktree(Worktree),
+    /// Let another attempt take over the worktree of one that has passed, if it is of the pool.
+    ReleaseWorktree(PathBuf),
     /// Choose one of the variants of a task.
     ChooseVariant(TaskNumber),
     /// Signal the process of the judge that chooses.

@@ -18,6 +18,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, DiskSpace, is_full};
 use crate::engine::kernel::message::{FullDisk, Message, Post, Publication, Quota, SlotAnswer};
+use crate::engine::pool::release::release;
 use crate::engine::publish::{Board, Committed, Publisher};
 use crate::engine::run::compare;
 use crate::engine::run::effect::{Effect, Leave};
@@ -124,6 +125,11 @@ impl<'a> Outside<'a> {
             Effect::MeasureDisk => return Some(self.measure_disk()),
             Effect::MeasureQuota => self.measure_quota(state),
             Effect::RemoveWorktree(worktree) => self.remove(worktree),
+            Effect::ReleaseWorktree(known_as) => {
+                if let Err(error) = release(&self.context, &known_as) {
+                    self.watcher.warning(&error_chain(&error));
+                }
+            }
             Effect::ChooseVariant(task) => self.choose_variant(task, state),
             Effect::CancelChoice(task, signal) => {
                 if let Some(choice) = self.choices.get(&task) {

@@ -9,6 +9,8 @@ use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
+use crate::engine::pool::free::a_free_one;
+use crate::engine::pool::give_back::has_free;
 use crate::engine::worktree::remove::unsaved_work;
 use crate::git::Store;
 use crate::git::worktree::Worktree;
@@ -31,15 +33,20 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
         needs,
         kept: Vec::new(),
     };
+    // An error leads to a worktree that is removed, and the attempt starts in a new one.
+    let has_free = has_free(context).unwrap_or(false);
     let count = kept.len() as u64;
-    if let Some(most) = run.max_worktrees.filter(|most| kept.len() >= *most) {
+    if let Some(most) = run.max_worktrees.filter(|most| kept.len() >= *most)
+        && (!has_free || kept.len() > most)
+    {
         return Some(shortage(Resource::Worktrees, count, most as u64));
     }
     let most = run.max_total_disk?;
     let places = kept.iter().map(|worktree| worktree.path.as_path());
     let own = context.repo.dispatch_folder();
     let used: u64 = places.chain([own.as_path()]).map(disk_use).sum();
-    (used + context.size().bytes > most).then(|| shortage(Resource::TotalDisk, used, most))
+    let more = if has_free { 0 } else { context.size().bytes };
+    (used + more > most).then(|| shortage(Resource::TotalDisk, used, most))
 }
 
 /// Returns every worktree of dispatch, of any run. One inside of another is a worker's own.
@@ -67,8 +74,8 @@ fn disk_use(folder: &Path) -> u64 {
     entries.map(of_entry).sum()
 }
 
-/// Returns the worktree of the task that passed first, if its whole content is in git. Failed ones
-/// are kept for the user to inspect. Without a worktree to remove, those that stay are listed with
+/// Returns a free worktree of the pool, or that of the task that passed first, if its whole content is in
+/// git. Failed ones are kept for the user to inspect. Without a worktree to remove, those that stay are listed with
 /// the reason.
 ///
 /// # Errors
@@ -78,6 +85,9 @@ pub fn removable(
     state: &RunState,
 ) -> Result<Result<Worktree, Vec<KeptWorktree>>, EngineError> {
     let store = Store::open(&context.repo)?;
+    if let Some(free) = a_free_one(&context.repo, &context.settings.worktree.keep)? {
+        return Ok(Ok(free));
+    }
     // One list for all tasks: most of their worktrees have been removed.
     let existing = context.repo.worktrees().into_iter();
     let existing = existing.filter(Worktree::exists);
@@ -88,7 +98,7 @@ pub fn removable(
         let attempts = attempts_by_end(state, is_wanted).into_iter();
         attempts.filter_map(|(task, attempt)| {
             let path = context.recorded_worktree(&attempt.worktree);
-            Some((task, existing.get(&path)?))
+            Some((task, existing.get(&context.place_of(path))?))
         })
     };
     let mut kept: Vec<KeptWorktree> = Vec::new();

@@ -1,5 +1,6 @@
 //! Carries out the decisions of the scheduler, and announces them.
 
+use crate::config::pool_size::PoolSize;
 use crate::engine::EngineError;
 use crate::engine::attempt::flaky::{before, failed_before};
 use crate::engine::prompt::brief::brief;
@@ -16,7 +17,7 @@ use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::outcome::Outcome;
 use crate::model::run::RunPhase;
-use crate::model::task_state::TaskState;
+use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::Cost;
 use crate::model::worker::Worker;
 use crate::schedule::Action;
@@ -210,11 +211,30 @@ impl Driver {
         })
     }
 
+    /// Releases the worktrees of passed tasks, in case that the process that recorded their ends was killed.
+    fn release_passed(&mut self) {
+        if self.settings.worktree.pool == PoolSize::Off {
+            return;
+        }
+        let numbers = self.state.plan.tasks().iter().map(|task| task.number);
+        let passed = numbers.filter_map(|number| {
+            let task = self.state.task(number);
+            let attempt = task
+                .deciding_attempt()
+                .filter(|_| task.phase == TaskPhase::Done)?;
+            let is_released = attempt.variant.is_none();
+            is_released.then(|| self.layout.recorded_worktree(&attempt.worktree))
+        });
+        let passed: Vec<_> = passed.map(Effect::ReleaseWorktree).collect();
+        self.effects.extend(passed);
+    }
+
     /// Adopts the attempts that another process left alive.
     ///
     /// # Errors
     /// When a worker is no longer configured.
     pub(super) fn adopt_live(&mut self) -> Result<(), EngineError> {
+        self.release_passed();
         let live: Vec<AttemptKey> = self.attempts.live().collect();
         for (task, attempt) in live {
             let Some(known) = self.state.task(task).attempt(attempt) else {

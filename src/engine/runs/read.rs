@@ -227,6 +227,7 @@ mod tests {
                     task,
                     attempt,
                     base: self.base,
+                    warm: false,
                 },
                 3 | 4 => Event::AttemptEnded {
                     task,

@@ -92,7 +92,7 @@ pub fn refuse_checked_out(
         .iter()
         .map(|attempt| repo.resolve_portable_path(&attempt.worktree));
     let own: HashSet<PathBuf> = own.collect();
-    let mut others = places.filter(|place| !own.contains(place));
+    let mut others = places.filter(|place| !own.contains(&repo.known_path(place)));
     match others.next() {
         Some(place) => Err(RetryError::CheckedOut {
             task,

@@ -14,6 +14,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::ignored_commit::{FilesToKeep, commit};
 use crate::engine::worktree::ignored_paths::{IgnoredPath, ignored_inside, ignored_paths};
 use crate::engine::worktree::ignored_repositories::{repositories_below, submodule_paths};
+use crate::engine::worktree::kept_folders::is_kept;
 use crate::engine::worktree::output_kinds::{Kind, kind_of};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::remains::keep;
@@ -62,12 +63,25 @@ impl IgnoredFiles {
     /// # Errors
     /// When git cannot read the worktree.
     pub fn of(context: &Context, worktree: &Worktree) -> Result<Option<IgnoredFiles>, GitError> {
+        IgnoredFiles::beside(context, worktree, &[])
+    }
+
+    /// Lists them without those in folders that are kept.
+    ///
+    /// # Errors
+    /// As [`IgnoredFiles::of`].
+    pub fn beside(
+        context: &Context,
+        worktree: &Worktree,
+        keep: &[String],
+    ) -> Result<Option<IgnoredFiles>, GitError> {
         let top = &worktree.path;
         let own = ignored_paths(&context.repo.git_in(worktree)?)?;
         let mut paths: Vec<IgnoredPath> = own.into_iter().map(IgnoredPath::of_worktree).collect();
         let (links, start) = (links_in(context, top), StartingTree::read(worktree));
         let may_be_work = |ignored: &IgnoredPath| {
-            !ignored.is_of_tool()
+            !is_kept(&ignored.path, keep)
+                && !ignored.is_of_tool()
                 && !links.iter().any(|link| Path::new(link) == ignored.path)
                 && (start.as_ref())
                     .is_none_or(|start| start.is_written_since(&top.join(&ignored.path)))
@@ -85,7 +99,8 @@ impl IgnoredFiles {
         if paths.is_empty() {
             return Ok(None);
         }
-        let name = worktree.path.file_name().unwrap_or_default();
+        let place = context.repo.known_path(&worktree.path);
+        let name = place.file_name().unwrap_or_default();
         let name = name
             .to_string_lossy()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -144,6 +159,11 @@ impl IgnoredFiles {
                 self.kept.extend(kept);
             }
         }
+    }
+
+    /// Returns `true` if it is output of builds only.
+    pub fn is_output(&self) -> bool {
+        self.kept.is_empty() && self.kept_inside.is_empty() && self.large.is_empty()
     }
 
     /// Lists the paths that are kept.

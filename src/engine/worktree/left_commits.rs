@@ -62,7 +62,8 @@ impl LeftCommits {
 
     /// Returns the beginning of the names of references that keep what was left in a worktree.
     pub fn reference(context: &Context, worktree: &Worktree) -> String {
-        let name = worktree.path.file_name().unwrap_or_default();
+        let place = context.repo.known_path(&worktree.path);
+        let name = place.file_name().unwrap_or_default();
         let name = name
             .to_string_lossy()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "-");

@@ -40,6 +40,21 @@ impl Losses {
         })
     }
 
+    /// Finds what goes when a worktree of the pool is reset: nothing in the kept folders. Output of builds is
+    /// not named, since every task has some.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn of_reset(context: &Context, worktree: &Worktree) -> Result<Losses, EngineError> {
+        let keep = &context.settings.worktree.keep;
+        let ignored = IgnoredFiles::beside(context, worktree, keep)?;
+        Ok(Losses {
+            ignored: ignored.filter(|ignored| !ignored.is_output()),
+            left: LeftCommits::of(context, worktree)?,
+            edits: None,
+        })
+    }
+
     /// Finds what a user made in the worktree of the checks, whose other files are made again.
     ///
     /// # Errors

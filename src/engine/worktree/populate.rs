@@ -44,6 +44,19 @@ pub struct Population<'a> {
     pub tree: Oid,
     /// The handle that cancels the commands.
     pub cancel: &'a CancelHandle,
+    /// The set-up of an earlier attempt in the worktree.
+    pub earlier: EarlierUse,
+}
+
+/// The set-up that a worktree has from an earlier attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EarlierUse {
+    /// The worktree is new.
+    None,
+    /// Folders were kept in it, but its set-up is another one.
+    Folders,
+    /// It is set up.
+    SetUp,
 }
 
 impl Population<'_> {
@@ -64,11 +77,17 @@ impl Population<'_> {
         if brought != Brought::Links {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
             let (tree, start) = (self.tree, self.purpose.start(&context));
+            let has_base = matches!((brought, &start), (Brought::Kept, Some(_)));
             fault::point("set-up", "ended");
             blocking(move || {
                 let links = links_in(&context, &worktree.path);
                 context.repo.with_store(|store: &Store| {
-                    StartingTree::record(store, &worktree, tree, &links)?;
+                    match &start {
+                        Some((_, base)) if has_base => {
+                            StartingTree::record_base(store, &worktree, tree, *base)?;
+                        }
+                        _ => StartingTree::record(store, &worktree, tree, &links)?,
+                    }
                     fault::point("set-up", "recorded");
                     match start {
                         Some((branch, base)) => put_back(store, &worktree, branch, base),
@@ -114,12 +133,24 @@ impl Population<'_> {
             // A full disk is temporary, and the attempt starts again.
             Err(error) if is_full(&error) => Err(error),
             Err(error) => Ok((Some(self.failure_of_files(&error, since)), Brought::Copies)),
-            Ok(brought) if self.context.settings.worktree.setup.is_empty() => Ok((None, brought)),
+            Ok(brought) if self.context.settings.worktree.setup.is_empty() => {
+                Ok((None, self.with_earlier(brought)))
+            }
+            Ok(brought) if self.earlier == EarlierUse::SetUp => {
+                Ok((None, self.with_earlier(brought)))
+            }
             Ok(_) => {
                 let (context, cancel) = (self.context, self.cancel);
                 let failed = set_up(context, &self.purpose, self.worktree, cancel, since);
                 Ok((failed.await?, Brought::SetUp))
             }
+        }
+    }
+
+    fn with_earlier(&self, brought: Brought) -> Brought {
+        match self.earlier {
+            EarlierUse::None => brought,
+            EarlierUse::Folders | EarlierUse::SetUp => Brought::Kept,
         }
     }
 
@@ -153,6 +184,8 @@ enum Brought {
     Links,
     /// Copies, too.
     Copies,
+    /// Besides them, the kept folders of an earlier attempt. git ignores all of it.
+    Kept,
     /// Anything that a set-up command wrote.
     SetUp,
 }

@@ -13,27 +13,32 @@ use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 
-/// Moves the branch of an attempt to `base` and checks it out in a worktree of its own.
+/// Moves the branch of an attempt to `base`.
 ///
 /// # Errors
-/// When the branch is checked out elsewhere, was moved, or files cannot be written.
-pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Worktree, EngineError> {
-    let (task, attempt) = (spec.task, spec.attempt);
-    let branch = context.attempt_branch(spec.of());
+/// When the branch is checked out elsewhere, was moved, or the store cannot be written.
+pub fn move_branch(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<(), EngineError> {
     fault::point("branch", "before it moves");
     context
         .repo
-        .with_store(|store| move_branch(context, store, spec, base))?;
+        .with_store(|store| move_branch_in(context, store, spec, base))?;
     fault::point("branch", "moved");
-    let path = context.worktree_path(task, attempt);
-    remove_unfinished(context, task, attempt, &path)?;
-    let reason = format!("dispatch {}/{}", context.run, context.slug(task));
-    Ok(context
-        .repo
-        .add_worktree(&path, &Head::Branch(branch), &reason)?)
+    Ok(())
 }
 
-fn move_branch(
+/// Checks the branch of an attempt out in a new worktree.
+///
+/// # Errors
+/// When the folder exists, or files cannot be written.
+pub fn add_worktree(context: &Context, spec: &AttemptSpec) -> Result<Worktree, EngineError> {
+    let path = context.worktree_path(spec.task, spec.attempt);
+    remove_unfinished(context, spec, &path)?;
+    let reason = format!("dispatch {}/{}", context.run, context.slug(spec.task));
+    let head = Head::Branch(context.attempt_branch(spec.of()));
+    Ok(context.repo.add_worktree(&path, &head, &reason)?)
+}
+
+fn move_branch_in(
     context: &Context,
     store: &Store,
     spec: &AttemptSpec,
@@ -79,6 +84,7 @@ pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), En
 
 /// Returns `true` for a worktree that an attempt of this run has.
 fn is_ours(context: &Context, place: &Path) -> bool {
+    let place = context.repo.known_path(place);
     context.plan.tasks().iter().any(|task| {
         let first = context.worktree_path(task.number, 1);
         let name = |path: &Path| {
@@ -87,7 +93,7 @@ fn is_ours(context: &Context, place: &Path) -> bool {
         };
         let same_folder = place.parent() == first.parent();
         let (place, first) = (
-            name(place).unwrap_or_default(),
+            name(&place).unwrap_or_default(),
             name(&first).unwrap_or_default(),
         );
         let is_retry = || {
@@ -104,22 +110,36 @@ fn is_ours(context: &Context, place: &Path) -> bool {
 /// has ever run in it.
 fn remove_unfinished(
     context: &Context,
-    task: TaskNumber,
-    attempt: AttemptNumber,
+    spec: &AttemptSpec,
     path: &Path,
 ) -> Result<(), EngineError> {
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let had_worker = worker_folder(context, task, attempt).exists();
+    refuse_used(context, spec, path)?;
     match context.repo.find_worktree(path) {
-        Some(worktree) if !had_worker => Ok(context.repo.remove_worktree(&worktree)?),
-        _ => Err(EngineError::Refused(format!(
-            "{} already exists; move it away, then continue with `dispatch resume {}`",
-            path.display(),
-            context.run
-        ))),
+        Some(worktree) => Ok(context.repo.remove_worktree(&worktree)?),
+        None => Err(in_the_way(context, path)),
     }
+}
+
+/// Refuses the worktree that an attempt finds at its path if its worker may have run there.
+///
+/// # Errors
+/// [`EngineError::Refused`] then.
+pub fn refuse_used(context: &Context, spec: &AttemptSpec, path: &Path) -> Result<(), EngineError> {
+    match worker_folder(context, spec.task, spec.attempt).exists() {
+        true => Err(in_the_way(context, path)),
+        false => Ok(()),
+    }
+}
+
+fn in_the_way(context: &Context, path: &Path) -> EngineError {
+    EngineError::Refused(format!(
+        "{} already exists; move it away, then continue with `dispatch resume {}`",
+        path.display(),
+        context.run
+    ))
 }
 
 /// Returns the folder of the worker's process record; it exists once the worker may have run.

@@ -94,19 +94,54 @@ impl StartingTree {
         let changes = store.changes(base, captured.tree)?;
         let entry = |entry: Entry| (entry.mode, entry.oid);
         let changed = |change: Change| (change.path, change.old.map(entry), change.new.map(entry));
+        let changes = changes.into_iter().map(changed).collect();
+        StartingTree::write(store, worktree, (base, captured.head), changes)
+    }
+
+    /// Records a worktree whose tracked files are those of its base, in which no command ran: only ignored
+    /// files are there besides, copied or kept.
+    ///
+    /// # Errors
+    /// When the worktree cannot be read or the record cannot be written.
+    pub fn record_base(
+        store: &Store,
+        worktree: &Worktree,
+        base: Oid,
+        head: Oid,
+    ) -> Result<(), EngineError> {
+        StartingTree::write(store, worktree, (base, head), Vec::new())
+    }
+
+    fn write(
+        store: &Store,
+        worktree: &Worktree,
+        (base, head): (Oid, Oid),
+        changes: Vec<Changed>,
+    ) -> Result<(), EngineError> {
         let ignored = ignored_paths(&store.git_in(worktree)?)?;
         let repo_path = |path: &PathBuf| RepoPath::new(path.as_os_str().as_bytes());
         let failed = |error| EngineError::File(worktree.admin.display().to_string(), error);
         let record = StartingTree {
             base,
-            changes: changes.into_iter().map(changed).collect(),
+            changes,
             ignored: ignored.iter().map(repo_path).collect(),
-            head: Some(captured.head),
+            head: Some(head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
         let text =
             serde_json::to_vec(&record).map_err(|error| EngineError::Broken(error.to_string()))?;
         files::replace(&worktree.admin.join(FILE), &text).map_err(failed)
+    }
+
+    /// Returns `true` if set-up changed nothing that git tracks or would track.
+    pub fn is_as_base(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Lists the paths that git ignored; a folder ends in a slash.
+    pub fn ignored(&self) -> impl Iterator<Item = PathBuf> {
+        let paths = self.ignored.iter();
+        paths.map(|path| PathBuf::from(OsStr::from_bytes(path.as_bytes())))
     }
 
     /// Reads the record of a worktree; `None` for one without set-up and copies.

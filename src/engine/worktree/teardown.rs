@@ -20,8 +20,9 @@ const LAST_LINE: usize = 200;
 ///
 /// # Errors
 /// When a command cannot be started, does not exit 0, or reaches its time limit.
-pub(super) fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
-    let folder = teardown_folder(&context.repo, &context.run, &worktree.path);
+pub fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    let known_as = context.repo.known_path(&worktree.path);
+    let folder = teardown_folder(&context.repo, &context.run, &known_as);
     for (command, number) in context.settings.worktree.teardown.iter().zip(1..) {
         if !worktree.path.is_dir() {
             return Ok(());

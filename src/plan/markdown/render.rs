@@ -170,6 +170,7 @@ impl Fields {
         out.text("priority", priority.as_deref());
         out.text("expected", duration(fields.expected).as_deref());
         out.text("allow_empty", fields.allow_empty.then_some("true"));
+        out.text("fresh", fields.fresh.then_some("true"));
         out.text("isolation", fields.isolation.map(isolation));
         out.text("sandbox", fields.sandbox.map(|sandbox| sandbox.name()));
         out.text("source", fields.source.as_deref());

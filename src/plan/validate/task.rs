@@ -158,6 +158,7 @@ impl<'a> TaskReader<'a> {
             }
             "expected" => fields.expected = duration(name, value, findings),
             "allow_empty" => fields.allow_empty = boolean(name, value, findings).unwrap_or(false),
+            "fresh" => fields.fresh = boolean(name, value, findings).unwrap_or(false),
             "source" => fields.source = filled(key, value, findings).map(|text| one_line(&text)),
             "isolation" => fields.isolation = choice(name, ISOLATIONS, value, findings),
             "sandbox" => fields.sandbox = choice(name, CONFINEMENTS, value, findings),

@@ -28,6 +28,8 @@ struct Wire<'a> {
     reports: Vec<Report<'a>>,
     usage: Option<Usage>,
     cost: Cost,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warm: Vec<u32>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +119,7 @@ impl Completion {
                 .bill
                 .as_ref()
                 .map_or(Cost::Unknown, |bill| bill.spending().cost),
+            warm: self.warm.iter().map(|task| task.0).collect(),
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()

@@ -41,6 +41,9 @@ impl Completion {
         if let Some(bill) = &self.bill {
             writeln!(to, "\nCost: {bill}")?;
         }
+        if !self.warm.is_empty() {
+            writeln!(to, "\nIn a warm worktree: {}", and_list(&self.warm))?;
+        }
         write_list(to, "What was done", self.done.iter().map(work))?;
         let decisions = self.decisions.iter().map(remark);
         write_list(to, "Decisions made (review recommended)", decisions)?;

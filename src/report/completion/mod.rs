@@ -56,6 +56,8 @@ pub struct Completion {
     pub(crate) next: Vec<Step>,
     /// The tokens and the cost, if any agent reports them.
     pub(crate) bill: Option<Bill>,
+    /// The tasks whose results were made in a worktree that earlier tasks had used.
+    pub(crate) warm: Vec<TaskNumber>,
 }
 
 /// The work of one task.
@@ -101,6 +103,16 @@ pub(crate) struct InfoReport {
     pub(crate) is_cut: bool,
 }
 
+/// Lists the tasks whose results were made in a worktree that earlier tasks had used.
+fn warm(state: &RunState) -> Vec<TaskNumber> {
+    let tasks = state.plan.tasks().iter().map(|task| task.number);
+    let is_warm = |task: &TaskNumber| {
+        let deciding = state.task(*task).deciding_attempt();
+        deciding.is_some_and(|attempt| attempt.warm)
+    };
+    tasks.filter(is_warm).collect()
+}
+
 impl Completion {
     /// Returns `true` if the run ended and every task passed or was skipped.
     pub fn is_due(state: &RunState) -> bool {
@@ -129,6 +141,7 @@ impl Completion {
             reports: Vec::new(),
             next: next_steps(state),
             bill: Bill::of(state),
+            warm: warm(state),
         };
         report.issues.extend(outside_changes(state));
         for task in state.plan.tasks() {

@@ -19,9 +19,15 @@ pub(super) fn of_attempt(name: &str, event: &Event) -> String {
                 variant.map_or_else(String::new, |variant| format!(" (variant {variant})"));
             format!("{name}: attempt {attempt}{variant} starts with {worker} on {branch}")
         }
-        Event::AttemptStarted { attempt, base, .. } => {
+        Event::AttemptStarted {
+            attempt,
+            base,
+            warm,
+            ..
+        } => {
+            let warm = if *warm { ", in a warm worktree" } else { "" };
             format!(
-                "{name}: the worker of attempt {attempt} started at {}",
+                "{name}: the worker of attempt {attempt} started at {}{warm}",
                 base.short()
             )
         }

@@ -359,6 +359,7 @@ impl Game {
                     .unwrap()
                     .number,
                 base: self.state.base,
+                warm: false,
             }],
             "same" => vec![self.ended(of(), failed(FailureClass::Transient, "the same again"))],
             "cut" => vec![self.ended(of(), End::Interrupted {})],

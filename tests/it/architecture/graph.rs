@@ -11,6 +11,7 @@ const ROOMS: &[&[&str]] = &[
     &["spec"],
     &["commands", "trust"],
     &["worktree"],
+    &["pool"],
     &["checks", "candidates", "publish", "runs"],
     &["resolve", "prompt", "blame", "share", "mirror"],
     &["attempt", "assemble", "variants"],

@@ -68,6 +68,7 @@ impl World {
             }
             Effect::MeasureDisk => return Some(Message::DiskMeasured(self.space())),
             Effect::MeasureQuota => self.post(BOARD, Message::QuotaMeasured(Ok(Quota::Allowed))),
+            Effect::ReleaseWorktree(_) => {}
             Effect::RemoveWorktree(_) => self.post(BOARD, Message::WorktreeRemoved(Ok(()))),
             Effect::ChooseVariant(task) => self.choose_variant(task),
             Effect::CancelChoice(task, signal) => {
@@ -348,6 +349,7 @@ fn started(spec: &AttemptSpec) -> Message {
         task: spec.task,
         attempt: spec.attempt,
         base: crate::model::fixture::base(),
+        warm: false,
     })
 }
 

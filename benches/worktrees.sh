@@ -1,0 +1,167 @@
+#!/bin/bash
+# What the worktree of a task costs: made by `git worktree add`, made by dispatch, taken from the pool.
+#
+#   benches/worktrees.sh                 all of these
+#   benches/worktrees.sh --files         a repository of FILES files: the time until a worker starts, per
+#                                        task, four tasks at once, against `git worktree add` one after
+#                                        the other. Pairs (ABAB…) in one run, medians, ratios.
+#   benches/worktrees.sh --cargo         a Cargo project of 30 path dependencies: TASKS tasks that run
+#                                        `cargo check`, each in a new worktree, against one kept `target`.
+#   benches/worktrees.sh --npm           the same with `npm ci` and a test; PACKAGES come from the registry.
+#
+# "Ready" is the time from the announcement of an attempt in the journal to the start of its worker, so it
+# includes what dispatch itself does. Settings by environment: DISPATCH (the program; default: the release
+# build), FILES (4847), TASKS (10), PAIRS (3), PACKAGES (jest), KEEP=1 (keep the folder).
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/benches/shared.sh"
+dispatch=${DISPATCH:-$here/target/release/dispatch}
+files=${FILES:-4847} tasks=${TASKS:-10} pairs=${PAIRS:-3} packages=${PACKAGES:-jest}
+mode=all
+case ${1:-} in
+--files | --cargo | --npm) mode=${1#--} ;;
+"") ;;
+*) sed -n '2,16p' "$0" && exit 2 ;;
+esac
+[ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
+
+root=$(mktemp -d "${TMPDIR:-/tmp}/worktrees.XXXXXX")
+[ -n "${KEEP:-}" ] || trap 'rm -rf "$root"' EXIT
+# Tools keep their homes; git and dispatch do not see the settings of whoever runs this.
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
+export HOME=$root/home XDG_CONFIG_HOME=$root/home/.config GIT_CONFIG_NOSYSTEM=1
+mkdir -p "$HOME"
+git config --global user.name bench
+git config --global user.email bench@localhost
+git config --global init.defaultBranch main
+git config --global gc.auto 0
+git config --global maintenance.auto false
+
+now() { date +%s%N; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
+
+# plan COUNT COMMAND: so many tasks that run it.
+plan() {
+    printf '# Bench\n\n'
+    for task in $(seq "$1"); do
+        printf '%d. [T%d] Task %d\n     - allow_empty: yes\n     - run: %s\n' "$task" "$task" "$task" "$2"
+    done
+}
+
+# run REPO -j N: a run of $root/plan.md; its wall time in milliseconds.
+run() {
+    local repo=$1 start
+    shift
+    start=$(now)
+    (cd "$repo" && "$dispatch" run "$root/plan.md" --yes --no-assemble "$@" >"$root/out" 2>&1) ||
+        { tail "$root/out" >&2; exit 1; }
+    echo $((($(now) - start) / 1000000))
+}
+
+# ready REPO: milliseconds per task from the first announcement to the last start of the latest run.
+ready() {
+    (cd "$1" && "$dispatch" log --json) | awk '
+        function millis(time) { split(time, part, /[:.Z]/); return (part[1] % 100 * 3600 + part[2] * 60 + part[3]) * 1000 + part[4] }
+        match($0, /"time": *"[^"]*"/) { time = substr($0, RSTART, RLENGTH); sub(/.*T/, "", time); sub(/"$/, "", time) }
+        /"event": *"attempt-starting"/ || /attempt [0-9]+ starts with/ { if (!first) first = millis(time) }
+        /"event": *"attempt-started"/ || /the worker of attempt/ { last = millis(time); count++ }
+        END { print count ? (last - first) / count : 0 }'
+}
+
+clean() { (cd "$1" && "$dispatch" clean >/dev/null 2>&1); }
+
+# ---- many files ----------------------------------------------------------------------------------
+
+by_files() {
+    local repo=$root/files at=4 n start
+    git init -q "$repo"
+    text_tree "$files" 20 | git -C "$repo" fast-import --quiet
+    git -C "$repo" reset -q --hard main
+    plan "$at" "true" >"$root/plan.md"
+    : >"$root/git"; : >"$root/cold"; : >"$root/pool"
+    for pair in $(seq "$pairs"); do
+        start=$(now)
+        for n in $(seq "$at"); do git -C "$repo" worktree add -q -b "w$pair-$n" "$root/w/$n" main; done
+        echo $((($(now) - start) / 1000000 / at)) >>"$root/git"
+        for n in $(seq "$at"); do git -C "$repo" worktree remove --force "$root/w/$n"; done
+        DISPATCH_WORKTREE_POOL=0 run "$repo" -j "$at" >/dev/null
+        ready "$repo" >>"$root/cold"
+        DISPATCH_WORKTREE_POOL=0 clean "$repo"
+        export DISPATCH_WORKTREE_POOL=auto
+        # The first run fills the pool.
+        [ "$pair" != 1 ] || { run "$repo" -j "$at" >/dev/null; clean "$repo"; }
+        run "$repo" -j "$at" >/dev/null
+        ready "$repo" >>"$root/pool"
+        clean "$repo"
+        unset DISPATCH_WORKTREE_POOL
+    done
+    local git cold pool
+    git=$(median <"$root/git") cold=$(median <"$root/cold") pool=$(median <"$root/pool")
+    echo "$files files, per task, $at at once, medians of $pairs"
+    echo "  git worktree add, one after the other   $git ms"
+    echo "  dispatch, new worktree, ready           $cold ms   $(ratio "$git" "$cold") times as fast"
+    echo "  dispatch, from the pool, ready          $pool ms   $(ratio "$git" "$pool") times as fast"
+}
+
+# ---- tools with caches ---------------------------------------------------------------------------
+
+# compare NAME REPO: all tasks of the plan one after the other, in new worktrees and in the pool.
+compare() {
+    : >"$root/fresh"; : >"$root/warm"
+    for _ in $(seq "$pairs"); do
+        DISPATCH_WORKTREE_POOL=0 run "$2" -j 1 >>"$root/fresh"
+        DISPATCH_WORKTREE_POOL=0 clean "$2"
+        DISPATCH_WORKTREE_POOL=auto run "$2" -j 1 >>"$root/warm"
+        DISPATCH_WORKTREE_POOL=0 clean "$2"
+    done
+    local fresh warm
+    fresh=$(median <"$root/fresh") warm=$(median <"$root/warm")
+    echo "$1, $tasks tasks one after the other, medians of $pairs"
+    echo "  new worktrees   $fresh ms"
+    echo "  an empty pool   $warm ms   $(ratio "$warm" "$fresh") of that"
+}
+
+by_cargo() {
+    local repo=$root/cargo crate line
+    mkdir -p "$repo/src"
+    printf '/target\n' >"$repo/.gitignore"
+    printf '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\n' >"$repo/Cargo.toml"
+    for crate in $(seq 30); do
+        mkdir -p "$repo/deps/d$crate/src"
+        printf 'd%d = { path = "deps/d%d" }\n' "$crate" "$crate" >>"$repo/Cargo.toml"
+        printf '[package]\nname = "d%d"\nversion = "0.1.0"\nedition = "2021"\n' "$crate" >"$repo/deps/d$crate/Cargo.toml"
+        for line in $(seq 400); do
+            printf 'pub fn f%d(x: Vec<u64>) -> std::collections::BTreeMap<u64, String> { x.into_iter().map(|n| (n + %d, format!("{n:?}"))).collect() }\n' "$line" "$line"
+        done >"$repo/deps/d$crate/src/lib.rs"
+    done
+    printf 'fn main() {}\n' >"$repo/src/main.rs"
+    printf '[worktree]\nkeep = ["target"]\n' >"$repo/.dispatch.toml"
+    (cd "$repo" && cargo generate-lockfile --offline -q && git init -q && git add -A && git commit -qm first)
+    plan "$tasks" 'echo "// $DISPATCH_TAG" >> src/main.rs; cargo check --offline -q' >"$root/plan.md"
+    compare "cargo check, 30 path dependencies" "$repo"
+}
+
+by_npm() {
+    local repo=$root/npm
+    mkdir -p "$repo"
+    printf 'node_modules/\n' >"$repo/.gitignore"
+    printf '{"name": "app", "version": "1.0.0", "scripts": {"test": "jest"}}\n' >"$repo/package.json"
+    printf 'test("one", () => expect(1 + 1).toBe(2));\n' >"$repo/one.test.js"
+    # shellcheck disable=SC2086
+    (cd "$repo" && npm install --silent --no-fund --no-audit --save-dev $packages >/dev/null &&
+        git init -q && git add -A && git commit -qm first) || { echo "npm: no packages here; left out"; return; }
+    rm -rf "$repo/node_modules"
+    printf '[worktree]\nkeep = ["node_modules"]\nsetup = ["npm ci --silent --no-fund --no-audit --prefer-offline"]\nsetup_when = ["package-lock.json"]\n' >"$repo/.dispatch.toml"
+    (cd "$repo" && git add -A && git commit -qm settings)
+    plan "$tasks" 'echo "// $DISPATCH_TAG" >> one.test.js; npm test --silent >/dev/null 2>&1' >"$root/plan.md"
+    compare "npm ci and a test ($packages)" "$repo"
+}
+
+echo "dispatch $("$dispatch" --version | awk '{ print $2 }'), $(git --version), $(nproc) processors, $(stat -f -c %T "$root")"
+case $mode in
+all) by_files; by_cargo; by_npm ;;
+files) by_files ;;
+cargo) by_cargo ;;
+npm) by_npm ;;
+esac

@@ -1,0 +1,323 @@
+//! Prepares the branch and the worktree of an attempt: one of the pool, or a new one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault;
+use crate::base::regular_file;
+use crate::base::text::error_chain;
+use crate::config::pool_size::PoolSize;
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::disk_space::is_full;
+use crate::engine::pool::free::{GONE, change_by_hand};
+use crate::engine::pool::release::mark_warm;
+use crate::engine::pool::reset::reset;
+use crate::engine::pool::take_back::{TakenBack, take_back};
+use crate::engine::pool::written_files::WrittenFiles;
+use crate::engine::spec::AttemptSpec;
+use crate::engine::worktree::prepare::{add_worktree, move_branch, refuse_used};
+use crate::git::pool_entry::{Lease, PoolEntry};
+use crate::git::worktree::{Head, Worktree};
+use crate::merge::oid::Oid;
+
+/// The worktree of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prepared {
+    /// The worktree.
+    pub worktree: Worktree,
+    /// Its record, if it is one of the pool.
+    pub entry: Option<PoolEntry>,
+    /// Messages about worktrees of the pool.
+    pub messages: Vec<String>,
+}
+
+/// Moves the branch of an attempt to `base`, and checks it out in a worktree: one of the pool if there is
+/// one for it, else a new one.
+///
+/// # Errors
+/// When the branch is checked out elsewhere, was moved, or files cannot be written.
+pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Prepared, EngineError> {
+    move_branch(context, spec, base)?;
+    let mut taking = Taking {
+        context,
+        spec,
+        base,
+        link: context.worktree_path(spec.task, spec.attempt),
+        messages: Vec::new(),
+    };
+    let taken = match uses_pool(context, spec) {
+        true => taking.take()?,
+        false => None,
+    };
+    let messages = taking.messages;
+    Ok(match taken {
+        Some((worktree, entry)) => Prepared {
+            worktree,
+            entry: Some(entry),
+            messages,
+        },
+        None => Prepared {
+            worktree: add_worktree(context, spec)?,
+            entry: None,
+            messages,
+        },
+    })
+}
+
+/// Returns `true` if an attempt gets a worktree of the pool. What a worktree has of its own beside its
+/// files (sparse patterns, references in a reftable, submodules) would go from task to task.
+fn uses_pool(context: &Context, spec: &AttemptSpec) -> bool {
+    has_pool(context) && !context.plan.task(spec.task).fields.fresh
+}
+
+/// Returns `true` if there is a pool in this repository.
+pub fn has_pool(context: &Context) -> bool {
+    let settings = &context.settings.worktree;
+    settings.pool != PoolSize::Off
+        && !settings.submodules
+        && !context.repo.has_reftable()
+        && !context.repo.has_worktree_config()
+}
+
+/// The search for a worktree.
+struct Taking<'a> {
+    context: &'a Context,
+    spec: &'a AttemptSpec,
+    base: Oid,
+    /// The path under which the run knows the worktree.
+    link: PathBuf,
+    messages: Vec<String>,
+}
+
+impl Taking<'_> {
+    /// Takes a worktree: that which an interrupted start has left, a free one, one that is released, or a
+    /// new one of the pool. `None` if the pool has no more.
+    fn take(&mut self) -> Result<Option<(Worktree, PoolEntry)>, EngineError> {
+        let repo = &self.context.repo;
+        if let Some(own) = repo.behind_link(&self.link) {
+            refuse_used(self.context, self.spec, &self.link)?;
+            let _lock = own.wait_for_lock().map_err(|error| failed(&own, error))?;
+            return self.restart(own).map(Some);
+        }
+        if self.link.symlink_metadata().is_ok() {
+            return Ok(None);
+        }
+        let all = repo.pool();
+        let is_released = |entry: &&PoolEntry| entry.lease(repo).is_some();
+        let (released, mut free): (Vec<_>, Vec<_>) = all.iter().partition(is_released);
+        // One that needs no move comes first.
+        free.sort_by_key(|entry| {
+            WrittenFiles::read(entry).is_none_or(|written| written.commit != self.base)
+        });
+        let released = released.into_iter().filter(|entry| entry.is_released());
+        for entry in free.into_iter().chain(released) {
+            if let Some(worktree) = self.try_take(entry)? {
+                return Ok(Some((worktree, entry.clone())));
+            }
+        }
+        self.add(all.len())
+    }
+
+    /// Takes a worktree of the pool, unless it is in use or has work in it.
+    fn try_take(&mut self, entry: &PoolEntry) -> Result<Option<Worktree>, EngineError> {
+        let repo = &self.context.repo;
+        let Some(_lock) = entry.try_lock().map_err(|error| failed(entry, error))? else {
+            return Ok(None);
+        };
+        // Another process may have taken it meanwhile.
+        if entry.lease(repo).is_some() && !entry.is_released() {
+            return Ok(None);
+        }
+        let Some(worktree) = repo.find_worktree(&entry.place) else {
+            return self.fill_vacant(entry);
+        };
+        if !worktree.path.is_dir() {
+            // The user removed the folder, and git has not pruned its entry.
+            repo.remove_worktree(&worktree)?;
+            return Ok(None);
+        }
+        match self.make_ready(entry, &worktree) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
+            Err(error) => {
+                self.say(entry, &error_chain(&error));
+                return Ok(None);
+            }
+        }
+        self.hand_over(entry, &worktree, true)?;
+        Ok(Some(worktree))
+    }
+
+    /// Moves a worktree to the base, if nothing in it can be lost.
+    fn make_ready(&mut self, entry: &PoolEntry, worktree: &Worktree) -> Result<bool, EngineError> {
+        let context = self.context;
+        if let Some(lease) = entry.lease(&context.repo) {
+            match take_back(context, &lease.run, worktree)? {
+                TakenBack::Stays(_) => return Ok(false),
+                TakenBack::Free(words) => self.messages.extend(words),
+            }
+            reset(context, entry, worktree, self.base)?;
+            return Ok(true);
+        }
+        let keep = &context.settings.worktree.keep;
+        if let Some(change) = change_by_hand(&context.repo, keep, entry, worktree)? {
+            self.say(entry, &change);
+            return Ok(false);
+        }
+        let Some(written) = WrittenFiles::read(entry) else {
+            return Ok(false);
+        };
+        if written.commit == self.base && written.serve(context, worktree, self.base)? {
+            return Ok(true);
+        }
+        let moves = written.serve(context, worktree, self.base)?
+            && !written.differs_in(context, self.base, ".gitignore")?;
+        if !moves {
+            reset(context, entry, worktree, self.base)?;
+            return Ok(true);
+        }
+        WrittenFiles::forget(entry)?;
+        fault::point("pool", "before it is moved");
+        let index = WrittenFiles::index(entry);
+        let head = Head::Detached(self.base);
+        context.repo.move_worktree(worktree, &head, Some(&index))?;
+        fault::point("pool", "moved");
+        WrittenFiles::record(context, entry, worktree, self.base)?;
+        Ok(true)
+    }
+
+    /// Gives a worktree at the base to the attempt.
+    fn hand_over(
+        &self,
+        entry: &PoolEntry,
+        worktree: &Worktree,
+        is_warm: bool,
+    ) -> Result<(), EngineError> {
+        let given = mark_warm(&entry.record, is_warm);
+        let given = given.and_then(|()| entry.give(&self.context.repo, &self.lease()));
+        given.map_err(|error| failed(entry, error))?;
+        worktree.lock(&self.reason())?;
+        let branch = self.context.attempt_branch(self.spec.of());
+        worktree.set_head(&Head::Branch(branch))?;
+        fault::point("pool", "taken");
+        Ok(())
+    }
+
+    /// Starts again with a worktree in which no worker was.
+    fn restart(&mut self, entry: PoolEntry) -> Result<(Worktree, PoolEntry), EngineError> {
+        let context = self.context;
+        let found = context.repo.find_worktree(&entry.place);
+        if let Some(worktree) = found.filter(|found| found.path.is_dir()) {
+            let is_whole = worktree.verify().is_ok() && !worktree.has_private_folder();
+            if is_whole && reset(context, &entry, &worktree, self.base).is_ok() {
+                worktree.lock(&self.reason())?;
+                let branch = context.attempt_branch(self.spec.of());
+                worktree.set_head(&Head::Branch(branch))?;
+                return Ok((worktree, entry));
+            }
+            context.repo.remove_worktree(&worktree)?;
+        }
+        context
+            .repo
+            .remove_from_pool(&entry)
+            .map_err(|error| failed(&entry, error))?;
+        let made = self.make(&entry.place)?;
+        made.ok_or_else(|| EngineError::Refused(format!("{} is in use", entry.place.display())))
+    }
+
+    /// Makes a worktree where the record of one is left, but nothing else.
+    fn fill_vacant(&mut self, entry: &PoolEntry) -> Result<Option<Worktree>, EngineError> {
+        if entry.place.symlink_metadata().is_ok() {
+            self.say(entry, GONE);
+            return Ok(None);
+        }
+        self.fill(entry).map(Some)
+    }
+
+    /// Adds a worktree to the pool, unless it has as many as it may have.
+    fn add(&mut self, count: usize) -> Result<Option<(Worktree, PoolEntry)>, EngineError> {
+        let settings = &self.context.settings.worktree;
+        if matches!(settings.pool, PoolSize::Most(most) if count >= most) {
+            return Ok(None);
+        }
+        for number in 1..=count + 64 {
+            let home = self.context.repo.home();
+            let place = settings.folder(home, FOLDER, &number.to_string());
+            if place.symlink_metadata().is_err()
+                && let Some(made) = self.make(&place)?
+            {
+                return Ok(Some(made));
+            }
+        }
+        Ok(None)
+    }
+
+    fn make(&mut self, place: &Path) -> Result<Option<(Worktree, PoolEntry)>, EngineError> {
+        let added = self.context.repo.add_to_pool(place);
+        let added = added.map_err(|error| EngineError::File(place.display().to_string(), error))?;
+        let Some((entry, _lock)) = added else {
+            return Ok(None);
+        };
+        fault::point("pool", "with a new record");
+        let worktree = self.fill(&entry)?;
+        Ok(Some((worktree, entry)))
+    }
+
+    fn fill(&self, entry: &PoolEntry) -> Result<Worktree, EngineError> {
+        let context = self.context;
+        let given = mark_warm(&entry.record, false);
+        let given = given.and_then(|()| entry.give(&context.repo, &self.lease()));
+        given.map_err(|error| failed(entry, error))?;
+        let head = Head::Branch(context.attempt_branch(self.spec.of()));
+        let made = context
+            .repo
+            .add_worktree(&entry.place, &head, &self.reason());
+        match made {
+            Ok(worktree) => {
+                WrittenFiles::record(context, entry, &worktree, self.base)?;
+                fault::point("pool", "with a new worktree");
+                Ok(worktree)
+            }
+            Err(error) => {
+                // Nothing was made. The record without a worktree is used again.
+                let _ = entry.withdraw(&context.repo);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn lease(&self) -> Lease {
+        Lease {
+            run: self.context.run.to_string(),
+            link: self.link.clone(),
+        }
+    }
+
+    fn reason(&self) -> String {
+        let context = self.context;
+        format!("dispatch {}/{}", context.run, context.slug(self.spec.task))
+    }
+
+    /// Tells once why a worktree is not used.
+    fn say(&mut self, entry: &PoolEntry, why: &str) {
+        let file = entry.record.join("not-used");
+        let known = regular_file::read_line(&file).unwrap_or_default();
+        if known != why {
+            let _ = fs::write(&file, why);
+            let place = entry.place.display();
+            self.messages.push(format!(
+                "the free worktree {place} is not used, because it {why}; `dispatch doctor --pool` shows it"
+            ));
+        }
+    }
+}
+
+/// The name that stands for the run in the paths of the pool's worktrees. No run has it.
+const FOLDER: &str = "pool";
+
+fn failed(entry: &PoolEntry, error: io::Error) -> EngineError {
+    EngineError::File(entry.record.display().to_string(), error)
+}

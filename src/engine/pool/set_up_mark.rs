@@ -1,0 +1,141 @@
+//! Records that a worktree of the pool is set up, so that the next task need not wait for that.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::base::files;
+use crate::base::regular_file::{self, RECORD_LIMIT};
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::pool::written_files::WrittenFiles;
+use crate::engine::worktree::kept_folders::is_kept;
+use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::starting_tree::StartingTree;
+use crate::git::StoreError;
+use crate::git::pool_entry::PoolEntry;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+
+/// The file of the record.
+const FILE: &str = "set-up";
+
+/// The state that a set-up depends on: its commands, and the files of `[worktree] setup_when`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetUpMark(String);
+
+impl SetUpMark {
+    /// Returns the mark of a commit; `None` if set-up runs for every task.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of(context: &Context, commit: Oid) -> Result<Option<SetUpMark>, EngineError> {
+        let settings = &context.settings.worktree;
+        // What teardown took down has to be set up again.
+        if settings.setup_when.is_empty() || !settings.teardown.is_empty() {
+            return Ok(None);
+        }
+        let mut text = settings.setup.join("\n");
+        context.repo.with_store(|store| {
+            let tree = store.tree_of(commit)?;
+            for path in &settings.setup_when {
+                let entry = store.entry(tree, path)?;
+                let content = entry.map_or_else(|| "-".to_owned(), |entry| entry.oid.to_string());
+                text.push_str(&format!("\n{path} {content}"));
+            }
+            Ok::<_, EngineError>(())
+        })?;
+        Ok(Some(SetUpMark(text)))
+    }
+
+    /// Returns `true` if a worktree was set up for the same state, and still has every folder that the
+    /// set-up made.
+    pub fn is_on(&self, entry: &PoolEntry) -> bool {
+        let text = regular_file::read(&entry.record.join(FILE), RECORD_LIMIT).unwrap_or_default();
+        let mut parts = text.split(|byte| *byte == 0);
+        let is_same = parts.next() == Some(self.0.as_bytes());
+        let exists = |path: &[u8]| {
+            let path = entry.place.join(OsStr::from_bytes(path));
+            path.symlink_metadata().is_ok()
+        };
+        is_same && parts.all(exists)
+    }
+
+    /// Records that a worktree is set up, if everything that the set-up made stays in it: a file outside
+    /// of the kept folders goes, and has to be made again.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn put_on(
+        &self,
+        context: &Context,
+        entry: &PoolEntry,
+        worktree: &Worktree,
+    ) -> Result<(), EngineError> {
+        let keep = &context.settings.worktree.keep;
+        let links = links_in(context, &worktree.path);
+        let start = StartingTree::read(worktree);
+        let is_as_base = start.as_ref().is_none_or(StartingTree::is_as_base);
+        let ignored = start.iter().flat_map(StartingTree::ignored);
+        let mut made =
+            ignored.filter(|path| !links.iter().any(|link| path.as_os_str() == link.as_str()));
+        let mut text = self.0.clone().into_bytes();
+        let all_stay = made.all(|path| {
+            text.push(0);
+            text.extend_from_slice(path.as_os_str().as_bytes());
+            is_kept(&path, keep)
+        });
+        match is_as_base && all_stay {
+            true => files::replace(&entry.record.join(FILE), &text)
+                .map_err(|error| failed(entry, error)),
+            false => remove(entry),
+        }
+    }
+}
+
+/// Removes the mark if a file that decides about the set-up was written since: a worker that changes the
+/// list of packages installs them, too.
+///
+/// # Errors
+/// When the store cannot be read, or the record cannot be removed.
+pub(super) fn remove_if_changed(
+    context: &Context,
+    entry: &PoolEntry,
+    worktree: &Worktree,
+) -> Result<(), EngineError> {
+    let start = StartingTree::read(worktree);
+    let written = WrittenFiles::read(entry);
+    for name in &context.settings.worktree.setup_when {
+        let path = worktree.path.join(name);
+        let is_changed = match path.symlink_metadata() {
+            Ok(_) => start
+                .as_ref()
+                .is_none_or(|start| start.is_written_since(&path)),
+            // A worker has deleted it, if the commit has one.
+            Err(_) => context.repo.with_store(|store| match &written {
+                Some(written) if store.has(written.commit) => {
+                    let tree = store.tree_of(written.commit)?;
+                    Ok::<_, StoreError>(store.entry(tree, name)?.is_some())
+                }
+                _ => Ok(true),
+            })?,
+        };
+        if is_changed {
+            return remove(entry);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the mark.
+pub(super) fn remove(entry: &PoolEntry) -> Result<(), EngineError> {
+    match fs::remove_file(entry.record.join(FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(entry, error)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(entry: &PoolEntry, error: io::Error) -> EngineError {
+    EngineError::File(entry.record.display().to_string(), error)
+}

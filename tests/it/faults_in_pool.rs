@@ -1,0 +1,135 @@
+//! Fault points of worktrees that one task after another uses.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::harness::Scene;
+
+/// One after the other: the second takes the worktree of the first over, the third on another base.
+const PLAN: &str = "# Pool\n\n\
+    1. [A] First\n   - run: test ! -e out && mkdir -p target out && echo a > target/a && echo a > a.txt\n\
+    2. [B] Second\n   - run: test ! -e out && test ! -e a.txt && mkdir -p out && echo b > b.txt\n\
+    3. [C] Third — blocked by #1\n   - run: test ! -e out && test ! -e b.txt && test -e a.txt && echo c > c.txt\n";
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.write(".gitignore", "target/\nout/\n");
+    scene.configure("[worktree]\npool = \"auto\"\nkeep = [\"target\"]\n");
+    scene
+}
+
+fn result(scene: &Scene) -> String {
+    let tree = scene.git(&["ls-tree", "-r", "--name-only", &scene.branch("integration")]);
+    tree.replace('\n', " ")
+}
+
+/// Every point of the pool, the last time that it is reached.
+fn points(list: &std::path::Path) -> Vec<String> {
+    let mut times: BTreeMap<String, u32> = BTreeMap::new();
+    for line in std::fs::read_to_string(list).unwrap().lines() {
+        let (name, time) = line.rsplit_once('@').unwrap();
+        if name.starts_with("pool ") {
+            times.insert(name.to_owned(), time.parse().unwrap());
+        }
+    }
+    times
+        .into_iter()
+        .map(|(name, time)| format!("{name}@{time}"))
+        .collect()
+}
+
+fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = scene();
+    let done = scene.root.join("done");
+    scene.set_env("DISPATCH_FAULT", point);
+    scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
+    let before = scene.fingerprint();
+    let all = |scene: &Scene| -> Result<(), String> {
+        let first = scene.run(PLAN, &["--max-parallel", "1"]);
+        if first.code != 0 {
+            let resumed = scene.dispatch(&["resume"]);
+            if resumed.code != 0 && !resumed.err.contains("has ended") {
+                return Err(format!("{}{}{}", resumed.code, resumed.out, resumed.err));
+            }
+        }
+        Ok(())
+    };
+    all(&scene)?;
+    let found = (scene.statuses(), result(&scene));
+    if found != ("1 DONE · 2 DONE · 3 DONE".to_owned(), expected.to_owned()) {
+        return Err(format!("{found:?}"));
+    }
+    before.assert_same(&scene.fingerprint());
+    // The worktrees go back, and a further run works in what is left of them.
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    if scene.dispatch(&["clean"]).code != 0 {
+        scene.dispatch(&["clean"]).expect(0);
+    }
+    let next = "# Next\n\n1. [D] One more\n   - run: test ! -e out && echo d > d.txt\n";
+    let again = scene.run(next, &[]);
+    if again.code != 0 {
+        return Err(format!("the next run: {}{}", again.out, again.err));
+    }
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    let examined = scene.dispatch(&["doctor", "--pool"]);
+    if examined.code != 0 {
+        return Err(examined.out);
+    }
+    scene.dispatch(&["clean", "--pool"]).expect(0);
+    if scene.git(&["worktree", "list"]).lines().count() != 1 {
+        return Err(scene.git(&["worktree", "list"]));
+    }
+    let fsck = scene.try_git(&["fsck", "--no-dangling"]);
+    match fsck.code {
+        0 => Ok(done.exists()),
+        _ => Err(fsck.err),
+    }
+}
+
+#[test]
+#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
+fn a_run_in_a_pool_survives_them_too() {
+    let mut scene = scene();
+    let list = scene.root.join("points");
+    scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
+    scene.run(PLAN, &["--max-parallel", "1"]).expect(0);
+    let expected = result(&scene);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    let points = points(&list);
+    assert!(
+        points
+            .iter()
+            .any(|point| point.starts_with("pool given back@")),
+        "{points:?}"
+    );
+    let next = AtomicUsize::new(0);
+    let (wrong, missed) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    match crash_at(point, &expected) {
+                        Ok(true) => {}
+                        Ok(false) => drop(missed.fetch_add(1, Ordering::SeqCst)),
+                        Err(what) => wrong.lock().unwrap().push(format!("{point}: {what}")),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner();
+    println!(
+        "{} fault points, {missed} not reached this time",
+        points.len()
+    );
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        missed * 4 <= points.len(),
+        "{missed} of {} were not reached",
+        points.len()
+    );
+}
