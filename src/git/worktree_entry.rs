@@ -15,6 +15,7 @@ use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
+use crate::git::checkout_pack::ALTERNATES;
 use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
 use crate::git::private_folder::PrivateFolder;
@@ -82,6 +83,11 @@ impl Repo {
         // read from the empty tree. git before 2.41 ignores that.
         let git = match tree.and_then(|tree| self.without_attributes(tree)) {
             Some(empty) => git.env("GIT_ATTR_SOURCE", empty.to_string()),
+            None => git,
+        };
+        let packed = tree.and_then(|tree| self.pack_for_checkout(tree));
+        let git = match packed {
+            Some(folder) => git.env(ALTERNATES, folder.into_os_string()),
             None => git,
         };
         // By its tree, git need not look up the branch among all references.

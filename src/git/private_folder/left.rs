@@ -40,6 +40,8 @@ pub struct Left {
     pub others: BTreeMap<String, Oid>,
     /// The commits at which worktrees were that the worker added and whose folders are gone.
     pub abandoned: Vec<Oid>,
+    /// `false` if it is known that there are no objects.
+    pub has_objects: bool,
 }
 
 impl Left {
@@ -100,6 +102,7 @@ impl PrivateFolder {
             branches,
             others,
             abandoned: self.abandoned(&entry)?,
+            has_objects: true,
         })
     }
 
