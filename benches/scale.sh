@@ -7,6 +7,7 @@
 #                                        runner, with the ratio of each count to the first.
 #   benches/scale.sh --opens [COUNT…]    files opened per task, by every process of the run, in a
 #                                        repository of 200 files (default 200 800; needs strace).
+#                                        `benches/opens.sh` lists them by kind.
 #   benches/scale.sh --all               both, with the default counts.
 #
 # A task inserts a line into one file. Tasks that share a file edit different places of it, so no

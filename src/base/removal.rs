@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+#[cfg(target_os = "linux")]
+use rustix::fs::ResolveFlags;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -33,6 +35,12 @@ pub fn remove_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When one of these parts is a link or belongs to another user, and those of [`remove_folder`].
 pub fn remove_own_folder(path: &Path, depth: usize) -> io::Result<()> {
+    if path
+        .symlink_metadata()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    {
+        return Ok(());
+    }
     let mut below: Vec<&std::ffi::OsStr> = path.iter().rev().take(depth).collect();
     below.reverse();
     let root = path.ancestors().nth(depth).unwrap_or(Path::new("/"));
@@ -65,6 +73,15 @@ pub fn remove_own_folder(path: &Path, depth: usize) -> io::Result<()> {
 fn open_below(root: &Path, folders: &[&std::ffi::OsStr]) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
     let mut opened = rustix::fs::open(root, flags, Mode::empty())?;
+    #[cfg(target_os = "linux")]
+    if folders.len() > 1 {
+        let path: PathBuf = folders.iter().collect();
+        let links = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+        // An old kernel does not know the call, and the steps below name the part that is a link.
+        if let Ok(opened) = rustix::fs::openat2(&opened, path, flags, Mode::empty(), links) {
+            return Ok(opened);
+        }
+    }
     for folder in folders {
         opened = match rustix::fs::openat(&opened, *folder, flags | OFlags::NOFOLLOW, Mode::empty())
         {

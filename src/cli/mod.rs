@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -61,7 +61,7 @@ mod workers;
 
 use error::{CommandError, CommandResult, ExitStatus};
 
-use crate::exec::shim;
+use crate::exec::{SHIM_ARGUMENT, shim};
 use crate::ui::{Ui, trace};
 
 /// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
@@ -202,6 +202,19 @@ fn answer_completion() -> clap::error::Result<bool> {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    // Each attempt starts a supervisor.
+    if let [_, word, folder] = args
+        && word == SHIM_ARGUMENT
+        && Path::new(folder).is_absolute()
+    {
+        let folder = PathBuf::from(folder);
+        let command = Command::Attempt { folder };
+        return Ok(Cli { command });
+    }
+    // The help of all commands takes longer to render than most commands take to run.
+    if let Ok(matches) = bare_command().try_get_matches_from(args) {
+        return Cli::from_arg_matches(&matches);
+    }
     let program = command_within(help::width(&Ui::new()));
     let matches = program.clone().try_get_matches_from(args);
     let matches = matches.map_err(|error| mistyped::with_suggestion(error, &program, args))?;

@@ -1,6 +1,6 @@
 //! The commits of branches above a base, and a common base of many branches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
@@ -56,6 +56,9 @@ pub struct LinearHistory {
 
 /// The longest chain of commits that is read one by one in place of a walk.
 const LONGEST_CHAIN: usize = 8;
+
+/// The nearest ancestors of a commit that are read one by one in place of a walk.
+const MOST_NEAR: usize = 16;
 
 /// The longest chain of commits that is read without git.
 const MOST_STEPS: usize = 64;
@@ -160,6 +163,25 @@ impl Store {
             next = parent;
         }
         Some(chain)
+    }
+
+    /// Returns `true` if `old` is `new` or among its nearest ancestors. A walk reads the same commits again
+    /// each time.
+    pub(super) fn is_near_ancestor(&self, old: Oid, new: Oid) -> bool {
+        let mut seen = HashSet::from([new]);
+        let mut next = VecDeque::from([new]);
+        while let Some(commit) = next.pop_front() {
+            if commit == old {
+                return true;
+            }
+            if seen.len() >= MOST_NEAR {
+                continue;
+            }
+            let parents = self.read_commit(commit).map(|commit| commit.parents);
+            let parents = parents.unwrap_or_default().into_iter();
+            next.extend(parents.filter(|parent| seen.insert(*parent)));
+        }
+        false
     }
 
     /// Finds a best common ancestor of all tips, or `None` if there is none.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::git::store_error::StoreError;
 use crate::merge::answer::Lineage;
-use crate::merge::change::{Change, FileStat};
+use crate::merge::change::FileStat;
 use crate::merge::oid::{ObjectFormat, Oid};
 
 /// The kind of an object.
@@ -108,9 +108,6 @@ pub(super) trait Backend: Send {
 
     /// Lists the commits reachable from `tip` and not from `base`, children before their parents.
     fn commits_above(&self, tip: Oid, base: Option<Oid>) -> Result<Vec<Lineage>, StoreError>;
-
-    /// Lists every path, directories aside, whose mode or object differs; sorted by path.
-    fn changes(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError>;
 
     /// Counts the changed lines of each path; in any order.
     fn file_stats(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError>;

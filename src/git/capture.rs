@@ -6,10 +6,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use git2::Index;
+
 use crate::base::fault;
 use crate::base::regular_file;
 use crate::git::command::{Git, GitError};
-use crate::git::index_flags::clear_hiding_flags;
+use crate::git::index_flags::{self, clear_hiding_flags};
 use crate::git::racy_index::refresh_index_mtime;
 use crate::git::raw_diff::parse_staged;
 use crate::git::refs::branch_ref;
@@ -17,7 +19,7 @@ use crate::git::stage_args::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
 use crate::merge::change::RepoPath;
-use crate::merge::oid::{ObjectFormat, Oid};
+use crate::merge::oid::Oid;
 
 /// The captured content of a worktree.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,8 +92,8 @@ impl Store {
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let (index, git) = self.with_index_copy(worktree, INDEX_COPY)?;
-        let hidden = self.copy_index(worktree, &index, &git)?;
-        stage_everything(&git, (&index, self.format()), &DURABLE, left_out)?;
+        let (hidden, opened) = self.copy_index(worktree, &index, &git)?;
+        stage_everything(&git, (&index, opened.as_ref()), &DURABLE, left_out)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index, head)?;
         fault::point("harvest", "written");
@@ -196,13 +198,13 @@ impl Store {
     /// the worktree as the worker did. The copy keeps the time stamp, with which git tells entries it
     /// cannot trust; where nothing can have changed unseen, it gets a later one, which spares git
     /// reading all those files again. Returns the paths that a flag hid from git, and that the copy
-    /// shows.
+    /// shows, and the copy, opened if there is one that libgit2 reads.
     fn copy_index(
         &self,
         worktree: &Worktree,
         copy: &Path,
         git: &Git,
-    ) -> Result<Vec<RepoPath>, CaptureError> {
+    ) -> Result<(Vec<RepoPath>, Option<Index>), CaptureError> {
         let index = worktree.admin.join("index");
         let failed = |error| WorktreeError::Io(copy.to_owned(), error);
         let copied = fs::symlink_metadata(&index)
@@ -212,16 +214,20 @@ impl Store {
             // A worker may have removed its index; git then stages everything again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let _ = fs::remove_file(copy);
-                return Ok(Vec::new());
+                return Ok((Vec::new(), None));
             }
             Err(error) => return Err(failed(error).into()),
         };
-        let hidden = clear_hiding_flags(git, (copy, self.format()), &worktree.path)?;
-        // libgit2 might take the longer entries of SHA-256 for others.
-        if self.format() == ObjectFormat::Sha1 {
-            refresh_index_mtime(copy, &original, &worktree.path).map_err(failed)?;
+        let mut opened = index_flags::open(copy, self.format());
+        let hidden = clear_hiding_flags(git, opened.as_ref(), &worktree.path)?;
+        if !hidden.is_empty() {
+            // git has written it again.
+            opened = index_flags::open(copy, self.format());
         }
-        Ok(hidden)
+        if let Some(opened) = &opened {
+            refresh_index_mtime((copy, opened), &original, &worktree.path).map_err(failed)?;
+        }
+        Ok((hidden, opened))
     }
 
     /// Writes the tree of an index, in process where libgit2 reads its format. `git write-tree` would

@@ -9,14 +9,16 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::file_signature::FileSignature;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::temp_dir::LockedTempDir;
 use crate::git::worktree_config;
 
 /// Files that are copied; git runs programs that they name, or waits for them if they are pipes.
-const COPIED: [&str; 3] = ["info/attributes", "info/exclude", "info/grafts"];
+pub(super) const COPIED: [&str; 3] = ["info/attributes", "info/exclude", "info/grafts"];
 
 /// Entries of the shared folder that are not linked: settings, and what belongs to the main checkout.
 const NOT_LINKED: [&str; 7] = [
@@ -40,12 +42,23 @@ const ALWAYS_LINKED: [&str; 7] = [
     "shallow",
 ];
 
+/// A file of a stand-in.
+#[derive(Debug)]
+struct FrozenFile {
+    path: PathBuf,
+    content: Vec<u8>,
+    /// Its signature as it was written; no other one is ever trusted.
+    written: Option<FileSignature>,
+    /// `true` once it was read when a later write would have left another signature.
+    is_proved: AtomicBool,
+}
+
 /// A stand-in for the folder that all worktrees share.
 #[derive(Debug)]
 pub(super) struct FrozenSettings {
     folder: LockedTempDir,
-    /// The files of the stand-in with their content.
-    files: Vec<(PathBuf, Vec<u8>)>,
+    /// The files of the stand-in.
+    files: Vec<FrozenFile>,
     /// The settings of the user's checkout alone.
     of_checkout: Vec<String>,
 }
@@ -101,7 +114,12 @@ impl FrozenSettings {
     fn write(&mut self, name: &str, content: Vec<u8>) -> io::Result<()> {
         let path = self.folder.path().join(name);
         fs::write(&path, &content)?;
-        self.files.push((path, content));
+        self.files.push(FrozenFile {
+            written: FileSignature::of(&path),
+            path,
+            content,
+            is_proved: AtomicBool::new(false),
+        });
         Ok(())
     }
 
@@ -143,21 +161,46 @@ impl FrozenSettings {
     /// Returns the settings of the repository, as a file.
     pub(super) fn of_repository(&self) -> Result<&[u8], GitError> {
         self.verify()?;
-        let path = self.path("config");
-        let file = self.files.iter().find(|(file, _)| *file == path);
-        Ok(file.map_or(&[], |(_, content)| content.as_slice()))
+        Ok(self.content("config").unwrap_or_default())
+    }
+
+    /// Returns the content of a file, such as `info/exclude`; `None` if the repository had none.
+    pub(super) fn content(&self, name: &str) -> Option<&[u8]> {
+        let path = self.path(name);
+        let file = self.files.iter().find(|file| file.path == path);
+        file.map(|file| file.content.as_slice())
     }
 
     /// Fails if the copy is not what was written.
     pub(super) fn verify(&self) -> Result<(), GitError> {
-        for (path, content) in &self.files {
-            let found = regular_file::read(path, RECORD_LIMIT);
-            if !found.is_ok_and(|found| found == *content) {
+        for file in &self.files {
+            if !file.is_as_written() {
                 let error = io::Error::other("another process changed this copy");
-                return Err(GitError::Settings(path.clone(), error));
+                return Err(GitError::Settings(file.path.clone(), error));
             }
         }
         Ok(())
+    }
+}
+
+impl FrozenFile {
+    /// Returns `true` if the file holds what was written.
+    ///
+    /// It is read until its signature has settled. From then on an equal signature proves it: the time of
+    /// a change is set by the kernel, and no process can set it back.
+    fn is_as_written(&self) -> bool {
+        let signature = FileSignature::of(&self.path);
+        let is_untouched = signature.is_some() && signature == self.written;
+        if is_untouched && self.is_proved.load(Ordering::Relaxed) {
+            return true;
+        }
+        let found = regular_file::read(&self.path, RECORD_LIMIT);
+        let is_same = found.is_ok_and(|found| found == self.content);
+        let is_settled = signature.is_some_and(|signature| signature.is_settled());
+        if is_same && is_untouched && is_settled {
+            self.is_proved.store(true, Ordering::Relaxed);
+        }
+        is_same
     }
 }
 
@@ -232,4 +275,56 @@ pub(super) fn render(setting: &[u8], file: &mut Vec<u8>) {
         file.push(b'"');
     }
     file.push(b'\n');
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn file(folder: &Path, modified: SystemTime) -> FrozenFile {
+        let path = folder.join("config");
+        fs::write(&path, "one\n").unwrap();
+        let opened = fs::File::options().write(true).open(&path).unwrap();
+        opened.set_modified(modified).unwrap();
+        FrozenFile {
+            written: FileSignature::of(&path),
+            path,
+            content: b"one\n".to_vec(),
+            is_proved: AtomicBool::new(false),
+        }
+    }
+
+    #[test]
+    fn a_young_file_is_read_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let future = SystemTime::now() + Duration::from_secs(3600);
+        let file = file(folder.path(), future);
+        assert!(file.is_as_written());
+        assert!(!file.is_proved.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_change_with_the_same_size_and_time_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path(), SystemTime::UNIX_EPOCH);
+        file.is_proved.store(true, Ordering::Relaxed);
+        assert!(file.is_as_written());
+        let before = fs::metadata(&file.path).unwrap();
+        // The clock of a file system stands still for some milliseconds.
+        while fs::metadata(&file.path).unwrap().ctime_nsec() == before.ctime_nsec() {
+            fs::write(&file.path, "two\n").unwrap();
+            let opened = fs::File::options().write(true).open(&file.path).unwrap();
+            opened.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        assert!(!file.is_as_written());
+        // What was touched once is read forever.
+        fs::write(&file.path, "one\n").unwrap();
+        assert!(file.is_as_written());
+        fs::write(&file.path, "two\n").unwrap();
+        assert!(!file.is_as_written());
+    }
 }

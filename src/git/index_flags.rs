@@ -29,8 +29,8 @@ struct Flagged {
     skipped: Vec<RepoPath>,
 }
 
-/// Clears these flags in the index at `index`, a copy that the environment of `git` names, and returns
-/// the paths that had one. The files of the index are below `top`.
+/// Clears these flags in the index that the environment of `git` names, a copy, and returns the paths that
+/// had one. It may be opened already. The files of the index are below `top`.
 ///
 /// An index without flags costs no process where libgit2 reads its format.
 ///
@@ -38,10 +38,10 @@ struct Flagged {
 /// When git cannot read or write the index.
 pub(super) fn clear_hiding_flags(
     git: &Git,
-    (index, format): (&Path, ObjectFormat),
+    opened: Option<&Index>,
     top: &Path,
 ) -> Result<Vec<RepoPath>, GitError> {
-    let mut flagged = read(git, index, format)?;
+    let mut flagged = read(git, opened)?;
     keep_present(&mut flagged.skipped, top);
     for (option, paths) in [
         ("--no-assume-unchanged", &flagged.assumed),
@@ -76,13 +76,13 @@ pub(super) fn hides_changes(
     if !index.exists() {
         return Ok(false);
     }
-    let flagged = read(git, index, format)?;
+    let flagged = read(git, open(index, format).as_ref())?;
     Ok(!flagged.assumed.is_empty() || !flagged.skipped.is_empty())
 }
 
-fn read(git: &Git, index: &Path, format: ObjectFormat) -> Result<Flagged, GitError> {
-    match open(index, format) {
-        Some(index) => Ok(of_entries(&index)),
+fn read(git: &Git, opened: Option<&Index>) -> Result<Flagged, GitError> {
+    match opened {
+        Some(index) => Ok(of_entries(index)),
         None => listed_by_git(git),
     }
 }
@@ -196,8 +196,8 @@ mod tests {
         /// Clears the flags, and returns the paths that had one and those that have one still.
         fn cleared(&self) -> (String, String) {
             let index = self.top.path().join(".git/index");
-            let of = (index.as_path(), ObjectFormat::Sha1);
-            let cleared = clear_hiding_flags(&self.git, of, self.top.path()).unwrap();
+            let opened = open(&index, ObjectFormat::Sha1);
+            let cleared = clear_hiding_flags(&self.git, opened.as_ref(), self.top.path()).unwrap();
             let left = parse(&self.git.run(&["ls-files", "-v", "-z"]).unwrap());
             let words = |paths: Vec<RepoPath>| {
                 let words: Vec<String> = paths.iter().map(RepoPath::to_string).collect();

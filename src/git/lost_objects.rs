@@ -283,13 +283,20 @@ impl Store {
         &self,
         oid: Oid,
     ) -> Result<Option<(ObjectKind, Vec<u8>)>, StoreError> {
-        for _ in 1..MOST_READINGS {
-            match self.backend.read(oid)? {
-                None if self.restore(oid) => {}
-                found => return Ok(found),
-            }
+        if let Some((kind, content)) = self.kept(oid)? {
+            return Ok(Some((kind, content.to_vec())));
         }
-        self.backend.read(oid)
+        let mut found = self.backend.read(oid)?;
+        for _ in 1..MOST_READINGS {
+            if found.is_some() || !self.restore(oid) {
+                break;
+            }
+            found = self.backend.read(oid)?;
+        }
+        if let Some((kind, content)) = &found {
+            self.keep(oid, *kind, content);
+        }
+        Ok(found)
     }
 
     /// Returns `true` in a partial clone, where git fetches missing objects.

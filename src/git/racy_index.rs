@@ -24,7 +24,7 @@ type FileTime = (i64, i64);
 
 const KIND: u32 = 0o170_000;
 
-/// Moves the time stamp of `copy`, a copy of the index `original`, after those of all its files.
+/// Moves the time stamp of a copy of the index `original`, opened, after those of all its files.
 ///
 /// Does nothing and returns `false` if a file below `top` may have changed in a way that git would
 /// then miss. No process may write to `top` meanwhile.
@@ -32,14 +32,11 @@ const KIND: u32 = 0o170_000;
 /// # Errors
 /// When the time stamp cannot be written.
 pub(super) fn refresh_index_mtime(
-    copy: &Path,
+    (copy, index): (&Path, &Index),
     original: &Metadata,
     top: &Path,
 ) -> io::Result<bool> {
     let written = (original.mtime(), original.mtime_nsec());
-    let Ok(index) = Index::open(copy) else {
-        return Ok(false);
-    };
     let mut latest = written.0;
     for entry in index
         .iter()
@@ -162,7 +159,8 @@ mod tests {
             let original = fs::metadata(self.index()).unwrap();
             let file = File::options().write(true).open(&copy).unwrap();
             file.set_modified(original.modified().unwrap()).unwrap();
-            let moved = refresh_index_mtime(&copy, &original, self.top.path()).unwrap();
+            let index = Index::open(&copy).unwrap();
+            let moved = refresh_index_mtime((&copy, &index), &original, self.top.path()).unwrap();
             let git = self.git().env("GIT_INDEX_FILE", copy.as_os_str());
             (moved, git.line(&["diff-files", "--name-only"]).unwrap())
         }

@@ -12,8 +12,10 @@ use crate::git::frozen_settings::FrozenSettings;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
+use crate::git::object_cache::ObjectCache;
 use crate::git::object_copies::ObjectCopies;
 use crate::git::object_hash::digest;
+use crate::git::pack_folder::PackFolder;
 use crate::git::program::Program;
 use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
@@ -44,12 +46,16 @@ pub struct Repo {
     pub(super) sessions: Arc<Sessions>,
     /// Opened stores, reused by [`Repo::with_store`].
     pub(super) stores: Arc<StorePool>,
+    /// Objects that were read or written.
+    pub(super) objects: Arc<ObjectCache>,
     /// The second names of new objects.
     pub(super) copies: Arc<ObjectCopies>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
     /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
     pub(super) plain_trees: Arc<Mutex<HashSet<Oid>>>,
+    /// A pack for checkouts.
+    pub(super) pack: Arc<PackFolder>,
     /// The settings that git in worktrees uses.
     pub(super) frozen: Arc<Mutex<Option<Arc<FrozenSettings>>>>,
     /// The author and committer of the commits in the user's name.
@@ -72,8 +78,10 @@ impl Repo {
             formats: Formats::default(),
             sessions: Arc::default(),
             stores: Arc::default(),
+            objects: Arc::default(),
             heads: Arc::default(),
             plain_trees: Arc::default(),
+            pack: Arc::default(),
             frozen: Arc::default(),
             is_of_worker: false,
         }

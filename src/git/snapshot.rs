@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::base::regular_file;
 use crate::git::capture::CaptureError;
 use crate::git::commit::{By, NewCommit};
-use crate::git::index_flags::clear_hiding_flags;
+use crate::git::index_flags::{self, clear_hiding_flags};
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::stage_args::stage_everything;
@@ -107,11 +107,12 @@ impl Snapshots {
             .git_in(worktree)?
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
-        let of = (index.as_path(), self.repo.formats.objects);
-        if is_new {
-            clear_hiding_flags(&git, of, &worktree.path)?;
+        let format = self.repo.formats.objects;
+        let mut opened = index_flags::open(&index, format);
+        if is_new && !clear_hiding_flags(&git, opened.as_ref(), &worktree.path)?.is_empty() {
+            opened = index_flags::open(&index, format);
         }
-        stage_everything(&git, of, &NOT_DURABLE, left_out)?;
+        stage_everything(&git, (&index, opened.as_ref()), &NOT_DURABLE, left_out)?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         Ok(Some((self.quarantine.store()?, tree)))

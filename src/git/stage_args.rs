@@ -8,21 +8,22 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use git2::Index;
+
 use crate::git::command::{Git, GitError};
-use crate::git::index_flags;
 use crate::merge::change::Entry;
-use crate::merge::oid::ObjectFormat;
 
 const KIND: u32 = 0o170_000;
 
 /// Stages everything in the folder of `git` but the paths `left_out` into the index at this path, which the
-/// environment of `git` names. The settings control how new objects are written.
+/// environment of `git` names, and which is opened where libgit2 reads its format. The settings control
+/// how new objects are written.
 ///
 /// # Errors
 /// When git cannot read the worktree or write the objects.
 pub(super) fn stage_everything(
     git: &Git,
-    index: (&Path, ObjectFormat),
+    index: (&Path, Option<&Index>),
     settings: &[&str],
     left_out: &[String],
 ) -> Result<(), GitError> {
@@ -42,13 +43,13 @@ pub(super) fn stage_everything(
 /// Lists the submodules of an index, by path.
 fn submodules_in_index(
     git: &Git,
-    (index, format): (&Path, ObjectFormat),
+    (index, opened): (&Path, Option<&Index>),
 ) -> Result<Vec<PathBuf>, GitError> {
     if !index.exists() {
         return Ok(Vec::new());
     }
     let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
-    if let Some(index) = index_flags::open(index, format) {
+    if let Some(index) = opened {
         let entries = index.iter();
         let submodules = entries.filter(|entry| entry.mode & KIND == Entry::SUBMODULE);
         return Ok(submodules.map(|entry| path(&entry.path)).collect());

@@ -187,6 +187,9 @@ impl Store {
     /// # Errors
     /// When there is no such object.
     pub fn blob_size(&self, oid: Oid) -> Result<u64, StoreError> {
+        if let Some((_, content)) = self.kept(oid)? {
+            return Ok(content.len() as u64);
+        }
         let sizes = self.sizes(&[oid])?;
         sizes.first().copied().ok_or(StoreError::Missing(oid))
     }
@@ -248,7 +251,27 @@ impl Store {
 
     /// Writes an object.
     pub(super) fn write_object(&self, kind: ObjectKind, content: &[u8]) -> Result<Oid, StoreError> {
-        self.write_with_copy(|| retried(|| self.backend.write(kind, content)))
+        let oid = self.write_with_copy(|| retried(|| self.backend.write(kind, content)))?;
+        self.keep(oid, kind, content);
+        Ok(oid)
+    }
+
+    /// Returns an object that was read or written before, if it still exists.
+    pub(super) fn kept(&self, oid: Oid) -> Result<Option<(ObjectKind, Arc<[u8]>)>, StoreError> {
+        if self.copies.is_none() {
+            return Ok(None);
+        }
+        match self.repo.objects.get(oid) {
+            Some(object) if self.backend.missing(&[oid])?.is_none() => Ok(Some(object)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps an object for later reads. Those of a quarantine are thrown away.
+    pub(super) fn keep(&self, oid: Oid, kind: ObjectKind, content: &[u8]) {
+        if self.copies.is_some() {
+            self.repo.objects.insert(oid, kind, content);
+        }
     }
 
     /// Writes a blob.
@@ -376,7 +399,7 @@ impl Store {
     /// # Errors
     /// When one of them is missing.
     pub fn is_ancestor(&self, old: Oid, new: Oid) -> Result<bool, StoreError> {
-        Ok(self.chain_above(new, old).is_some()
+        Ok(self.is_near_ancestor(old, new)
             || self.searching(|backend| backend.is_ancestor(old, new))?)
     }
 

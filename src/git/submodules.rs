@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
-use crate::git::index_flags::{clear_hiding_flags, hides_changes};
+use crate::git::index_flags::{self, clear_hiding_flags, hides_changes};
 use crate::git::module_settings::{folder_of, without_own_filters};
 use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
@@ -233,7 +233,8 @@ impl Submodule {
         let copy = NamedTempFile::new_in(&self.git_dir).map_err(failed)?;
         regular_file::copy_with_time(&index, copy.path()).map_err(failed)?;
         let git = git.clone().env("GIT_INDEX_FILE", copy.path());
-        clear_hiding_flags(&git, (copy.path(), self.format()), top)?;
+        let opened = index_flags::open(copy.path(), self.format());
+        clear_hiding_flags(&git, opened.as_ref(), top)?;
         Ok(Some(copy))
     }
 

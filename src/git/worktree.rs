@@ -157,9 +157,13 @@ impl Worktree {
     pub fn unfinished(&self) -> Option<&'static str> {
         let mark = PrivateMark::read(&self.admin);
         let entry = mark.as_ref().map_or(&self.admin, |mark| &mark.entry);
+        let is_reftable = keeps_reftable(entry);
         let mut known = UNFINISHED.iter();
         known
-            .find(|(file, _)| has_pseudo_reference(entry, file))
+            .find(|(file, _)| match is_reftable {
+                true => has_pseudo_reference(entry, file),
+                false => entry.join(file).exists(),
+            })
             .map(|(_, word)| *word)
     }
 
@@ -209,6 +213,9 @@ impl Worktree {
         fault::point("worktree", "before it is linked again");
         at(&link, files::replace(&link, to_admin.as_bytes()))?;
         fault::point("worktree", "half linked again");
+        if regular_file::read(&gitdir, LINE_LIMIT).is_ok_and(|text| text == to_folder.as_bytes()) {
+            return Ok(());
+        }
         at(&gitdir, files::replace(&gitdir, to_folder.as_bytes()))
     }
 

@@ -16,6 +16,7 @@ use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
+use crate::git::checkout_pack::ALTERNATES;
 use crate::git::command::GitError;
 use crate::git::object_hash::hash_tree;
 use crate::git::private_folder::PrivateFolder;
@@ -116,6 +117,11 @@ impl Repo {
         // What a worker did to a file shows in these, whatever the user has set.
         let git = git.setting("core.trustctime=true");
         let git = git.setting("core.checkStat=default");
+        let packed = tree.and_then(|tree| self.pack_for_checkout(tree));
+        let git = match packed {
+            Some(folder) => git.env(ALTERNATES, folder.into_os_string()),
+            None => git,
+        };
         // By its tree, git need not look up the branch among all references.
         let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
         git.run(&["read-tree", "--reset", "-u", &tree]).map(drop)

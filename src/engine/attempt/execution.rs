@@ -1,7 +1,7 @@
 //! Carries the data of one attempt through its steps.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
@@ -15,6 +15,7 @@ use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::prepare;
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::exec::JobEnd;
+use crate::git::private_folder::left::Left;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -25,6 +26,8 @@ pub struct Execution {
     pub(super) context: Arc<Context>,
     pub(super) spec: Arc<AttemptSpec>,
     pub(super) cancel: CancelHandle,
+    /// The state of the git folder of its own that its worker had, once it was taken over.
+    left: Arc<OnceLock<Left>>,
     post: Post,
 }
 
@@ -62,8 +65,22 @@ impl Execution {
             context,
             spec: Arc::new(spec),
             cancel,
+            left: Arc::default(),
             post,
         }
+    }
+
+    /// Notes what was taken over from the worker's own git folder, which no process uses from then on.
+    pub(super) fn note_left(&self, left: Option<Left>) {
+        if let Some(left) = left {
+            // Taken over twice, it is the same.
+            let _ = self.left.set(left);
+        }
+    }
+
+    /// Returns what was taken over; `None` if another process did.
+    pub(super) fn left(&self) -> Option<&Left> {
+        self.left.get()
     }
 
     /// Enters the attempt among those under way, until the answer is dropped.

@@ -78,13 +78,18 @@ pub(super) fn take_over(execution: &Execution, worktree: &Worktree) -> Result<()
     let (context, spec) = (&execution.context, &execution.spec);
     let of_user = context.copied_references()?;
     let branch = context.attempt_branch(spec.of());
-    context
+    let left = context
         .repo
-        .with_store(|store| Ok(store.take_over(worktree, &branch, &of_user)?))
+        .with_store(|store| Ok::<_, EngineError>(store.take_over(worktree, &branch, &of_user)?))?;
+    execution.note_left(left);
+    Ok(())
 }
 
 /// Removes the objects that were taken over, once the attempt is judged.
 pub(super) fn remove_objects(execution: &Execution) {
+    if execution.left().is_some_and(|left| !left.has_objects) {
+        return;
+    }
     let repo = &execution.context.repo;
     let found = repo.find_worktree(&execution.spec.worktree);
     if let Some(worktree) = found.filter(|worktree| !worktree.has_private_folder()) {

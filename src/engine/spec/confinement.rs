@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::base::files;
 use crate::base::process::find_program;
@@ -143,8 +144,14 @@ pub fn delegation(settings: &Settings) -> Option<Delegation> {
     match named {
         // An unset variable names no cgroup, not the default one.
         Some(named) => Delegation::find(Some(&Home::of_user().expand(named)?)),
-        None => Delegation::find(None),
+        None => delegation_of_process(),
     }
+}
+
+/// Returns the cgroup that the system delegates to this process, which stays where it was started.
+fn delegation_of_process() -> Option<Delegation> {
+    static FOUND: OnceLock<Option<Delegation>> = OnceLock::new();
+    FOUND.get_or_init(|| Delegation::find(None)).clone()
 }
 
 /// Returns the needs of an attempt's worker.

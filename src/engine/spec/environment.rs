@@ -15,6 +15,7 @@ use crate::worker::environment::OwnVars;
 use crate::worker::environment::worker_environment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The variable that names git's trace.
 const GIT_TRACE: &str = "GIT_TRACE2_EVENT";
@@ -57,7 +58,11 @@ pub fn git_trace(attempt_folder: &Path) -> PathBuf {
 /// Returns the number of dispatch processes above this one: the supervisors among its ancestors, or
 /// more if `DISPATCH_DEPTH` says so. A worker can clear the variable, but not leave its supervisor.
 pub fn depth() -> u32 {
-    let told = std::env::var("DISPATCH_DEPTH").ok();
-    let told = told.and_then(|text| text.parse().ok()).unwrap_or(0);
-    told.max(count_above(std::process::id(), SHIM_ARGUMENT))
+    // Each attempt asks, and a process stays where it was started.
+    static DEPTH: OnceLock<u32> = OnceLock::new();
+    *DEPTH.get_or_init(|| {
+        let told = std::env::var("DISPATCH_DEPTH").ok();
+        let told = told.and_then(|text| text.parse().ok()).unwrap_or(0);
+        told.max(count_above(std::process::id(), SHIM_ARGUMENT))
+    })
 }

@@ -1,39 +1,15 @@
-//! Differences of two trees through libgit2, without rename detection.
+//! Changed lines of the files of two trees through libgit2, without rename detection.
 
 use std::collections::BTreeMap;
 
-use git2::{Delta, DiffOptions, Patch};
+use git2::{DiffOptions, Patch};
 
-use crate::git::libgit2::{Libgit2, from_git2, to_git2};
+use crate::git::libgit2::{Libgit2, to_git2};
 use crate::git::store_error::StoreError;
-use crate::merge::change::{Change, Entry, FileStat, RepoPath};
+use crate::merge::change::{FileStat, RepoPath};
 use crate::merge::oid::Oid;
 
 impl Libgit2 {
-    pub(super) fn compare(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError> {
-        let diff = self.diff(old, new, DiffOptions::new().include_typechange(true))?;
-        let mut changes: Vec<Change> = diff
-            .deltas()
-            .map(|delta| {
-                let entry = |file: git2::DiffFile<'_>| Entry {
-                    mode: u32::from(file.mode()),
-                    oid: from_git2(file.id()),
-                };
-                let path = delta
-                    .new_file()
-                    .path_bytes()
-                    .or(delta.old_file().path_bytes());
-                Change {
-                    path: RepoPath::new(path.unwrap_or_default()),
-                    old: (delta.status() != Delta::Added).then(|| entry(delta.old_file())),
-                    new: (delta.status() != Delta::Deleted).then(|| entry(delta.new_file())),
-                }
-            })
-            .collect();
-        changes.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(merge_type_changes(changes))
-    }
-
     pub(super) fn count_lines(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {
         // A file that becomes a link is removed and added, so that its lines count as git counts them.
         let diff = self.diff(old, new, &mut DiffOptions::new())?;
@@ -68,19 +44,4 @@ impl Libgit2 {
         let repository = &self.repository;
         Ok(repository.diff_tree_to_tree(Some(&old), Some(&new), Some(options))?)
     }
-}
-
-/// Joins the removal and addition that libgit2 reports for a path whose kind changed.
-fn merge_type_changes(changes: Vec<Change>) -> Vec<Change> {
-    let mut merged: Vec<Change> = Vec::with_capacity(changes.len());
-    for change in changes {
-        match merged.last_mut() {
-            Some(last) if last.path == change.path => {
-                last.old = last.old.or(change.old);
-                last.new = last.new.or(change.new);
-            }
-            _ => merged.push(change),
-        }
-    }
-    merged
 }

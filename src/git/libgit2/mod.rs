@@ -14,7 +14,7 @@ use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::git::backend::{Backend, Header, ObjectKind};
 use crate::git::store_error::StoreError;
 use crate::merge::answer::Lineage;
-use crate::merge::change::{Change, FileStat};
+use crate::merge::change::FileStat;
 use crate::merge::oid::{ObjectFormat, Oid};
 
 mod diff;
@@ -207,10 +207,6 @@ impl Backend for Libgit2 {
             Ok((from_git2(oid), parents))
         };
         Ok(walk.map(|oid| lineage(oid?)).collect::<Result<_, _>>()?)
-    }
-
-    fn changes(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError> {
-        self.compare(old, new)
     }
 
     fn file_stats(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {

@@ -49,6 +49,8 @@ pub struct Left {
     pub of_worktree: BTreeMap<String, Oid>,
     /// The commits at which worktrees were that the worker added and whose folders are gone.
     pub abandoned: Vec<Oid>,
+    /// `false` if it is known that there are no objects.
+    pub has_objects: bool,
 }
 
 impl Left {
@@ -109,6 +111,7 @@ impl PrivateFolder {
             others,
             of_worktree: loose_references_of_worktree(&entry)?,
             abandoned: self.abandoned(&entry)?,
+            has_objects: true,
         })
     }
 

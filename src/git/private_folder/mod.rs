@@ -26,6 +26,7 @@ use crate::base::fault;
 use crate::base::files::{self, is_own_folder};
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
+use crate::git::frozen_settings::{COPIED, FrozenSettings};
 use crate::git::private_mark::PrivateMark;
 use crate::git::quarantine::alternates_of;
 use crate::git::refs::branch_ref;
@@ -42,9 +43,6 @@ const LINKED: [&str; 4] = ["hooks", "lfs", "git-crypt", "git-agecrypt"];
 
 /// Those with keys, which filters look for in the git folder of a worktree.
 const KEYS: [&str; 2] = ["git-crypt", "git-agecrypt"];
-
-/// Files of the repository that are copied.
-const COPIED: [&str; 4] = ["shallow", "info/attributes", "info/exclude", "info/grafts"];
 
 /// Entries of a worktree that stay in the repository: links, locks, and what is copied in another way.
 const NOT_COPIED: [&str; 4] = ["HEAD", "commondir", "gitdir", "locked"];
@@ -184,9 +182,8 @@ impl Repo {
         let start = at(&worktree.admin, start.map_err(io::Error::other))?;
         at(&private.folder, private.remove())?;
         fault::point("private folder", "before it is made");
-        let config = self.frozen_settings()?;
-        let config = config_of(config.of_repository()?, self.has_worktree_config());
-        let made = make(self, &private, worktree, &config, (&head, seen));
+        let settings = self.frozen_settings()?;
+        let made = make((self, &settings), &private, worktree, (&head, seen));
         at(&private.folder, made)?;
         if self.user.has_conditions() {
             self.settle_conditions(worktree, &private.folder, &private.entry())?;
@@ -224,12 +221,13 @@ fn config_of(settings: &[u8], has_worktree_config: bool) -> Vec<u8> {
 }
 
 fn make(
-    repo: &Repo,
+    (repo, settings): (&Repo, &FrozenSettings),
     private: &PrivateFolder,
     worktree: &Worktree,
-    config: &[u8],
     (head, seen): (&Head, SeenReferences<'_>),
 ) -> io::Result<()> {
+    let config = settings.of_repository().map_err(io::Error::other)?;
+    let config = config_of(config, repo.has_worktree_config());
     let (common, top) = (&repo.common, &private.folder);
     for folder in ["info", "objects/info", "refs/heads", "refs/tags"] {
         fs::create_dir_all(top.join(folder))?;
@@ -238,8 +236,12 @@ fn make(
     fs::write(top.join("HEAD"), head_of_main(repo))?;
     let alternates = alternates_of(&common.join("objects"))?;
     fs::write(top.join("objects/info/alternates"), alternates)?;
+    copy_if_exists(&common.join("shallow"), &top.join("shallow"))?;
+    // Git in the worktree reads these, too, as they were.
     for name in COPIED {
-        copy_if_exists(&common.join(name), &top.join(name))?;
+        if let Some(content) = settings.content(name) {
+            fs::write(top.join(name), content)?;
+        }
     }
     for name in LINKED {
         // Without the link git-lfs would make a folder of its own, whose files would be lost.

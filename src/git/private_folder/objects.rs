@@ -62,17 +62,13 @@ impl Objects {
     }
 
     fn read(&mut self, repo: &Repo) -> io::Result<()> {
-        let info = self.folder.join("info");
-        if info.symlink_metadata().is_ok_and(|info| !info.is_dir()) {
-            fs::remove_file(&info)?;
+        match self.folder.symlink_metadata() {
+            Ok(folder) if !folder.is_dir() => {
+                return Err(irregular(&self.folder, "a folder"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => drop(found?),
         }
-        remove_own_folder(&info, 4)?;
-        if !self.folder.symlink_metadata().is_ok_and(|it| it.is_dir()) {
-            return Ok(());
-        }
-        fs::create_dir(&info)?;
-        let alternates = alternates_of(&repo.common.join("objects"))?;
-        fs::write(info.join("alternates"), alternates)?;
         for folder in fs::read_dir(&self.folder)?.flatten() {
             let name = folder.file_name().to_string_lossy().into_owned();
             if name == "pack" {
@@ -92,7 +88,23 @@ impl Objects {
                 }
             }
         }
-        Ok(())
+        match self.is_empty() {
+            // Nothing reads them.
+            true => Ok(()),
+            false => self.replace_info(repo),
+        }
+    }
+
+    /// Removes what the worker wrote about its objects, and lets git find those of the repository.
+    fn replace_info(&self, repo: &Repo) -> io::Result<()> {
+        let info = self.folder.join("info");
+        if info.symlink_metadata().is_ok_and(|info| !info.is_dir()) {
+            fs::remove_file(&info)?;
+        }
+        remove_own_folder(&info, 4)?;
+        fs::create_dir(&info)?;
+        let alternates = alternates_of(&repo.common.join("objects"))?;
+        fs::write(info.join("alternates"), alternates)
     }
 
     /// Returns `true` if the worker wrote none.

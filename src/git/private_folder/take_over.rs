@@ -42,7 +42,7 @@ pub enum TakeOverError {
 impl Store {
     /// Takes over what the worker of a worktree committed in its own git folder: objects, its branch, the
     /// index. Does nothing where there is no such folder, or everything was taken over. Another process
-    /// may have done a part of it and been killed.
+    /// may have done a part of it and been killed. Returns what its worker left in the folder.
     ///
     /// # Errors
     /// When an object is refused or missing, or a file cannot be written. Nothing is lost then.
@@ -51,17 +51,20 @@ impl Store {
         worktree: &Worktree,
         branch: &str,
         of_user: &BTreeMap<String, String>,
-    ) -> Result<(), TakeOverError> {
+    ) -> Result<Option<Left>, TakeOverError> {
         let Some(mark) = PrivateMark::read(&worktree.admin) else {
-            return Ok(());
+            return Ok(None);
         };
+        let mut found = None;
         let private = PrivateFolder::of(self.repo(), worktree);
         if private.exists() {
             fault::point("private folder", "before it is taken over");
-            let left = at(&private.folder, private.left()).map_err(TakeOverError::Refused)?;
+            let mut left = at(&private.folder, private.left()).map_err(TakeOverError::Refused)?;
+            let objects = Objects::list(self.repo(), &private).map_err(TakeOverError::Refused)?;
+            left.has_objects = !objects.is_empty();
             let tips = tips(&private, &left, of_user);
             let is_whole = self
-                .copy_objects(&private, tips, &mark)
+                .copy_objects(&private, &objects, tips, &mark)
                 .map_err(TakeOverError::Refused)?;
             fault::point("private folder", "with its objects copied");
             self.move_branch(branch, &left, &mark)?;
@@ -78,22 +81,23 @@ impl Store {
                     .and_then(|()| self.hand_back_references(worktree, &left))
                     .map_err(TakeOverError::Refused)?;
             }
+            found = Some(left);
         }
         link_back(worktree, &mark).map_err(TakeOverError::Refused)?;
         fault::point("private folder", "linked back");
         let removed = PrivateMark::remove(&worktree.admin);
         at(&worktree.admin, removed).map_err(TakeOverError::Refused)?;
         fault::point("private folder", "taken over");
-        Ok(())
+        Ok(found)
     }
 
     fn copy_objects(
         &self,
         private: &PrivateFolder,
+        objects: &Objects,
         tips: Vec<Oid>,
         mark: &PrivateMark,
     ) -> Result<bool, WorktreeError> {
-        let objects = Objects::list(self.repo(), private)?;
         if objects.is_empty() {
             return Ok(true);
         }
@@ -177,8 +181,14 @@ fn tips(private: &PrivateFolder, left: &Left, of_user: &BTreeMap<String, String>
         Head::Detached(commit) => Some(commit),
         Head::Branch(branch) => left.branches.get(&branch).copied(),
     }));
-    let named = NAMING.iter().filter_map(|name| {
-        let text = regular_file::read_line(&private.entry().join(name)).ok()?;
+    let files = fs::read_dir(private.entry())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let named = files.filter_map(|file| {
+        let name = file.file_name();
+        NAMING.iter().find(|known| name == **known)?;
+        let text = regular_file::read_line(&file.path()).ok()?;
         Some(
             text.lines()
                 .filter_map(|line| line.parse().ok())

@@ -14,7 +14,7 @@ use crate::git::command::{Git, GitError};
 use crate::git::program::session::{Session, Sessions};
 use crate::git::store_error::StoreError;
 use crate::merge::answer::Lineage;
-use crate::merge::change::{Change, FileStat};
+use crate::merge::change::FileStat;
 use crate::merge::oid::{ObjectFormat, Oid};
 
 mod history;
@@ -236,10 +236,6 @@ impl Backend for Program {
 
     fn commits_above(&self, tip: Oid, base: Option<Oid>) -> Result<Vec<Lineage>, StoreError> {
         self.list_commits(tip, base)
-    }
-
-    fn changes(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError> {
-        self.compare(old, new)
     }
 
     fn file_stats(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {

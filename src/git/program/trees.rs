@@ -1,22 +1,11 @@
-//! Differences of two trees by `diff-tree --stdin`.
+//! Changed lines of the files of two trees by `diff-tree --stdin`.
 //!
 //! `diff-tree` repeats a line that names no object, and flushes: that is the end of an answer.
 
 use crate::git::program::Program;
-use crate::git::raw_diff::{parse_differences, tree_changes};
 use crate::git::store_error::StoreError;
-use crate::merge::change::{Change, FileStat, RepoPath};
+use crate::merge::change::{FileStat, RepoPath};
 use crate::merge::oid::Oid;
-
-const RAW: [&str; 7] = [
-    "diff-tree",
-    "--stdin",
-    "-r",
-    "-z",
-    "--no-renames",
-    "--ignore-submodules=none",
-    "--raw",
-];
 
 const LINES: [&str; 7] = [
     "diff-tree",
@@ -29,14 +18,6 @@ const LINES: [&str; 7] = [
 ];
 
 impl Program {
-    pub(super) fn compare(&self, old: Oid, new: Oid) -> Result<Vec<Change>, StoreError> {
-        let args = [&RAW[..], &["--no-abbrev"]].concat();
-        let output = self.diff_trees(&args, old, new)?;
-        let answers = parse_differences(&output).unwrap_or_default();
-        let (_, entries) = answers.into_iter().next().ok_or(StoreError::Missing(new))?;
-        Ok(tree_changes(entries).changes)
-    }
-
     pub(super) fn count_lines(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {
         let args = [&LINES[..], &["--no-ext-diff", "--no-textconv"]].concat();
         let output = self.diff_trees(&args, old, new)?;

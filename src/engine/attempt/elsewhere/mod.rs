@@ -361,6 +361,9 @@ fn changed_branch(name: &str, others: &[TaskNumber]) -> String {
 
 /// Reads what the worker left in a git folder of its own, if it had one.
 fn what_is_left(case: &Case) -> Result<Option<Left>, EngineError> {
+    if let Some(left) = case.execution.left() {
+        return Ok(Some(left.clone()));
+    }
     let private = PrivateFolder::of(&case.execution.context.repo, &case.worktree);
     if !private.exists() {
         return Ok(None);
