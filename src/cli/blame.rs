@@ -1,6 +1,8 @@
 //! `dispatch blame`: tells which task wrote a line.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
@@ -28,7 +30,7 @@ use crate::ui::Ui;
 pub(crate) struct BlameArgs {
     /// The file, or one of its lines as FILE:LINE
     #[arg(value_name = "FILE[:LINE]")]
-    place: String,
+    place: OsString,
     /// The commit in whose file the lines are [default: the file as it is, over HEAD]
     #[arg(long, value_name = "REVISION")]
     rev: Option<String>,
@@ -83,7 +85,7 @@ fn read_runs(here: &RepoContext, ui: &Ui) -> Result<Vec<RunState>, CommandError>
 }
 
 /// Finds the file in the commit: by the whole argument, else by what stands before its last colon.
-fn find_place(here: &RepoContext, commit: Oid, argument: &str) -> Result<Place, CommandError> {
+fn find_place(here: &RepoContext, commit: Oid, argument: &OsStr) -> Result<Place, CommandError> {
     let tree = here.store.tree_of(commit)?;
     let is_file = |path: &RepoPath| -> Result<bool, CommandError> {
         let entry = here.store.entry_at(tree, path)?;
@@ -93,24 +95,31 @@ fn find_place(here: &RepoContext, commit: Oid, argument: &str) -> Result<Place, 
     if is_file(&path)? {
         return Ok(Place { path, line: None });
     }
-    if let Some((name, line)) = argument.rsplit_once(':')
-        && let Ok(line) = line.parse::<usize>()
+    let bytes = argument.as_bytes();
+    if let Some(colon) = bytes.iter().rposition(|byte| *byte == b':')
+        && let Ok(line) = String::from_utf8_lossy(&bytes[colon + 1..]).parse::<usize>()
     {
-        let path = repo_path(here, name)?;
-        if line > 0 && is_file(&path)? {
-            let line = Some(line);
-            return Ok(Place { path, line });
+        let path = repo_path(here, OsStr::from_bytes(&bytes[..colon]))?;
+        if is_file(&path)? {
+            return match line {
+                0 => Err(CommandError::failed(format!(
+                    "{path} has no line 0; lines count from 1"
+                ))),
+                line => Ok(Place {
+                    path,
+                    line: Some(line),
+                }),
+            };
         }
     }
+    let shown = RepoPath::new(bytes);
     Err(CommandError::failed(format!(
-        "{argument} names no committed file"
+        "{shown} names no committed file"
     )))
 }
 
 /// Turns a path from the current folder into one from the top of the repository.
-fn repo_path(here: &RepoContext, name: &str) -> Result<RepoPath, CommandError> {
-    use std::os::unix::ffi::OsStrExt;
-
+fn repo_path(here: &RepoContext, name: &OsStr) -> Result<RepoPath, CommandError> {
     let folder = current_folder()?;
     let folder = folder.canonicalize().unwrap_or(folder);
     let top = here.real_top();
@@ -157,9 +166,6 @@ fn of_working_file(
     commit: Oid,
     place: &Place,
 ) -> Result<Vec<CreditedLine>, CommandError> {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-
     let file = here.repo.top.join(OsStr::from_bytes(place.path.as_bytes()));
     let committed = committed(here, commit, &place.path)?;
     let now = regular_file::read(&file, regular_file::RECORD_LIMIT).map_err(|error| {

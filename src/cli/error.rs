@@ -155,6 +155,10 @@ impl From<PollError> for CommandError {
         match error {
             PollError::Abandoned(run) => CommandError::failed(message)
                 .hint(format!("`{}` continues it", suggest::resume(&run))),
+            PollError::Elsewhere(run) => CommandError::failed(message).hint(format!(
+                "`{}` brings what happened since",
+                suggest::fetch(&run)
+            )),
             PollError::Engine(error) => error.into(),
         }
     }

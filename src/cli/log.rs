@@ -52,7 +52,9 @@ pub(crate) fn run(args: LogArgs, ui: &Ui) -> CommandResult {
     match args.json {
         true => {
             let events: Vec<Value> = records.iter().map(|event| value(&plan, event)).collect();
-            ui.answer(&pretty(&json!({"run": run.as_str(), "events": events})));
+            ui.answer(&pretty(
+                &json!({"version": 1, "run": run.as_str(), "events": events}),
+            ));
         }
         false => ui.page(&render(&plan, &records, ui.columns()), &pager()),
     }

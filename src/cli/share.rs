@@ -2,22 +2,28 @@
 
 use clap::Args;
 
+use crate::base::safe::secrets::mask_shapes;
 use crate::base::text::{error_chain, plural, terminal_safe};
+use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
-use crate::engine::share::remote::{default_remote, is_remote};
+use crate::engine::share::remote::{default_remote, is_remote, no_default};
 use crate::engine::share::{Fetched, ShareError, fetch, push, runs_on};
 use crate::journal::journal_ref;
 use crate::model::ids::RunId;
+use crate::model::run::RunState;
+use crate::report::landing::secrets_in_files;
 use crate::ui::Ui;
 
 /// Push a run to a remote: journal, branches, kept work, logs
 ///
-/// All of it is pushed, or nothing. Secrets in logs are masked. A branch on the remote that has commits which are not here is not overwritten.
+/// All of it is pushed, or nothing. Secrets in logs are masked. A branch on the remote that has commits which are not here is not overwritten. If a task changed files to contain what looks like a secret, it asks first: branches are pushed as they are.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct PushArgs {
     #[command(flatten)]
     names: Names,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 }
 
 /// Fetch runs from a remote, to read them here
@@ -53,7 +59,9 @@ impl Names {
         };
         let remote = match remote {
             Some(remote) => remote,
-            None => default_remote(&here.repo, None)?.ok_or(ShareError::NoRemote)?,
+            None => {
+                default_remote(&here.repo, None)?.map_or_else(|| Err(no_default(&here.repo)), Ok)?
+            }
         };
         Ok((remote, run))
     }
@@ -69,8 +77,9 @@ pub(crate) fn push_run(args: PushArgs, ui: &Ui) -> CommandResult {
     let (remote, run) = args.names.resolve(&here)?;
     let run = here.find_and_announce_run(run.as_deref(), DefaultRun::Latest, ui)?;
     let state = here.read_state(&run)?;
+    confirm_secrets(&state, args.confirm, ui)?;
     let pushed = push(&here.repo, &here.store, &state, &remote)?;
-    let remote = terminal_safe(&remote);
+    let remote = shown(&remote);
     ui.status(&match pushed.moved {
         0 => format!(
             "{remote} has all of {run}: {}",
@@ -97,7 +106,7 @@ pub(crate) fn fetch_runs(args: FetchArgs, ui: &Ui) -> CommandResult {
     let (remote, name) = args.names.resolve(&here)?;
     let runs = runs_on(&here.repo, &remote, name.as_deref())?;
     if runs.is_empty() {
-        ui.status(&format!("{} has no run", terminal_safe(&remote)));
+        ui.status(&format!("{} has no run", shown(&remote)));
     }
     let mut failed = None;
     for run in runs {
@@ -110,6 +119,21 @@ pub(crate) fn fetch_runs(args: FetchArgs, ui: &Ui) -> CommandResult {
     match failed {
         Some(error) => Err(error),
         None => Ok(ExitStatus::Ok),
+    }
+}
+
+/// Asks before branches are pushed whose files are known to contain secrets: they cannot be taken back.
+fn confirm_secrets(state: &RunState, confirm: ConfirmArgs, ui: &Ui) -> Result<(), CommandError> {
+    let secrets = secrets_in_files(state);
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    for secret in &secrets {
+        ui.warning(&terminal_safe(secret));
+    }
+    match confirm.yes {
+        true => Ok(()),
+        false => confirm.confirm_no(ui, "Push the branches with these secrets?"),
     }
 }
 
@@ -134,14 +158,22 @@ fn say(fetched: &Fetched, ui: &Ui) {
     }
 }
 
+/// Returns a text about a remote for display: an address may have a password.
+fn shown(text: &str) -> String {
+    terminal_safe(&mask_shapes(text))
+}
+
 impl From<ShareError> for CommandError {
     fn from(error: ShareError) -> CommandError {
-        let command = CommandError::failed(terminal_safe(&error_chain(&error)));
+        let command = CommandError::failed(shown(&error_chain(&error)));
         match error {
             ShareError::NoRemote => command.hint("`git remote add origin URL` adds one"),
+            ShareError::NoDefaultRemote(_) => {
+                command.hint("name one, as in `dispatch fetch REMOTE RUN`")
+            }
             ShareError::NoRun { remote, .. } => command.hint(format!(
                 "`git ls-remote {} 'refs/dispatch/runs/*'` lists its runs",
-                terminal_safe(&remote)
+                shown(&remote)
             )),
             ShareError::Newer { run, .. } => {
                 command.hint(format!("`dispatch fetch {run}` brings it here first"))
@@ -152,7 +184,7 @@ impl From<ShareError> for CommandError {
             )),
             ShareError::ForeignCommits { remote, name } => command.hint(format!(
                 "`git fetch {} {name}` brings them here, and then the push replaces them on the remote",
-                terminal_safe(&remote)
+                shown(&remote)
             )),
             ShareError::Engine(error) => error.into(),
             ShareError::Remote { .. } => command,

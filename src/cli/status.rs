@@ -21,6 +21,7 @@ use crate::model::run::{RunPhase, RunState};
 use crate::report::board::view::{BoardView, Standing};
 use crate::report::board::{json, text};
 use crate::report::history::{history_row, unreadable_row};
+use crate::report::suggest;
 use crate::ui::Ui;
 use crate::web::report_page::render_report_page;
 
@@ -102,11 +103,14 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
         ui.warning(&missing.sentence());
         ui.hint(&missing.advice());
     }
-    if shown.view.standing == Standing::Interrupted {
-        ui.hint(&format!(
-            "`dispatch resume {}` continues it",
-            shown.state.run
-        ));
+    let run = &shown.state.run;
+    match shown.view.standing {
+        Standing::Interrupted => ui.hint(&format!("`{}` continues it", suggest::resume(run))),
+        Standing::Elsewhere => ui.hint(&format!(
+            "it goes on in another clone; `{}` brings what happened since",
+            suggest::fetch(run)
+        )),
+        _ => {}
     }
     Ok(ExitStatus::Ok)
 }

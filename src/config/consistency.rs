@@ -28,6 +28,7 @@ pub(super) fn check(layers: &mut Layers) {
         check_fallback(worker, layers, &mut found);
     }
     check_delays(layers, &mut found);
+    check_webhook_secret(&layers.settings, &mut found);
     for ((table, key), invalid) in found {
         // A worker without a command has its table as origin.
         let origin = layers.origin(&table, key).or(layers.origin(&table, ""));
@@ -103,6 +104,24 @@ fn check_protocol(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
             "remove the line `prompt`",
         );
         found.push(((table, "prompt"), invalid));
+    }
+}
+
+/// A secret must not stand in a settings file: the journal of every run records the settings.
+fn check_webhook_secret(settings: &Settings, found: &mut Vec<Found>) {
+    let Some(secret) = &settings.notify.webhook_secret else {
+        return;
+    };
+    let is_name = |name: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && name.bytes().all(is_part)
+    };
+    if !secret.strip_prefix('$').is_some_and(is_name) {
+        let invalid = Invalid::new(
+            "webhook_secret takes the name of an environment variable, not the secret itself",
+            "write it as \"$NAME\", and set NAME in the environment of `dispatch run`",
+        );
+        found.push((("notify".to_owned(), "webhook_secret"), invalid));
     }
 }
 

@@ -146,6 +146,10 @@ impl From<PollError> for ToolError {
             PollError::Abandoned(ref run) => {
                 ToolError::of(&error).next(format!("`{}` continues it", suggest::resume(run)))
             }
+            PollError::Elsewhere(ref run) => ToolError::of(&error).next(format!(
+                "`{}` brings what happened since",
+                suggest::fetch(run)
+            )),
             PollError::Engine(error) => error.into(),
         }
     }

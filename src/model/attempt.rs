@@ -28,6 +28,8 @@ pub struct Attempt {
     pub ended: Option<Timestamp>,
     /// The outcome, once it ended.
     pub outcome: Option<Outcome>,
+    /// `true` if it offers commits that the user made; its worker did nothing.
+    pub by_hand: bool,
     /// The random number in the delay of a retry.
     pub jitter: f64,
 }

@@ -88,7 +88,13 @@ impl RunState {
                 self.assembly_order.clone_from(order);
                 self.leave_out.clone_from(leave_out);
             }
-            Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
+            Event::ConflictsFound { conflicts } => {
+                self.conflicts.clone_from(conflicts);
+                for found in conflicts {
+                    let with_lower = self.all_conflicts.entry(found.a).or_default();
+                    with_lower.insert(found.b, found.class);
+                }
+            }
             Event::SpeculativeConflicts {
                 conflicts,
                 holds_back,
@@ -267,6 +273,7 @@ impl RunState {
                     started: time,
                     ended: None,
                     outcome: None,
+                    by_hand: task.by_hand.is_some(),
                     jitter: 0.0,
                 });
                 task.set_phase_of(*variant, TaskPhase::Running);

@@ -4,6 +4,7 @@
 
 use crate::base::pack::{Pack, pack_as_json, pack_struct};
 use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
@@ -32,6 +33,7 @@ pack_as_json!(
     AssemblyConflict,
     CheckResult,
     CircuitBreaker,
+    Class,
     Cost,
     Culprit,
     Dollars,
@@ -80,6 +82,7 @@ pack_struct!(RunState {
     phase,
     tasks,
     conflicts,
+    all_conflicts,
     worker_health,
     max_cost,
     cost_limit_reached,
@@ -142,6 +145,7 @@ pack_struct!(Attempt {
     started,
     ended,
     outcome,
+    by_hand,
     jitter,
 });
 

@@ -2,12 +2,13 @@
 //!
 //! [`crate::model::status`] derives statuses and candidates from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::circuit_breaker::CircuitBreaker;
 use crate::model::event::{Event, Recorded};
@@ -53,6 +54,9 @@ pub struct RunState {
     pub tasks: Vec<Arc<TaskState>>,
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
+    /// The class of every pair of candidates that has conflicted so far, by the lower and then the higher
+    /// task number.
+    pub all_conflicts: BTreeMap<TaskNumber, BTreeMap<TaskNumber, Class>>,
     /// The health of the workers.
     pub worker_health: WorkerHealth,
     /// The cost limit in dollars, if the user has changed it since the start.
@@ -148,6 +152,7 @@ impl RunState {
             seq: first.seq,
             phase: RunPhase::Running,
             conflicts: Vec::new(),
+            all_conflicts: BTreeMap::new(),
             worker_health: WorkerHealth::default(),
             max_cost: None,
             cost_limit_reached: None,

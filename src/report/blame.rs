@@ -7,11 +7,14 @@ use crate::base::text::{one_line, terminal_safe};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::report::words::minute;
+
+/// The name of the user in the place of a worker.
+const BY_HAND: &str = "by hand";
 
 /// A line of a file with the task that wrote it.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,6 +36,8 @@ pub struct Credit {
     pub run: usize,
     /// The task.
     pub task: TaskNumber,
+    /// The attempt that made the change; none where the user made it while resolving a conflict.
+    pub attempt: Option<AttemptNumber>,
     /// The link between the commit and the task.
     pub link: Link,
 }
@@ -84,18 +89,29 @@ impl<'a> Author<'a> {
         Some(Author {
             state,
             task: state.plan.task(credit.task),
-            attempt: state.task(credit.task).deciding_attempt(),
+            attempt: credit
+                .attempt
+                .and_then(|number| state.task(credit.task).attempt(number)),
         })
     }
 
-    /// Returns the prompt: of the user, else of the plan.
-    fn prompt(&self) -> &'a str {
+    /// Returns what the worker was given, with its name: the command, or the prompt of the user, else of
+    /// the plan.
+    fn prompt(&self) -> (&'static str, &'a str) {
+        if let Some(command) = &self.task.fields.run {
+            return ("command", command);
+        }
         let rewritten = self
             .state
             .task(self.task.number)
             .rewritten_prompt
             .as_deref();
-        rewritten.unwrap_or(self.task.text())
+        ("prompt", rewritten.unwrap_or(self.task.text()))
+    }
+
+    /// Returns the attempt, unless the user made the change.
+    fn worker(&self) -> Option<&'a Attempt> {
+        self.attempt.filter(|attempt| !attempt.by_hand)
     }
 
     fn cost(&self) -> Cost {
@@ -115,14 +131,15 @@ pub fn render_lines(lines: &[CreditedLine], runs: &[RunState], columns: usize) -
             (Some(author), _) => [
                 format!("{} {}", author.task.number, one_line(&author.task.tag)),
                 author
-                    .attempt
-                    .map_or_else(String::new, |attempt| one_line(&attempt.worker)),
+                    .worker()
+                    .map_or_else(|| BY_HAND.to_owned(), |attempt| one_line(&attempt.worker)),
                 author.state.run.to_string(),
             ],
             (None, Some(commit)) => [commit.short(), String::new(), String::new()],
             (None, None) => ["not committed".to_owned(), String::new(), String::new()],
         };
-        let text = terminal_safe(&line.text).replace('\t', "    ");
+        let text = line.text.trim_end_matches('\r');
+        let text = terminal_safe(text).replace('\t', "    ");
         [line.number.to_string(), task, worker, run, text]
     };
     table(&lines.iter().map(row).collect::<Vec<_>>(), columns)
@@ -143,14 +160,14 @@ pub fn render_line(path: &RepoPath, line: &CreditedLine, runs: &[RunState]) -> S
         .as_ref()
         .and_then(|credit| Author::of(credit, runs));
     let (Some(author), Some(credit)) = (author, &line.credit) else {
-        field("commit", format!("{}, which no run made", commit.short()));
+        field(
+            "commit",
+            format!("{}, of no run in this repository", commit.short()),
+        );
+        field("more", format!("git show {}", commit.short()));
         return terminal_safe(&text);
     };
-    let Author {
-        state,
-        task,
-        attempt,
-    } = author;
+    let Author { state, task, .. } = author;
     field(
         "task",
         format!("{} {}: {}", task.number, task.tag, task.title),
@@ -164,21 +181,22 @@ pub fn render_line(path: &RepoPath, line: &CreditedLine, runs: &[RunState]) -> S
             minute(state.started)
         ),
     );
-    if let Some(attempt) = attempt {
-        let cost = match author.cost() {
-            Cost::Known(dollars) => format!(", ${dollars:.2}"),
-            Cost::Unknown => String::new(),
-        };
-        field(
-            "attempt",
-            format!("{} by {}{cost}", attempt.number, attempt.worker),
-        );
-    }
+    let cost = match author.cost() {
+        Cost::Known(dollars) => format!(", ${dollars:.2}"),
+        Cost::Unknown => String::new(),
+    };
+    let made = match (author.worker(), author.attempt) {
+        (Some(attempt), _) => format!("{} by {}{cost}", attempt.number, attempt.worker),
+        (None, Some(attempt)) => format!("{}, made {BY_HAND}", attempt.number),
+        (None, None) => format!("none: the line was written {BY_HAND}, to resolve a conflict"),
+    };
+    field("attempt", made);
     field(
         "commit",
         format!("{} ({})", commit.short(), credit.link.sentence()),
     );
-    field("prompt", author.prompt().to_owned());
+    let (name, given) = author.prompt();
+    field(name, given.to_owned());
     let shown = format!("dispatch show {} {}", state.run, task.number.0);
     field("more", shown);
     terminal_safe(&text)
@@ -199,9 +217,11 @@ pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState]) -> Valu
                 "tag": author.task.tag,
                 "title": author.task.title,
                 "attempt": author.attempt.map(|attempt| attempt.number),
-                "worker": author.attempt.map(|attempt| attempt.worker.as_str()),
+                "worker": author.worker().map(|attempt| attempt.worker.as_str()),
+                "by_hand": author.worker().is_none(),
                 "cost": cost,
-                "prompt": author.prompt(),
+                "command": author.task.fields.run,
+                "prompt": Some(author.prompt()).filter(|(name, _)| *name == "prompt").map(|found| found.1),
                 "link": credit.link.word(),
             })
         });

@@ -34,6 +34,24 @@ pub fn secrets(state: &RunState) -> Vec<(TaskNumber, &str)> {
     secrets
 }
 
+/// Lists the lines with a secret in all that the attempts of a run committed, as remarks with the task.
+pub fn secrets_in_files(state: &RunState) -> Vec<String> {
+    let tasks = state.plan.tasks().iter().map(|task| task.number);
+    let secrets = tasks.flat_map(|number| {
+        let attempts = state.task(number).attempts.iter();
+        let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
+        let secrets = outcomes.flat_map(|outcome| &outcome.secrets);
+        secrets.map(move |secret| format!("{number}: {secret}"))
+    });
+    let mut found: Vec<String> = Vec::new();
+    for secret in secrets {
+        if !found.contains(&secret) {
+            found.push(secret);
+        }
+    }
+    found
+}
+
 fn remarks(state: &RunState, of: impl Fn(&Outcome) -> &Vec<String>) -> Vec<(TaskNumber, &str)> {
     let numbers = state.plan.tasks().iter().map(|task| task.number);
     let passed = numbers.filter(|number| state.status(*number) == Status::Done);

@@ -49,6 +49,8 @@ on_a_run! {
     report,
     /// Shows the board.
     status,
+    /// Fetches what happened to a run in another clone.
+    fetch,
     /// Removes the worktrees and branches of the run.
     clean,
     /// Waits until the run has ended.
@@ -141,6 +143,7 @@ mod tests {
         dispatch conflicts checkout-7k3q
         dispatch report checkout-7k3q
         dispatch status checkout-7k3q
+        dispatch fetch checkout-7k3q
         dispatch clean checkout-7k3q
         dispatch wait checkout-7k3q
         dispatch watch checkout-7k3q

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::runs::read::StateReader;
+use crate::engine::runs::standing::view_of;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
 use crate::model::ids::RunId;
-use crate::model::run::{RunPhase, RunState};
-use crate::report::board::view::{BoardView, Standing};
+use crate::model::run::RunState;
 use crate::report::notification::notifications;
 use crate::tui::key::Input;
 use crate::tui::message::Message;
@@ -36,15 +36,11 @@ pub(super) fn read(repo: &Repo, run: &RunId) -> Result<RunView, EngineError> {
     let mut reader = StateReader::new(repo, &store, run);
     let state = reader.read()?.clone();
     let is_driven = RunLock::is_held(repo, run);
-    Ok(view(state, is_driven, is_driven))
+    Ok(view(repo, state, is_driven, is_driven))
 }
 
-/// Builds the view. A run that has not ended and that no process drives is interrupted.
-fn view(state: RunState, is_driven: bool, was_driven: bool) -> RunView {
-    let mut board = BoardView::new(&state);
-    if !matches!(state.phase, RunPhase::Ended(_)) && !is_driven && !was_driven {
-        board.standing = Standing::Interrupted;
-    }
+fn view(repo: &Repo, state: RunState, is_driven: bool, was_driven: bool) -> RunView {
+    let board = view_of(repo, &state, || is_driven || was_driven);
     RunView {
         state: Arc::new(state),
         board: Arc::new(board),
@@ -82,7 +78,7 @@ fn serve(repo: &Repo, run: &RunId, known: u64, to: &Sender<Message>) -> Result<(
                 if std::mem::replace(&mut sent, now) == now {
                     continue;
                 }
-                Message::View(view(state.clone(), is_driven, was_driven), calls)
+                Message::View(view(repo, state.clone(), is_driven, was_driven), calls)
             }
             // The folder may come back, and the board shows the last state until then.
             Err(_) if has_failed => continue,

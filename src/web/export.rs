@@ -8,6 +8,7 @@ use crate::base::files;
 use crate::base::regular_file::{self, LINE_LIMIT};
 use crate::engine::EngineError;
 use crate::engine::runs::read::read_state;
+use crate::engine::runs::standing::view_of;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
 use crate::model::ids::{RunId, TaskNumber};
@@ -52,7 +53,8 @@ fn export_run(source: &Source, run: &RunId, folder: &Path) -> Result<(), WebErro
     let store = Store::open(&source.repo)?;
     let state = read_state(&source.repo, &store, run)?;
     let is_driven = RunLock::is_held(&source.repo, run);
-    let snapshot = Snapshot::new(state, is_driven);
+    let board = view_of(&source.repo, &state, || is_driven);
+    let snapshot = Snapshot::new(state, board, is_driven);
     let folder = folder.join(run.as_str());
     for place in places(&snapshot) {
         let page = source.page(&snapshot, place, Medium::File, &Forms::none());

@@ -14,11 +14,12 @@ use tokio::sync::{oneshot, watch};
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::runs::read::StateReader;
+use crate::engine::runs::standing::view_of;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
 use crate::model::ids::RunId;
 use crate::model::run::{RunPhase, RunState};
-use crate::report::board::view::{BoardView, Standing};
+use crate::report::board::view::BoardView;
 
 /// The pause between two looks at a journal that is followed.
 const INTERVAL: Duration = Duration::from_millis(300);
@@ -41,12 +42,8 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Creates a snapshot. A run that has not ended and that no process drives is interrupted.
-    pub(super) fn new(state: RunState, is_driven: bool) -> Snapshot {
-        let mut board = BoardView::new(&state);
-        if !matches!(state.phase, RunPhase::Ended(_)) && !is_driven {
-            board.standing = Standing::Interrupted;
-        }
+    /// Creates a snapshot of a run with its board.
+    pub(super) fn new(state: RunState, board: BoardView, is_driven: bool) -> Snapshot {
         Snapshot {
             version: format!("{}-{}", state.seq, board.standing.word()),
             state,
@@ -214,7 +211,8 @@ impl<'a> Latest<'a> {
         if let Some(known) = known {
             return Ok(Arc::clone(known));
         }
-        let fresh = Arc::new(Snapshot::new(state.clone(), self.is_driven));
+        let board = view_of(self.repo, state, || self.is_driven);
+        let fresh = Arc::new(Snapshot::new(state.clone(), board, self.is_driven));
         self.known = Some(Arc::clone(&fresh));
         Ok(fresh)
     }

@@ -81,6 +81,15 @@ fn taken_commits_are_checked_and_what_was_built_on_the_task_is_done_again() {
         scene.read("b.txt").contains("fix.txt"),
         "#2 was built on it"
     );
+    let attempt = |place: &str| -> String {
+        let shown = scene.dispatch(&["blame", place]).expect(0).out;
+        let attempt = shown
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("attempt"));
+        attempt.expect(&shown).trim().to_owned()
+    };
+    assert_eq!(attempt("a.txt:1"), "1 by shell");
+    assert_eq!(attempt("fix.txt:1"), "2, made by hand");
 }
 
 #[test]

@@ -32,7 +32,20 @@ fn a_secret_in_a_committed_file_is_named_with_its_line_and_masked() {
     assert!(board.contains("config.ini:2 has a secret"), "{board}");
     let landed = scene.dispatch(&["land", "--yes"]).expect(0);
     assert!(landed.err.contains(in_file), "{}", landed.err);
-    for text in [&ended.out, &shown, &reviewed, &board, &landed.err] {
+    scene.git(&["init", "--quiet", "--bare", "../remote.git"]);
+    scene.git(&["remote", "add", "origin", "../remote.git"]);
+    let push = scene.dispatch(&["push"]).expect(2);
+    assert!(push.err.contains(in_file), "{}", push.err);
+    assert_eq!(scene.git(&["ls-remote", "origin"]), "");
+    scene.dispatch(&["push", "--yes"]).expect(0);
+    for text in [
+        &ended.out,
+        &shown,
+        &reviewed,
+        &board,
+        &landed.err,
+        &push.err,
+    ] {
         assert!(!text.contains(KEY) && !text.contains(TOKEN), "{text}");
         assert!(!text.contains("old.txt:"), "{text}");
     }

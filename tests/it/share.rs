@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::harness::{Ended, Scene};
+use crate::harness::{Ended, Gate, Scene, wait};
 
 const PLAN: &str = "# Two\n\n1. [A] a\n   - run: echo said $SHOP_TOKEN; echo a > a.txt\n\
                     2. [B] b\n   - run: echo b > b.txt; exit 1\n";
@@ -14,6 +14,12 @@ struct Clones {
 }
 
 fn clones() -> Clones {
+    let clones = clones_without_run();
+    clones.scene.run(PLAN, &["-j", "1"]).expect(3);
+    clones
+}
+
+fn clones_without_run() -> Clones {
     let mut scene = Scene::new();
     scene.set_env("SHOP_TOKEN", "s3cr3t-of-the-shop");
     let (remote, other) = (scene.root.join("remote.git"), scene.root.join("other"));
@@ -21,7 +27,6 @@ fn clones() -> Clones {
     scene.git(&["init", "--quiet", "--bare", &at(&remote)]);
     scene.git(&["remote", "add", "origin", &at(&remote)]);
     scene.git(&["push", "--quiet", "origin", "main"]);
-    scene.run(PLAN, &["-j", "1"]).expect(3);
     scene.git(&[
         "clone",
         "--quiet",
@@ -198,4 +203,67 @@ fn a_journal_that_is_none_or_that_of_another_run_is_not_taken_over() {
     clones.git_there(&["update-ref", "refs/dispatch/runs/odd-abcd", &tree]);
     clones.there(&["log", &run]).expect(0);
     clones.there(&["stats"]).expect(0);
+}
+
+#[test]
+fn a_run_that_was_fetched_before_its_end_goes_on_elsewhere() {
+    let clones = clones_without_run();
+    let scene = &clones.scene;
+    let mut gate = Gate::new(scene, "one");
+    let script = gate.script();
+    let run = format!(
+        "1. [A] a\n   - run: echo a > list\n2. [B] b\n   - run: echo b > list\n3. [C] c — blocked by #1\n   - run: {script}; echo c > c\n"
+    );
+    let plan = scene.plan(&run);
+    let child = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    scene.dispatch(&["push"]).expect(0);
+    gate.open();
+    wait(child).expect(4);
+    clones.there(&["fetch"]).expect(0);
+    let run = scene.run_name();
+    let hint = format!("`dispatch fetch {run}` brings what happened since");
+    let status = clones.there(&["status", &run]).expect(0);
+    assert!(
+        status.out.contains("under way in another clone"),
+        "{}",
+        status.out
+    );
+    assert!(status.err.contains(&hint), "{}", status.err);
+    for args in [
+        &["logs", "-f", &run, "C"][..],
+        &["wait", &run],
+        &["watch", "--plain", &run],
+    ] {
+        let refused = clones.there(args).expect(1);
+        assert!(refused.err.contains(&hint), "{args:?}: {}", refused.err);
+    }
+    // Its results can be compared, although nothing in its journal is executed here.
+    let found = clones.there(&["conflicts", &run]).expect(4).out;
+    assert!(found.contains("#1") && found.contains("list"), "{found}");
+    let explained = clones
+        .there(&["conflicts", &run, "--explain", "1:2"])
+        .expect(4)
+        .out;
+    assert!(explained.contains("list"), "{explained}");
+}
+
+#[test]
+fn an_address_is_shown_without_its_password_and_several_remotes_are_listed() {
+    let scene = Scene::new();
+    scene
+        .run("1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let address = "file://ada:hunter2-hunter2@localhost/nowhere";
+    let refused = scene.dispatch(&["fetch", address]).expect(1).err;
+    assert!(refused.contains("ada:[masked]@localhost"), "{refused}");
+    assert!(!refused.contains("hunter2"), "{refused}");
+    for name in ["one", "two"] {
+        scene.git(&["remote", "add", name, "/nowhere"]);
+    }
+    let refused = scene.dispatch(&["push"]).expect(1).err;
+    assert!(
+        refused.contains("the repository has 2 remotes, and none is the default: one, two"),
+        "{refused}"
+    );
 }

@@ -1,90 +1,15 @@
 //! The terminal board on a real terminal, and the lines in its place.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ExitStatus};
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{LocalModes, tcgetattr, tcgetwinsize, tcsetwinsize};
+use rustix::process::Signal;
 
-use crate::harness::{Gate, Scene, open_terminal, wait};
+use crate::harness::{Gate, Scene, wait};
+use crate::terminal::OnTerminal;
 
 /// The sequence with which a program gives the screen back.
 const GIVES_BACK: &str = "\u{1b}[?1049l";
-
-/// The sequence with which a program takes the whole screen.
-const TAKES: &str = "\u{1b}[?1049h";
-
-/// A dispatch on a terminal of its own.
-struct OnTerminal {
-    child: Child,
-    master: File,
-    /// The side of the program, which keeps the modes of the terminal readable.
-    slave: File,
-    sent: Vec<u8>,
-}
-
-impl OnTerminal {
-    fn start(scene: &Scene, args: &[&str]) -> OnTerminal {
-        let (master, slave) = open_terminal();
-        let mut size = tcgetwinsize(&slave).unwrap();
-        (size.ws_row, size.ws_col) = (24, 80);
-        tcsetwinsize(&slave, size).unwrap();
-        let mut command = scene.command(env!("CARGO_BIN_EXE_dispatch"));
-        command.args(args).env("TERM", "xterm");
-        let end = || slave.try_clone().unwrap();
-        command.stdin(end()).stdout(end()).stderr(end());
-        OnTerminal {
-            child: command.spawn().unwrap(),
-            master,
-            slave,
-            sent: Vec::new(),
-        }
-    }
-
-    fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.sent).into_owned()
-    }
-
-    /// Reads what the program writes until it has written this.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        while !self.shown().contains(text) {
-            let count = self.master.read(&mut buffer).unwrap_or(0);
-            assert!(count > 0, "never: {text}\n{}", self.shown());
-            self.sent.extend(&buffer[..count]);
-        }
-    }
-
-    fn type_in(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for the end. Returns it, and everything that was written.
-    fn end(mut self) -> (ExitStatus, String) {
-        let mut master = self.master;
-        let rest = std::thread::spawn(move || {
-            let mut rest = Vec::new();
-            // Linux reports the end of a terminal as an error, other systems as an end of file.
-            let _ = master.read_to_end(&mut rest);
-            rest
-        });
-        let status = self.child.wait().unwrap();
-        let modes = tcgetattr(&self.slave).unwrap().local_modes;
-        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
-        drop(self.slave);
-        self.sent.extend(rest.join().unwrap());
-        let text = String::from_utf8_lossy(&self.sent).into_owned();
-        assert!(text.contains(TAKES), "{text}");
-        (status, text)
-    }
-}
 
 /// Starts a run in the background that waits at a gate.
 fn waiting_run(scene: &Scene) -> Gate {
@@ -138,15 +63,8 @@ fn a_closed_terminal_ends_the_board_and_not_the_run() {
     let mut gate = waiting_run(&scene);
     let mut board = OnTerminal::start(&scene, &["watch"]);
     board.wait_for("IN PROGRESS");
-    let OnTerminal {
-        mut child,
-        master,
-        slave,
-        ..
-    } = board;
-    drop((master, slave));
     // It notices the signal, or before that that it reads nothing more.
-    let status = child.wait().unwrap();
+    let status = board.close();
     let is_hung_up = status.signal() == Some(Signal::HUP.as_raw());
     assert!(is_hung_up || status.code() == Some(1), "{status:?}");
     gate.open();

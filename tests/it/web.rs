@@ -1,7 +1,7 @@
 //! `dispatch web`: pages in a browser and on disk, of real runs.
 
 mod browser;
-mod client;
+pub(crate) mod client;
 pub(crate) mod markup;
 
 use std::fs;

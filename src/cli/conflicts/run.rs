@@ -9,6 +9,7 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::config;
 use crate::config::variable::Overrides;
+use crate::engine::runs::load::load_to_compare;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
@@ -106,7 +107,8 @@ pub(crate) fn of_run(
     args: &ConflictsArgs,
     ui: &Ui,
 ) -> CommandResult {
-    let subject = Subject::of_run(here, here.load(run)?)?;
+    let loaded = load_to_compare(&here.store, run)?;
+    let subject = Subject::of_run(here, loaded)?;
     if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
         ui.status(&format!(
             "{run} has fewer than two candidates, so nothing can conflict"

@@ -212,3 +212,16 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     hint: write it like "512KiB", "8MiB", "1GiB" or a number of bytes
     "#);
 }
+
+#[test]
+fn a_secret_must_not_stand_in_a_file() {
+    let shown = problems("[notify]\nwebhook_secret = \"s3cr3t\"\n");
+    assert!(
+        shown.contains("takes the name of an environment variable"),
+        "{shown}"
+    );
+    for name in ["$HOOK_SECRET", "$_1"] {
+        let text = format!("[notify]\nwebhook_secret = \"{name}\"\n");
+        assert!(resolve(&sources(&text)).is_ok(), "{name}");
+    }
+}

@@ -108,6 +108,7 @@ impl<'a> WholeRuns<'a> {
             Some(Credit {
                 run: place,
                 task: credit.task,
+                attempt: credit.attempt,
                 link: Link::WholeRun,
             })
         };

@@ -42,6 +42,7 @@ impl Webhook {
         };
         let name = settings.webhook_secret.as_deref();
         let secret = name.map(|name| {
+            // Journals of earlier versions may have the name alone.
             let name = name.strip_prefix('$').unwrap_or(name);
             variable(name, "webhook_secret")
         });

@@ -45,6 +45,19 @@ pub struct Loaded {
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
     refuse_foreign(store, run, replayed.tip)?;
+    loaded(store, replayed)
+}
+
+/// Loads a run from its whole journal, which another user may have written, to compare its results. The
+/// settings must not be executed.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_compare(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
+    loaded(store, replay(store, run)?)
+}
+
+fn loaded(store: &Store, replayed: Replayed) -> Result<Loaded, EngineError> {
     let settings = parse_settings(&replayed, store)?;
     let state = start(store, &replayed)?;
     Ok(Loaded {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::EngineError;
 use crate::engine::runs::read::StateReader;
+use crate::engine::runs::standing::is_of_another_clone;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
 use crate::model::event::Recorded;
@@ -26,6 +27,9 @@ pub enum PollError {
     /// The run has not ended, and no process drives it.
     #[error("{} is interrupted: no process drives it", .0)]
     Abandoned(RunId),
+    /// The run has not ended, and goes on in another clone.
+    #[error("{} goes on in another clone, and what is here is what was fetched", .0)]
+    Elsewhere(RunId),
     /// The run cannot be read.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -72,7 +76,8 @@ impl<'a> Poll<'a> {
         }
         self.is_first = false;
         // The lock comes first: a run that ends in between is read as ended.
-        if RunLock::is_held(self.repo, self.run) {
+        let is_driven = RunLock::is_held(self.repo, self.run);
+        if is_driven {
             self.last_driven = Instant::now();
         }
         let (state, mut news) = self.reader.read_with_news()?;
@@ -84,6 +89,9 @@ impl<'a> Poll<'a> {
         let is_abandoned = self.last_driven.elapsed() > HANDOVER;
         match state.phase {
             RunPhase::Ended(_) => Ok((state, news)),
+            _ if !is_driven && is_of_another_clone(self.repo, self.run) => {
+                Err(PollError::Elsewhere(self.run.clone()))
+            }
             _ if is_abandoned => Err(PollError::Abandoned(self.run.clone())),
             _ => Ok((state, news)),
         }

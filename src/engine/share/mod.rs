@@ -24,6 +24,9 @@ pub enum ShareError {
     /// The repository has no remote.
     #[error("the repository has no remote")]
     NoRemote,
+    /// The repository has several remotes, and git would push to none of them by default.
+    #[error("the repository has {} remotes, and none is the default: {}", .0.len(), .0.join(", "))]
+    NoDefaultRemote(Vec<String>),
     /// The remote cannot be reached, or refuses.
     #[error("{remote}: {said}")]
     Remote {

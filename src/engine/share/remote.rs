@@ -34,6 +34,15 @@ pub fn default_remote(repo: &Repo, branch: Option<&str>) -> Result<Option<String
     })
 }
 
+/// Explains why the repository has no default remote.
+pub fn no_default(repo: &Repo) -> ShareError {
+    match repo.git().line(&["remote"]) {
+        Ok(remotes) if remotes.is_empty() => ShareError::NoRemote,
+        Ok(remotes) => ShareError::NoDefaultRemote(remotes.lines().map(str::to_owned).collect()),
+        Err(error) => error.into(),
+    }
+}
+
 /// Returns `true` if the repository has a remote of this name, or it is a path or an address.
 ///
 /// # Errors
@@ -41,6 +50,25 @@ pub fn default_remote(repo: &Repo, branch: Option<&str>) -> Result<Option<String
 pub fn is_remote(repo: &Repo, name: &str) -> Result<bool, GitError> {
     let remotes = repo.git().line(&["remote"])?;
     Ok(name.contains(['/', ':']) || remotes.lines().any(|known| known == name))
+}
+
+/// Returns the last lines of what git said; its reason stands at the end, under the progress and the
+/// output of hooks.
+fn last_lines(said: &str) -> String {
+    const MOST: usize = 12;
+    let lines: Vec<String> = said
+        .lines()
+        .map(one_line)
+        .filter(|line| !line.is_empty())
+        .collect();
+    match lines.as_slice() {
+        [] => "git failed without a message".to_owned(),
+        [only] => only.clone(),
+        several => {
+            let from = several.len().saturating_sub(MOST);
+            format!("git failed:\n  {}", several[from..].join("\n  "))
+        }
+    }
 }
 
 /// Lists the references of a remote that match one of these patterns.
@@ -74,6 +102,6 @@ pub(super) fn talk(git: &Git, remote: &str, args: &[&str]) -> Result<String, Sha
     }
     Err(ShareError::Remote {
         remote: remote.to_owned(),
-        said: one_line(&String::from_utf8_lossy(&finished.stderr)),
+        said: last_lines(&String::from_utf8_lossy(&finished.stderr)),
     })
 }

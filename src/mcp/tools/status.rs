@@ -266,6 +266,10 @@ fn next_step(state: &RunState, standing: Standing) -> String {
             "no process drives it; `{}` continues it",
             suggest::resume(run)
         ),
+        Standing::Elsewhere => format!(
+            "it goes on in another clone; `{}` brings what happened since",
+            suggest::fetch(run)
+        ),
         Standing::Paused => format!("`{}` continues it", suggest::resume(run)),
         Standing::NeedsAttention => "run_report explains it; tell the user, then task_retry, \
                                      conflicts, assemble or land"

@@ -83,6 +83,8 @@ pub enum Standing {
     NeedsAttention,
     /// Stopped before its end.
     Interrupted,
+    /// Not ended when it was fetched from another clone, where it goes on.
+    Elsewhere,
     /// Ended or paused with tasks that could start.
     Paused,
 }
@@ -219,6 +221,7 @@ impl Standing {
             Standing::Finished => "finished",
             Standing::NeedsAttention => "needs-attention",
             Standing::Interrupted => "interrupted",
+            Standing::Elsewhere => "elsewhere",
             Standing::Paused => "paused",
         }
     }
@@ -227,6 +230,7 @@ impl Standing {
     pub fn words(self) -> &'static str {
         match self {
             Standing::NeedsAttention => "needs attention",
+            Standing::Elsewhere => "under way in another clone",
             other => other.word(),
         }
     }

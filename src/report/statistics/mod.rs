@@ -36,7 +36,7 @@ pub struct Statistics {
     pub attempts: u64,
     /// The failed attempts, by failure class.
     pub failures: BTreeMap<&'static str, u64>,
-    /// The conflicting pairs of results, by class.
+    /// The pairs of results that conflicted, also those that were resolved since, by class.
     pub conflicts: BTreeMap<&'static str, u64>,
     /// The results that were left out of an assembly because of a conflict.
     pub left_out: u64,
@@ -85,8 +85,8 @@ impl Statistics {
             self.tasks.add(&state.status(task.number));
             self.left_out += u64::from(state.is_left_out(task.number));
         }
-        for conflict in &state.conflicts {
-            *self.conflicts.entry(conflict.class.name()).or_default() += 1;
+        for class in state.all_conflicts.values().flat_map(BTreeMap::values) {
+            *self.conflicts.entry(class.name()).or_default() += 1;
         }
         for task in &state.tasks {
             task.attempts
@@ -101,6 +101,7 @@ impl Statistics {
     fn add_attempt(&mut self, attempt: &Attempt) {
         self.attempts += 1;
         let Some(outcome) = &attempt.outcome else {
+            self.unknown_cost += 1;
             return;
         };
         self.work_millis += outcome.millis;
@@ -218,6 +219,24 @@ mod tests {
         let claude = &found.workers["claude"];
         assert_eq!((claude.tasks, claude.done, claude.at_once), (2, 2, 1));
         assert_eq!(found.workers["codex"].failed, 1);
+    }
+
+    #[test]
+    fn resolved_conflicts_count_and_what_the_user_made_is_no_worker_s() {
+        let resolved = RunFixture::new("a · b")
+            .begin(1, "claude")
+            .begin(2, "codex")
+            .pass(1, "a")
+            .pass(2, "b")
+            .conflicts(vec![conflict(1, 2, Class::Content, &["a"])])
+            .conflicts(vec![])
+            .ended(0);
+        let found = sum([resolved]);
+        assert_eq!(found.conflicts["content"], 1);
+        assert_eq!(found.workers["codex"].in_conflict, 1);
+        let running = sum([RunFixture::new("a").begin(1, "claude")]);
+        assert_eq!((running.unknown_cost, running.attempts), (1, 1));
+        assert!(!render(&running, 80).contains("$0.00"));
     }
 
     #[test]

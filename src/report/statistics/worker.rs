@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::status::Status;
-use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
 
 /// The figures of one worker.
@@ -22,7 +22,7 @@ pub struct WorkerFigures {
     pub at_once: u64,
     /// Those of them that failed.
     pub failed: u64,
-    /// Those of them whose result conflicts with that of another task.
+    /// Those of them whose result conflicted with that of another task, also if it was resolved since.
     pub in_conflict: u64,
     /// Its attempts.
     pub attempts: u64,
@@ -42,13 +42,16 @@ pub struct WorkerFigures {
 
 /// Adds the tasks and attempts of a run to the figures of its workers.
 pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunState) {
-    let pairs = state.conflicts.iter().map(TaskConflict::pair);
-    let in_conflict: BTreeSet<TaskNumber> = pairs.flat_map(|(a, b)| [a, b]).collect();
+    let pairs = state.all_conflicts.iter();
+    let pairs = pairs.flat_map(|(a, others)| others.keys().flat_map(|b| [*a, *b]));
+    let in_conflict: BTreeSet<TaskNumber> = pairs.collect();
     for (task, planned) in state.tasks.iter().zip(state.plan.tasks()) {
-        for attempt in &task.attempts {
+        let made_by_workers = || task.attempts.iter().filter(|attempt| !attempt.by_hand);
+        for attempt in made_by_workers() {
             let figures = workers.entry(attempt.worker.clone()).or_default();
             figures.attempts += 1;
             let Some(outcome) = &attempt.outcome else {
+                figures.unknown_cost += 1;
                 continue;
             };
             figures.work_millis += outcome.millis;
@@ -63,15 +66,21 @@ pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunStat
             figures.input_tokens += usage.input;
             figures.output_tokens += usage.output;
         }
-        let Some(last) = task.shown_attempt() else {
+        let shown = task.shown_attempt().filter(|attempt| !attempt.by_hand);
+        let Some(last) = shown.or(made_by_workers().last()) else {
             continue;
         };
         let number = planned.number;
-        let is_done = state.status(number) == Status::Done;
+        // A task that the user repaired is done, and its worker did not do it.
+        let passed = |attempt: &Attempt| {
+            let outcome = attempt.outcome.as_ref();
+            outcome.is_some_and(|outcome| matches!(outcome.end, End::Passed { .. }))
+        };
+        let is_done = state.status(number) == Status::Done && made_by_workers().any(passed);
         let figures = workers.entry(last.worker.clone()).or_default();
         figures.tasks += 1;
         figures.done += u64::from(is_done);
-        figures.at_once += u64::from(is_done && task.attempts.len() == 1);
+        figures.at_once += u64::from(is_done && made_by_workers().count() == 1);
         figures.failed += u64::from(state.status(number) == Status::Failed);
         figures.in_conflict += u64::from(in_conflict.contains(&number));
     }

@@ -13,6 +13,7 @@ use crate::model::run::RunPhase;
 use crate::model::status::Status;
 use crate::report::board::view::{Standing, TaskRow};
 use crate::report::estimate::{Estimate, estimate};
+use crate::report::suggest;
 use crate::report::timeline::Timeline;
 use crate::tui::draw::cell::{both_ends, safe};
 use crate::tui::theme::Theme;
@@ -55,6 +56,12 @@ fn left(view: &RunView, now: Timestamp) -> Option<String> {
 fn notice(view: &RunView) -> Option<String> {
     if view.board.standing == Standing::Interrupted {
         return Some("interrupted: no process drives the run; :resume continues it".to_owned());
+    }
+    if view.board.standing == Standing::Elsewhere {
+        return Some(format!(
+            "under way in another clone; {} brings what happened since",
+            suggest::fetch(&view.state.run)
+        ));
     }
     view.board.notices.first().cloned()
 }

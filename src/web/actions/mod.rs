@@ -151,6 +151,7 @@ fn offered_for_task(snapshot: &Snapshot, task: TaskNumber) -> Vec<Action> {
 #[cfg(test)]
 mod tests {
     use crate::model::fixture::RunFixture;
+    use crate::report::board::view::BoardView;
 
     use super::*;
 
@@ -163,7 +164,9 @@ mod tests {
     fn a_page_offers_what_the_run_can_take() {
         let run = || RunFixture::new("a · b <- a").begin(1, "shell");
         let all = |run: RunFixture, is_driven| {
-            let snapshot = Snapshot::new(run.state(), is_driven);
+            let state = run.state();
+            let board = BoardView::new(&state);
+            let snapshot = Snapshot::new(state, board, is_driven);
             let tasks = [1, 2].map(|task| names(&offered(&snapshot, Some(TaskNumber(task)))));
             format!(
                 "{} | {}",

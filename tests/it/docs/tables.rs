@@ -109,6 +109,7 @@ fn the_states_of_a_run_are_those_of_the_board() {
         Standing::Finished,
         Standing::NeedsAttention,
         Standing::Interrupted,
+        Standing::Elsewhere,
         Standing::Paused,
     ];
     let chapter = document("docs/json.md");

@@ -9,23 +9,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::{Scene, wait};
 
 /// A running `dispatch web`, and a browser that has opened its address.
-pub(super) struct Site {
+pub(crate) struct Site {
     child: Child,
-    pub(super) address: String,
+    pub(crate) address: String,
     host: String,
     cookie: String,
 }
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Site {
     /// Starts the server on a free port, and opens its address.
-    pub(super) fn start(scene: &Scene, more: &[&str]) -> Site {
+    pub(crate) fn start(scene: &Scene, more: &[&str]) -> Site {
         let mut child = scene.start(&[&["web", "--port", "0"], more].concat());
         // The server prints nothing after the address, so that nothing is lost in the buffer.
         let out = child.stdout.take().unwrap();
@@ -49,12 +49,12 @@ impl Site {
     }
 
     /// Asks for a page.
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\n"), "")
     }
 
     /// Sends a form from a page of the site.
-    pub(super) fn post(&self, path: &str, form: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, form: &str) -> Answer {
         let head = format!(
             "POST {path} HTTP/1.1\r\nOrigin: http://{}\r\nContent-Length: {}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\n",
@@ -89,19 +89,19 @@ impl Site {
 
     /// Returns a page of a run.
     #[track_caller]
-    pub(super) fn page(&self, run: &str, file: &str) -> String {
+    pub(crate) fn page(&self, run: &str, file: &str) -> String {
         let answer = self.get(&format!("/{run}/{file}"));
         assert_eq!(answer.status, 200, "{file}: {}", answer.body);
         answer.body
     }
 
     /// Follows a run.
-    pub(super) fn events(&self, run: &str) -> Events {
+    pub(crate) fn events(&self, run: &str) -> Events {
         Events(self.send(&format!("GET /{run}/events HTTP/1.1\r\n"), ""))
     }
 
     /// Ends the server as Ctrl-C does.
-    pub(super) fn stop(self) {
+    pub(crate) fn stop(self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::INT).unwrap();
         let ended = wait(self.child).expect(0);
@@ -110,11 +110,11 @@ impl Site {
 }
 
 /// The events of a run.
-pub(super) struct Events(BufReader<TcpStream>);
+pub(crate) struct Events(BufReader<TcpStream>);
 
 impl Events {
     /// Waits for the next version of the run.
-    pub(super) fn next_version(&mut self) -> String {
+    pub(crate) fn next_version(&mut self) -> String {
         let mut line = String::new();
         loop {
             line.clear();
