@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_is_used_stays_and_the_rest_goes() {
         let cache = ObjectCache::default();
-        let block = |n: usize| format!("{n:0$}", LARGEST).into_bytes();
+        let block = |n: u8| vec![n; LARGEST];
         let used = block(0);
         cache.insert(oid(&used), ObjectKind::Blob, &used);
         let other = block(1);
