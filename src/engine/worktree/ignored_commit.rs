@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::base::regular_file;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_files::KEPT_BYTES;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
 use crate::git::{GitError, Store};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
+
+/// The most bytes of ignored files that are kept as a commit.
+pub const KEPT_BYTES: u64 = 1024 * 1024;
 
 /// Ignored files, by their paths below the top of a worktree.
 #[derive(Clone, Copy, Debug)]

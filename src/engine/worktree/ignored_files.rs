@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::base::text::{first_names, plural};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::ignored_commit::{FilesToKeep, commit};
+use crate::engine::worktree::ignored_commit::{FilesToKeep, KEPT_BYTES, commit};
 use crate::engine::worktree::ignored_paths::{IgnoredPath, ignored_inside, ignored_paths};
 use crate::engine::worktree::ignored_repositories::{repositories_below, submodule_paths};
 use crate::engine::worktree::kept_folders::is_kept;
@@ -27,9 +27,6 @@ use crate::model::shortage::bytes;
 
 /// The number of ignored files that a message names.
 pub const NAMED: usize = 5;
-
-/// The most bytes of ignored files that are kept as a commit.
-pub const KEPT_BYTES: u64 = 1024 * 1024;
 
 /// The most files in a folder that are looked at.
 const EXAMINED: usize = 2000;

@@ -19,7 +19,7 @@ pub struct Losses {
 
 impl Losses {
     /// Finds them; nothing in a worktree that git cannot read. Of one whose folder is gone, the commit that
-    /// is checked out counts, too: nobody can be asked to keep it.
+    /// is checked out counts, too: the worktree cannot stay for it.
     ///
     /// # Errors
     /// When git fails.

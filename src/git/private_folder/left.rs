@@ -19,8 +19,8 @@ use crate::merge::oid::Oid;
 /// The beginning of the names of branches.
 const HEADS: &str = "refs/heads/";
 
-/// The folders of references that are no work of the worker, or that are read in another way: what a fetch
-/// brings, what git replaces, and what only dispatch may write.
+/// The folders of references that do not count as the worker's work, or that are read in another way: what a
+/// fetch brings, what git replaces, and what only dispatch may write.
 const LEFT_OUT: [&str; 5] = [
     "refs/dispatch",
     "refs/prefetch",
