@@ -66,6 +66,11 @@ const ALLOWED: [(&str, &str, &str); 12] = [
         "only for a retry, whose branch exists",
     ),
     (
+        "worktree/edits_by_hand.rs",
+        ".worktrees()",
+        "only for a repository that was made by hand in the worktree of the assembly",
+    ),
+    (
         "worktree/remove.rs",
         "repo.worktrees()",
         "only for a worktree that goes to make room, which a list of all was searched for",
