@@ -15,7 +15,7 @@ const LARGEST: usize = 64 << 10;
 const GENERATION: usize = 1 << 20;
 
 /// An object: its kind and its content.
-type Object = (ObjectKind, Arc<[u8]>);
+pub(super) type Object = (ObjectKind, Arc<[u8]>);
 
 /// Small objects of one repository. Those that were not used for a while are forgotten.
 #[derive(Default)]

@@ -307,7 +307,7 @@ mod tests {
         let pool = Pool::new();
         let (repo, entry) = (&pool.repo, &pool.entry);
         assert!(repo.add_to_pool(&entry.place).unwrap().is_none());
-        assert_eq!(repo.pool(), [entry.clone()]);
+        assert_eq!(repo.pool(), std::slice::from_ref(entry));
         let (api, docs) = (pool.lease("api"), pool.lease("docs"));
         entry.give(repo, &api).unwrap();
         entry.release().unwrap();

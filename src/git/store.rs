@@ -9,6 +9,7 @@ use crate::base::fault;
 use crate::git::backend::{Backend, ObjectKind};
 use crate::git::formats::{Formats, Way};
 use crate::git::libgit2::Libgit2;
+use crate::git::object_cache::Object;
 use crate::git::object_copies::ObjectCopies;
 use crate::git::repo::Repo;
 use crate::git::transient::retried;
@@ -257,7 +258,7 @@ impl Store {
     }
 
     /// Returns an object that was read or written before, if it still exists.
-    pub(super) fn kept(&self, oid: Oid) -> Result<Option<(ObjectKind, Arc<[u8]>)>, StoreError> {
+    pub(super) fn kept(&self, oid: Oid) -> Result<Option<Object>, StoreError> {
         if self.copies.is_none() {
             return Ok(None);
         }

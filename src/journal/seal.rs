@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_run_that_went_on_since_its_reference_was_read_was_not_moved_back() {
         let folder = tempfile::tempdir().unwrap();
-        let git = Git::at(&folder.path().join("repo"));
+        let git = Git::at(folder.path().join("repo"));
         std::fs::create_dir(folder.path().join("repo")).unwrap();
         git.run(&["init", "--quiet"]).unwrap();
         let mut repo = Repo::discover(&folder.path().join("repo")).unwrap();

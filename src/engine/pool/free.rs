@@ -37,7 +37,7 @@ pub fn change_by_hand(
         return Ok(Some("is incomplete".to_owned()));
     };
     let log = repo.head_log(worktree)?;
-    let has_log = log.first().is_some() && log_entry(&log, 0) != read_mark(worktree);
+    let has_log = !log.is_empty() && log_entry(&log, 0) != read_mark(worktree);
     if worktree.head() != Some(Head::Detached(written.commit)) || has_log {
         return Ok(Some("has commits or another HEAD".to_owned()));
     }

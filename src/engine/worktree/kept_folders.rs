@@ -14,7 +14,7 @@ pub fn is_kept(path: &Path, keep: &[String]) -> bool {
     keep.iter().any(|kept| {
         let kept = Path::new(kept.trim_end_matches('/'));
         match kept.components().count() {
-            1 => folders.iter().any(|folder| *folder == kept.as_os_str()),
+            1 => folders.contains(&kept.as_os_str()),
             _ => folders.iter().collect::<PathBuf>().starts_with(kept),
         }
     })

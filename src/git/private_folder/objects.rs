@@ -67,7 +67,8 @@ impl Objects {
                 return Err(irregular(&self.folder, "a folder"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            found => drop(found?),
+            Err(error) => return Err(error),
+            Ok(_) => {}
         }
         for folder in fs::read_dir(&self.folder)?.flatten() {
             let name = folder.file_name().to_string_lossy().into_owned();

@@ -67,7 +67,7 @@ pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunStat
             figures.output_tokens += usage.output;
         }
         let shown = task.shown_attempt().filter(|attempt| !attempt.by_hand);
-        let Some(last) = shown.or(made_by_workers().last()) else {
+        let Some(last) = shown.or(made_by_workers().next_back()) else {
             continue;
         };
         let number = planned.number;
