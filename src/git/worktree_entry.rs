@@ -88,6 +88,23 @@ impl Repo {
         head: &Head,
         index: Option<&Path>,
     ) -> Result<(), WorktreeError> {
+        let own = self.restore_index(worktree, index)?;
+        worktree.set_head(head)?;
+        at(&worktree.path, fault::full("worktree files"))?;
+        self.check_out(worktree, head)?;
+        at(&worktree.admin, postdate_index(&own))
+    }
+
+    /// Replaces the index of a worktree by a copy, or removes it, with the locks that a killed program has
+    /// left. Returns its path.
+    ///
+    /// # Errors
+    /// When a file cannot be removed or written.
+    pub fn restore_index(
+        &self,
+        worktree: &Worktree,
+        copy: Option<&Path>,
+    ) -> Result<PathBuf, WorktreeError> {
         let own = worktree.admin.join("index");
         for name in ["index", "index.lock", "HEAD.lock"] {
             match fs::remove_file(worktree.admin.join(name)) {
@@ -95,13 +112,10 @@ impl Repo {
                 _ => {}
             }
         }
-        if let Some(copy) = index {
+        if let Some(copy) = copy {
             at(&own, regular_file::copy_with_time(copy, &own))?;
         }
-        worktree.set_head(head)?;
-        at(&worktree.path, fault::full("worktree files"))?;
-        self.check_out(worktree, head)?;
-        at(&worktree.admin, postdate_index(&own))
+        Ok(own)
     }
 
     /// Fills a new worktree with the files of its HEAD.

@@ -40,16 +40,14 @@ fn place(scene: &Scene, name: &str) -> PathBuf {
     PathBuf::from(noted(scene, "pwd", name))
 }
 
-/// Returns `true` in the passes with a reftable or with the `git` program in place of libgit2, in which the
-/// pool is not known to work: docs/limits.md says so.
-fn is_untried() -> bool {
-    let has = |name: &str| std::env::var_os(name).is_some();
-    has("DISPATCH_TEST_REFS") || has("DISPATCH_TEST_HASH") || has("DISPATCH_STORE")
+/// Returns `true` in a pass with a reftable, where every task has a worktree of its own.
+fn has_no_pool() -> bool {
+    std::env::var_os("DISPATCH_TEST_REFS").is_some_and(|refs| refs == "reftable")
 }
 
 #[test]
 fn one_task_after_another_has_the_same_folder_with_nothing_of_the_other_but_what_is_kept() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let scene = scene("");
@@ -137,7 +135,7 @@ fn one_task_after_another_has_the_same_folder_with_nothing_of_the_other_but_what
 
 #[test]
 fn a_file_that_a_worker_hides_from_git_is_as_in_the_commit_for_the_next_one() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let scene = scene("");
@@ -163,8 +161,36 @@ fn a_file_that_a_worker_hides_from_git_is_as_in_the_commit_for_the_next_one() {
 }
 
 #[test]
+fn attributes_that_a_task_added_do_not_reach_the_files_of_the_next_one() {
+    if has_no_pool() {
+        return;
+    }
+    let scene = scene("");
+    // With attributes anywhere in the commit, git looks for more of them on disk.
+    scene.write("docs/.gitattributes", "*.md text\n");
+    scene.commit("Attributes of the documentation");
+    let first = task(
+        &scene,
+        1,
+        "A",
+        "",
+        "echo '*.txt text eol=crlf' > .gitattributes; echo more >> app.txt",
+    );
+    let second = task(
+        &scene,
+        2,
+        "B",
+        "",
+        "! grep -q \"$(printf '\\r')\" app.txt && test ! -e .gitattributes && echo b > b.md",
+    );
+    let plan = format!("# P\n\n{first}{second}");
+    scene.run(&plan, &["--max-parallel", "1"]).expect(0);
+    assert_eq!(place(&scene, "B"), slot(&scene, 1));
+}
+
+#[test]
 fn attributes_of_another_base_change_every_file() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let scene = scene("");
@@ -198,7 +224,7 @@ fn attributes_of_another_base_change_every_file() {
 
 #[test]
 fn what_a_user_leaves_in_a_worktree_keeps_it_from_being_used() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let scene = scene("");
@@ -266,7 +292,7 @@ fn what_a_user_leaves_in_a_worktree_keeps_it_from_being_used() {
 
 #[test]
 fn set_up_runs_again_only_when_a_named_file_differs_or_what_it_made_is_gone() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let count = "mkdir -p set-up && echo x >> set-up/count";
@@ -333,7 +359,7 @@ fn set_up_runs_again_only_when_a_named_file_differs_or_what_it_made_is_gone() {
 
 #[test]
 fn failed_work_stays_where_it_is_and_a_full_pool_gives_way_to_new_worktrees() {
-    if is_untried() {
+    if has_no_pool() {
         return;
     }
     let scene = scene("");

@@ -25,7 +25,12 @@ pub(super) fn remove_others(git: &Git, top: &Path, keep: &[String]) -> Result<()
     Ok(())
 }
 
-fn remove(place: &Path, depth: usize) -> io::Result<()> {
+/// Removes a file, or a folder with everything in it, and follows no link in the last `depth` parts of its
+/// path. An absent one counts as removed.
+///
+/// # Errors
+/// When something cannot be removed.
+pub(super) fn remove(place: &Path, depth: usize) -> io::Result<()> {
     let removed = match place.symlink_metadata() {
         Ok(meta) if meta.is_dir() => remove_own_folder(place, depth),
         Ok(_) => fs::remove_file(place),

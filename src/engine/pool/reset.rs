@@ -1,6 +1,7 @@
 //! Resets a worktree of the pool to a commit, as a new one would be but for the kept folders.
 
 use std::fs;
+use std::path::Path;
 
 use crate::base::fault;
 use crate::base::removal::remove_folder;
@@ -10,6 +11,7 @@ use crate::engine::kernel::sweep::sweep;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::pool::{ignored_paths, set_up_mark};
 use crate::engine::worktree::log_mark::mark_end;
+use crate::git::Git;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::private_folder::PrivateFolder;
 use crate::git::worktree::{Head, Worktree};
@@ -55,22 +57,43 @@ pub(super) fn reset(
     WrittenFiles::forget(entry)?;
     fault::point("pool", "before files are written");
     let index = WrittenFiles::index(entry);
-    let head = Head::Detached(to);
     let index = serves.then_some(index.as_path());
+    let git = context.repo.git_in(worktree)?;
+    // git writes files by the attributes that it finds on disk where the commit has none.
+    match index {
+        Some(_) => {
+            context.repo.restore_index(worktree, index)?;
+            remove_others(context, &git, worktree)?;
+        }
+        None => remove_files(&worktree.path).map_err(failed)?,
+    }
+    fault::point("pool", "without the files of the task");
+    let head = Head::Detached(to);
     context.repo.move_worktree(worktree, &head, index)?;
     fault::point("pool", "with its files");
-    let git = context.repo.git_in(worktree)?;
-    sweep(&git)?;
-    let keep = match serves {
-        true => context.settings.worktree.keep.as_slice(),
-        // Other rules decide about what git ignores.
-        false => &[],
-    };
-    ignored_paths::remove_others(&git, &worktree.path, keep)?;
+    // By the rules of the commit, git may ignore less than by those of the task.
+    remove_others(context, &git, worktree)?;
     fault::point("pool", "without other files");
     mark_end(&context.repo, worktree);
     WrittenFiles::record(context, entry, worktree, to)?;
     fault::point("pool", "reset");
+    Ok(())
+}
+
+/// Removes what git does not track, but the kept folders.
+fn remove_others(context: &Context, git: &Git, worktree: &Worktree) -> Result<(), EngineError> {
+    sweep(git)?;
+    ignored_paths::remove_others(git, &worktree.path, &context.settings.worktree.keep)
+}
+
+/// Removes everything from a worktree but its link to the git folder.
+fn remove_files(top: &Path) -> std::io::Result<()> {
+    for found in fs::read_dir(top)? {
+        let found = found?;
+        if found.file_name() != ".git" {
+            ignored_paths::remove(&found.path(), 1)?;
+        }
+    }
     Ok(())
 }
 
