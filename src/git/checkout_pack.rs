@@ -56,7 +56,7 @@ fn make(repo: &Repo, tree: Oid) -> Result<Option<LockedTempDir>, GitError> {
     fs::create_dir(&pack).map_err(failed)?;
     let git = Git::at(&repo.common)
         .env("GIT_DIR", repo.common.as_os_str())
-        .env("GIT_NO_LAZY_FETCH", "1");
+        .without_fetches();
     let git = QUICK.iter().fold(git, |git, setting| git.setting(setting));
     let base = pack.join("pack");
     let base = base.to_string_lossy();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
-use crate::git::filter_failure::FilterFailure;
+use crate::git::filter_failure::{self, FilterFailure};
 use crate::git::reftable_lock::{describe_lock, is_reported};
 
 /// The variables that tie git to one repository, as `git rev-parse --local-env-vars` prints them in
@@ -99,14 +99,14 @@ pub enum GitError {
 
 /// A filter that failed on a file.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting} = `{program}` failed for {path}: {message}")]
+#[error("{setting} = `{program}` failed{}: {message}", .path.as_ref().map(|path| format!(" for {path}")).unwrap_or_default())]
 pub struct FailedFilter {
     /// The setting, such as `filter.crypt.smudge`.
     pub setting: String,
     /// Its command.
     pub program: String,
-    /// The file.
-    pub path: String,
+    /// The file, if git names it.
+    pub path: Option<String>,
     /// The first message, in one line.
     pub message: String,
 }
@@ -167,6 +167,21 @@ impl Git {
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Git {
         self.env.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Keeps git from fetching, also objects that a partial clone lacks: addresses and settings of a remote
+    /// can name programs. Versions of git that do not know the first variable use no protocol.
+    #[must_use]
+    pub fn without_fetches(self) -> Git {
+        self.env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_ALLOW_PROTOCOL", "none")
+    }
+
+    /// Lets git fetch from folders of this machine only, after [`Git::without_fetches`] too. The other side
+    /// fetches nothing itself.
+    #[must_use]
+    pub fn with_fetches_from_folders(self) -> Git {
+        self.env("GIT_ALLOW_PROTOCOL", "file")
     }
 
     /// Adds a setting such as `core.compression=0`, which overrides all configuration.
@@ -277,7 +292,9 @@ impl Git {
 
     /// Builds the error for a filter that failed; its command may be that of a long-running process.
     fn failed_filter(&self, said: &str) -> Option<GitError> {
-        let FilterFailure { setting, path } = FilterFailure::find(said)?;
+        let Some(FilterFailure { setting, path }) = FilterFailure::find(said) else {
+            return self.failed_process(said);
+        };
         let value = |key: &str| {
             let finished = self.finish(["config", "--get", key]).ok()?;
             let value = String::from_utf8_lossy(&finished.stdout)
@@ -294,8 +311,25 @@ impl Git {
         Some(GitError::Filter(Box::new(FailedFilter {
             setting,
             program,
-            path,
+            path: Some(path),
             message: one_line(said.lines().next().unwrap_or_default()),
+        })))
+    }
+
+    /// Builds the error for a long-running filter that could not be started.
+    fn failed_process(&self, said: &str) -> Option<GitError> {
+        if !filter_failure::says_hung_up(said) {
+            return None;
+        }
+        let list = ["config", "-z", "--get-regexp", r"^filter\..*\.process$"];
+        let listed = self.finish(list).ok()?;
+        let listed = String::from_utf8_lossy(&listed.stdout);
+        let (setting, program, message) = filter_failure::find_process(said, &listed)?;
+        Some(GitError::Filter(Box::new(FailedFilter {
+            setting,
+            program,
+            path: None,
+            message: one_line(&message),
         })))
     }
 

@@ -27,6 +27,27 @@ impl FilterFailure {
     }
 }
 
+/// Returns `true` if a program that git talks to has exited early, which git does not name.
+pub(super) fn says_hung_up(said: &str) -> bool {
+    said.contains("the remote end hung up unexpectedly")
+}
+
+/// Finds the long-running filter that git's messages are about, among those that `git config -z` listed.
+/// Returns its setting, its command and the first message about it.
+pub(super) fn find_process(said: &str, listed: &str) -> Option<(String, String, String)> {
+    let settings = listed
+        .split('\0')
+        .filter_map(|entry| entry.split_once('\n'));
+    let found = settings.filter_map(|(key, command)| {
+        let program = command.split_whitespace().next()?;
+        let is_about =
+            |line: &&str| line.starts_with(command) || line.contains(&format!("{program}:"));
+        let line = said.lines().find(is_about)?;
+        Some((key.to_owned(), command.to_owned(), line.to_owned()))
+    });
+    found.last()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +69,19 @@ mod tests {
             Some("filter.my crypt.clean on x.txt")
         );
         assert_eq!(found("fatal: index file corrupt"), None);
+    }
+
+    #[test]
+    fn a_process_that_the_shell_does_not_find_is_told_by_its_message() {
+        let listed =
+            "filter.other.process\nother --serve\0filter.lfs.process\ngit-lfs filter-process\0";
+        let found = |said: &str| find_process(said, listed).map(|(setting, ..)| setting);
+        let dash = "git-lfs filter-process: 1: git-lfs: not found\nfatal: the remote end hung up unexpectedly";
+        let bash =
+            "sh: line 1: git-lfs: command not found\nfatal: the remote end hung up unexpectedly";
+        assert!(says_hung_up(dash));
+        assert_eq!(found(dash).as_deref(), Some("filter.lfs.process"));
+        assert_eq!(found(bash).as_deref(), Some("filter.lfs.process"));
+        assert_eq!(found("fatal: the remote end hung up unexpectedly"), None);
     }
 }

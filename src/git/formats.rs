@@ -29,6 +29,8 @@ pub(super) struct Formats {
     pub(super) has_reftable: bool,
     /// `true` for a partial clone, where git fetches missing objects.
     pub(super) is_partial: bool,
+    /// `true` if settings name the repositories of submodules (`extensions.submodulePathConfig`).
+    pub(super) has_module_paths: bool,
     /// The file mode mask with which files in the git folder are made, if not the user's.
     pub(super) file_mask: Option<FileMask>,
 }
@@ -40,6 +42,7 @@ impl Default for Formats {
             objects: ObjectFormat::Sha1,
             has_reftable: false,
             is_partial: false,
+            has_module_paths: false,
             file_mask: None,
         }
     }
@@ -69,14 +72,19 @@ impl Formats {
                 ("extensions.refstorage" | "extensions.objectformat", _) => {
                     return Err(DiscoverError::UnknownFormat(key, value.clone()));
                 }
+                ("extensions.submodulepathconfig", value) => {
+                    formats.has_module_paths = is_true(value);
+                }
                 ("extensions.partialclone", _) => formats.is_partial = true,
                 (_, "true") if key.ends_with(".promisor") => formats.is_partial = true,
                 _ => {}
             }
         }
-        // libgit2 does not fetch the objects that a partial clone lacks.
-        let needs_git =
-            formats.is_partial || formats.has_reftable || formats.objects == ObjectFormat::Sha256;
+        // libgit2 does not fetch the objects that a partial clone lacks, and refuses new extensions.
+        let needs_git = formats.is_partial
+            || formats.has_reftable
+            || formats.has_module_paths
+            || formats.objects == ObjectFormat::Sha256;
         formats.way = match wanted {
             Some(way) => way,
             None if needs_git => Way::Program,
@@ -84,6 +92,13 @@ impl Formats {
         };
         Ok(formats)
     }
+}
+
+/// Reads a boolean setting as git does; one without a value is `true`.
+fn is_true(value: &str) -> bool {
+    let value = value.to_lowercase();
+    let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
+    is_number || matches!(value.as_str(), "" | "true" | "yes" | "on")
 }
 
 /// Reads the variable that chooses a backend.
@@ -125,6 +140,8 @@ mod tests {
             (&[("extensions.refstorage", "reftable")], Way::Program),
             (&[("extensions.partialclone", "origin")], Way::Program),
             (&[("remote.origin.promisor", "true")], Way::Program),
+            (&[("extensions.submodulePathConfig", "true")], Way::Program),
+            (&[("extensions.submodulepathconfig", "0")], Way::Libgit2),
             (&[("remote.origin.promisor", "false")], Way::Libgit2),
         ] {
             assert_eq!(way(settings, None), expected, "{settings:?}");

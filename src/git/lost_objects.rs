@@ -113,7 +113,7 @@ impl Store {
             return oids;
         }
         let input: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
-        let git = self.repo.git().env("GIT_NO_LAZY_FETCH", "1");
+        let git = self.repo.git().without_fetches();
         let looked = git.program().args(["cat-file", LOOK_UP]).stdin(input);
         let Ok(found) = looked.output() else {
             return Vec::new();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
+use crate::git::config_variables::with_variables;
 use crate::git::stage_args::is_behind_link;
 use crate::model::outside_changes::is_harmless_setting;
 
@@ -25,7 +26,7 @@ const LFS_FILTERS: [&str; 5] = [
 ];
 
 /// Settings that git makes in a new repository, or that only describe a file system or the user.
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 15] = [
     "author.",
     "committer.",
     "core.autocrlf",
@@ -38,6 +39,7 @@ const PLAIN: [&str; 14] = [
     "core.worktree",
     "extensions.objectformat",
     "extensions.refstorage",
+    "extensions.submodulepathconfig",
     "user.email",
     "user.name",
 ];
@@ -49,7 +51,7 @@ const PLAIN: [&str; 14] = [
 /// When git cannot read the configuration.
 pub(super) fn without_own_filters(git: Git) -> Result<Git, GitError> {
     let args = ["config", "--show-scope", "-z", "--get-regexp", r"^filter\."];
-    let git = git.env("GIT_NO_LAZY_FETCH", "1");
+    let git = git.without_fetches();
     let finished = git.finish(args)?;
     // It exits with 1 if there is none.
     if !matches!(finished.status.code(), Some(0 | 1)) {
@@ -75,18 +77,9 @@ pub(super) fn without_own_filters(git: Git) -> Result<Git, GitError> {
     if overrides.is_empty() {
         return Ok(git);
     }
-    // The user may have given settings in the same way. A name may have any character, `=` included.
-    let given = std::env::var("GIT_CONFIG_COUNT").ok();
-    let first: usize = given.and_then(|count| count.parse().ok()).unwrap_or(0);
-    let count = (first + overrides.len()).to_string();
-    let numbered = (first..).zip(overrides);
-    Ok(numbered.fold(
-        git.env("GIT_CONFIG_COUNT", count),
-        |git, (number, (key, value))| {
-            git.env(&format!("GIT_CONFIG_KEY_{number}"), OsString::from_vec(key))
-                .env(&format!("GIT_CONFIG_VALUE_{number}"), value)
-        },
-    ))
+    let overrides = overrides.into_iter();
+    let overrides = overrides.map(|(key, value)| (OsString::from_vec(key), value.into()));
+    Ok(with_variables(git, overrides))
 }
 
 /// Lists the names of the filters that a repository's own configuration sets.
@@ -375,5 +368,40 @@ mod tests {
         // Without that the filter runs.
         let _ = git.run(&["add", "--renormalize", "a.txt"]);
         assert!(folder.path().join("executed").exists());
+    }
+
+    #[test]
+    fn a_git_that_fetches_missing_objects_anyway_starts_no_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let (repo, _) = with_submodule(folder.path());
+        repo.git()
+            .run(&["config", "uploadpack.allowFilter", "true"])
+            .unwrap();
+        let url = format!("file://{}", folder.path().join("main").display());
+        let clone = [
+            "clone",
+            "--quiet",
+            "--no-checkout",
+            "--filter=blob:none",
+            &url,
+            "partial",
+        ];
+        Git::at(folder.path())
+            .setting("protocol.file.allow=always")
+            .run(&clone)
+            .unwrap();
+        let partial = folder.path().join("partial/.git");
+        let executed = folder.path().join("executed");
+        let address = format!("ext::sh -c touch% {}", executed.display());
+        let git = Git::at(&partial).env("GIT_DIR", partial.as_os_str());
+        git.run(&["config", "remote.origin.url", &address]).unwrap();
+        git.run(&["config", "protocol.ext.allow", "always"])
+            .unwrap();
+        let read = ["cat-file", "blob", "HEAD:a.txt"];
+        // Versions of git that do not know the variable, as if it were off.
+        let closed = git.clone().without_fetches().env("GIT_NO_LAZY_FETCH", "0");
+        assert!(!closed.finish(read).unwrap().status.success() && !executed.exists());
+        let _ = git.finish(read);
+        assert!(executed.exists(), "the address starts a program");
     }
 }

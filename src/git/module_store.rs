@@ -83,9 +83,10 @@ const FETCH: [&str; 5] = [
     "core.fsyncMethod=batch",
 ];
 
-/// Lets the other side start where `core.worktree` names no folder, as after `git rm` of a submodule.
+/// Keeps the other side, whose configuration a worker may have written, from fetching. Lets it start where `core.worktree` names no folder, as after `git rm` of a submodule.
 /// It runs in its own git folder.
-pub(super) const UPLOAD_PACK: &str = "--upload-pack=GIT_WORK_TREE=. git-upload-pack";
+pub(super) const UPLOAD_PACK: &str =
+    "--upload-pack=GIT_ALLOW_PROTOCOL=none GIT_WORK_TREE=. git-upload-pack";
 
 impl Repo {
     /// Lists those of some commits and tags that no reference of a submodule's store reaches.
@@ -271,5 +272,8 @@ fn fetch(
     args.push(submodule.git_dir.clone().into_os_string());
     let refspec = |commit: &Oid| OsString::from(format!("{commit}:{references}/{commit}"));
     args.extend(commits.iter().map(refspec));
-    without_files(&submodule.store).run(&args).map(drop)
+    without_files(&submodule.store)
+        .with_fetches_from_folders()
+        .run(&args)
+        .map(drop)
 }

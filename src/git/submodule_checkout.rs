@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
+use crate::git::config_variables::with_variables;
+use crate::git::module_paths::{encoded, has_module_paths};
 use crate::git::module_settings;
 use crate::git::module_store::UPLOAD_PACK;
 use crate::git::repo::Repo;
@@ -27,7 +29,8 @@ impl Repo {
         Superproject {
             top: worktree.path.clone(),
             modules: worktree.admin.join("modules"),
-            stores: self.common.join("modules"),
+            stores: Stores::Top(self),
+            has_paths: self.formats.has_module_paths,
             git: self.git_in(worktree)?,
             user: self.git(),
             is_nested: false,
@@ -36,14 +39,24 @@ impl Repo {
     }
 }
 
+/// The place of the repositories of submodules in the module store.
+enum Stores<'a> {
+    /// Those of the repository.
+    Top(&'a Repo),
+    /// Those in a folder, of submodules inside of a submodule.
+    Nested(PathBuf),
+}
+
 /// A checkout that contains submodules.
-struct Superproject {
+struct Superproject<'a> {
     /// Its folder.
     top: PathBuf,
     /// The folder of the repositories of its submodules.
     modules: PathBuf,
-    /// The folder of their repositories in the module store.
-    stores: PathBuf,
+    /// Their repositories in the module store.
+    stores: Stores<'a>,
+    /// `true` if settings name the repositories of its submodules.
+    has_paths: bool,
     /// git inside it, which does not read the links there: a worker may have changed them.
     git: Git,
     /// The user's repository of it, whose configuration tells which of them are used.
@@ -61,7 +74,7 @@ struct Wanted {
     url: Option<String>,
 }
 
-impl Superproject {
+impl Superproject<'_> {
     /// Checks its submodules out; `all` of them, or those that the user has.
     fn check_out(&self, all: bool) -> Result<(), GitError> {
         let declared = declared_submodules(&self.top)?;
@@ -74,21 +87,39 @@ impl Superproject {
         for wanted in self.wanted(declared, &settings, all)? {
             self.check_out_one(&wanted)?;
             fault::point("submodule", "checked out");
-            let store = self.stores.join(&wanted.name);
-            let module = self.modules.join(&wanted.name);
+            let (store, module) = (self.store(&wanted.name), self.module(&wanted.name));
             let top = self.top.join(&wanted.path);
             let git = Git::at(&top).env("GIT_DIR", module.as_os_str());
+            let git = git.env("GIT_WORK_TREE", top.as_os_str());
             let inner = Superproject {
-                git: git.env("GIT_WORK_TREE", top.as_os_str()),
+                has_paths: has_module_paths(&git)?,
+                git,
                 top,
                 user: without_files(if store.is_dir() { &store } else { &module }),
                 modules: module.join("modules"),
-                stores: store.join("modules"),
+                stores: Stores::Nested(store.join("modules")),
                 is_nested: true,
             };
             inner.check_out(all)?;
         }
         Ok(())
+    }
+
+    /// Returns the repository of a submodule in the module store. It may not exist.
+    fn store(&self, name: &Path) -> PathBuf {
+        match &self.stores {
+            Stores::Top(repo) => repo.module_store(name),
+            Stores::Nested(folder) if self.has_paths => folder.join(encoded(name)),
+            Stores::Nested(folder) => folder.join(name),
+        }
+    }
+
+    /// Returns the repository of a submodule in the worktree's entry. It may not exist.
+    fn module(&self, name: &Path) -> PathBuf {
+        match self.has_paths {
+            true => self.modules.join(encoded(name)),
+            false => self.modules.join(name),
+        }
     }
 
     /// Selects the submodules to check out.
@@ -135,10 +166,7 @@ impl Superproject {
     }
 
     fn check_out_one(&self, wanted: &Wanted) -> Result<(), GitError> {
-        let (store, module) = (
-            self.stores.join(&wanted.name),
-            self.modules.join(&wanted.name),
-        );
+        let (store, module) = (self.store(&wanted.name), self.module(&wanted.name));
         let in_store = has(&store, wanted.commit);
         if !module.join("HEAD").exists() {
             let source = in_store.then(|| store.display().to_string());
@@ -165,7 +193,7 @@ impl Superproject {
             let mut args: Vec<OsString> = fetch.map(OsString::from).to_vec();
             args.extend([store.into_os_string(), wanted.commit.to_string().into()]);
             without_files(&module)
-                .setting("protocol.file.allow=always")
+                .with_fetches_from_folders()
                 .run(&args)?;
         }
         self.update(wanted, wanted.url.clone())
@@ -175,14 +203,17 @@ impl Superproject {
     fn update(&self, wanted: &Wanted, source: Option<String>) -> Result<(), GitError> {
         let mut settings = vec![(key(&wanted.name, "active"), "true".to_owned())];
         settings.extend(source.map(|source| (key(&wanted.name, "url"), source)));
-        let git = self.git.clone();
-        let mut git = git
-            .setting("protocol.file.allow=always")
-            .env("GIT_CONFIG_COUNT", settings.len().to_string());
-        for (number, (key, value)) in settings.into_iter().enumerate() {
-            git = git.env(&format!("GIT_CONFIG_KEY_{number}"), key);
-            git = git.env(&format!("GIT_CONFIG_VALUE_{number}"), value);
+        let mut settings: Vec<(OsString, OsString)> = settings
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        if self.has_paths {
+            // The setting that all worktrees share names the repository of the user's checkout.
+            let module = self.module(&wanted.name).into_os_string();
+            settings.push((key(&wanted.name, "gitdir").into(), module));
         }
+        let git = self.git.clone().setting("protocol.file.allow=always");
+        let git = with_variables(git, settings);
         let update = [
             "submodule",
             "--quiet",

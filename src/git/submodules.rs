@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::index_flags::{self, clear_hiding_flags, hides_changes};
+use crate::git::module_paths::decoded;
 use crate::git::module_settings::{folder_of, without_own_filters};
 use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
@@ -59,7 +60,7 @@ impl Repo {
             &stores,
             &mut found,
         );
-        self.add_unabsorbed(worktree, &stores, &mut found)?;
+        self.add_unabsorbed(worktree, &mut found)?;
         Ok(found)
     }
 
@@ -81,7 +82,12 @@ impl Repo {
                     folders.push(name);
                     continue;
                 }
-                let submodule = self.absorbed(worktree, git_dir, stores.join(&name), &name);
+                let is_top = *stores == self.common.join("modules");
+                let store = match is_top && self.formats.has_module_paths {
+                    true => self.module_store(&decoded(&name)),
+                    false => stores.join(&name),
+                };
+                let submodule = self.absorbed(worktree, git_dir, store, &decoded(&name));
                 let (git_dir, store) = (submodule.git_dir.clone(), submodule.store.clone());
                 found.push(submodule);
                 let (inner, stores) = (git_dir.join("modules"), store.join("modules"));
@@ -117,7 +123,6 @@ impl Repo {
     fn add_unabsorbed(
         &self,
         worktree: &Worktree,
-        stores: &Path,
         found: &mut Vec<Submodule>,
     ) -> Result<(), GitError> {
         for (name, path) in declared_submodules(&worktree.path)? {
@@ -126,7 +131,7 @@ impl Repo {
             if !is_real_folder(&git_dir) || !is_repository(&git_dir) {
                 continue;
             }
-            let store = self.existing_store(stores.join(&name), &path);
+            let store = self.existing_store(self.module_store(&name), &path);
             let (inner, inner_stores) = (git_dir.join("modules"), store.join("modules"));
             found.push(Submodule {
                 name: name.to_string_lossy().into_owned(),
@@ -151,7 +156,7 @@ impl Repo {
             path: path.to_owned(),
             folder: None,
             git_dir: worktree.admin.join("modules").join(name),
-            store: self.existing_store(self.common.join("modules").join(name), path),
+            store: self.existing_store(self.module_store(name), path),
             name: name.to_string_lossy().into_owned(),
         }
     }
@@ -362,7 +367,7 @@ pub(super) fn without_files(git_dir: &Path) -> Git {
         .env("GIT_DIR", git_dir.as_os_str())
         .env("GIT_WORK_TREE", git_dir.as_os_str())
         // A fetch would start programs that its configuration names.
-        .env("GIT_NO_LAZY_FETCH", "1")
+        .without_fetches()
 }
 
 /// Returns the time at which a folder was made, in seconds since the epoch, if the system knows it.

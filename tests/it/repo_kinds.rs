@@ -164,6 +164,22 @@ fn a_missing_program_that_cleans_is_named_with_the_way_out() {
 }
 
 #[test]
+fn a_missing_long_running_filter_is_named_with_the_way_out() {
+    let scene = scene();
+    encrypted(&scene, "other");
+    scene.git(&["config", "filter.crypt.process", "no-such-program serve"]);
+    scene.write("secret", "xyz\n");
+    let refused = scene.run(ONE, &[]).expect(1).err;
+    for words in [
+        "filter.crypt.process = `no-such-program serve` failed: ",
+        "install the program that `filter.crypt.process` names",
+        "git config filter.crypt.required false",
+    ] {
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
 fn read_only_folders_do_not_keep_a_worktree_alive() {
     let scene = scene();
     scene.write(".gitignore", "gopath/\n");

@@ -621,3 +621,136 @@ fn links_of_dispatch_are_no_part_of_a_resolution() {
     go_on(&scene).expect(0);
     assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
 }
+
+/// Set-up that changes a tracked file, adds one and removes one.
+const CHANGING: &str = "[worktree]\nsetup = [\"echo set-up >> README.md && echo new > made.txt && rm -f \
+                        spare.txt && mkdir -p dep && echo d > dep/x\"]\n";
+
+/// Creates a scene with a conflict whose worktrees are changed by set-up.
+fn clashing_after_set_up() -> Scene {
+    let scene = Scene::new();
+    scene.write(".gitignore", "dep/\n*.log\n");
+    scene.write("spare.txt", "spare\n");
+    scene.commit("files of set-up");
+    scene.configure(CHANGING);
+    scene.run(CLASH, &[]).expect(4);
+    scene
+}
+
+/// Checks that the resolution is assembled and that nothing of set-up is.
+#[track_caller]
+fn assert_without_set_up(scene: &Scene) {
+    assert_eq!(assembled(scene, "src/app.ts"), BOTH);
+    assert!(!assembled(scene, "README.md").contains("set-up"));
+    assert_eq!(assembled(scene, "spare.txt"), "spare\n");
+    assert!(!scene.has(&format!("{}:made.txt", scene.branch("integration"))));
+}
+
+#[test]
+fn the_worktree_of_a_conflict_is_as_set_up_leaves_it_and_nothing_of_that_lands() {
+    for adds_all in [false, true] {
+        let scene = clashing_after_set_up();
+        let place = open(&scene);
+        let text = |name: &str| fs::read_to_string(place.join(name)).unwrap_or_default();
+        assert!(text("README.md").ends_with("set-up\n"));
+        assert_eq!(
+            (text("made.txt").as_str(), text("dep/x").as_str()),
+            ("new\n", "d\n")
+        );
+        assert!(!place.join("spare.txt").exists() && place.join("free").exists());
+        settle(&scene, &place, BOTH);
+        if adds_all {
+            git(&scene, &place, &["add", "--all"]);
+        }
+        let ended = go_on(&scene).expect(0);
+        assert!(!place.exists(), "{}", ended.err);
+        assert_without_set_up(&scene);
+    }
+}
+
+#[test]
+fn a_commit_of_the_user_is_made_again_without_what_set_up_wrote() {
+    let scene = clashing_after_set_up();
+    let place = open(&scene);
+    settle(&scene, &place, BOTH);
+    git(&scene, &place, &["add", "--all"]);
+    git(
+        &scene,
+        &place,
+        &["commit", "--quiet", "-m", "Both ways\n\nmy reasons"],
+    );
+    go_on(&scene).expect(0);
+    assert_without_set_up(&scene);
+    let messages = scene.git(&["log", "--format=%B", &scene.branch("integration")]);
+    assert!(messages.contains("my reasons"), "{messages}");
+}
+
+#[test]
+fn an_edit_of_a_file_that_set_up_changed_is_kept_without_its_changes() {
+    let scene = clashing_after_set_up();
+    let place = open(&scene);
+    settle(&scene, &place, BOTH);
+    let text = fs::read_to_string(place.join("README.md")).unwrap();
+    fs::write(place.join("README.md"), format!("mine\n{text}")).unwrap();
+    refused(
+        go_on(&scene),
+        4,
+        "changed but not added: README.md",
+        "`git restore`",
+    );
+    git(&scene, &place, &["add", "README.md"]);
+    go_on(&scene).expect(0);
+    assert_without_set_up(&scene);
+    assert!(assembled(&scene, "README.md").starts_with("mine\n"));
+}
+
+#[test]
+fn what_is_left_in_the_worktree_of_a_conflict_is_kept_and_named() {
+    let scene = clashing_after_set_up();
+    let place = open(&scene);
+    settle(&scene, &place, BOTH);
+    fs::write(place.join("notes.log"), "mine\n").unwrap();
+    git(
+        &scene,
+        &place,
+        &["worktree", "add", "--quiet", "--detach", "dep/inner"],
+    );
+    let inner = place.join("dep/inner");
+    git(
+        &scene,
+        &inner,
+        &["commit", "--quiet", "--allow-empty", "-m", "inner"],
+    );
+    let ended = go_on(&scene).expect(0);
+    assert!(!place.exists(), "{}", ended.err);
+    let said = "with notes.log, which git ignores; kept below refs/dispatch/attempts/";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    let below = format!("refs/dispatch/attempts/{}", scene.run_name());
+    let kept = scene.git(&["for-each-ref", "--format=%(refname) %(subject)", &below]);
+    let ignored = kept
+        .lines()
+        .find_map(|line| line.split_once(" Ignored files"));
+    assert!(
+        scene.has(&format!("{}:notes.log", ignored.unwrap().0)),
+        "{kept}"
+    );
+    assert!(kept.contains("inner"), "{kept}");
+    assert!(!scene.git(&["worktree", "list"]).contains("inner"));
+}
+
+#[test]
+fn a_repository_with_work_of_its_own_keeps_the_worktree_of_a_conflict() {
+    for words in [["resolve", "--continue"], ["resolve", "--abort"]] {
+        let scene = clashing_after_set_up();
+        let place = open(&scene);
+        settle(&scene, &place, BOTH);
+        let nested = place.join("dep/clone");
+        git(&scene, &place, &["init", "--quiet", "dep/clone"]);
+        fs::write(nested.join("n.txt"), "n\n").unwrap();
+        let why = "has uncommitted changes in the nested repository dep/clone: `git -C ";
+        let code = i32::from(words[1] == "--abort");
+        let ended = scene.dispatch(&words).expect(code);
+        assert!(ended.err.contains(why), "{}", ended.err);
+        assert!(nested.join("n.txt").exists());
+    }
+}

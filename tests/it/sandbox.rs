@@ -81,6 +81,22 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
                 "mkdir -p \"$C/info\" && echo 1 > \"$C/info/attributes\"",
             ),
             (
+                "settings that do not exist yet",
+                "echo 1 > \"$C/config.worktree\"",
+            ),
+            (
+                "a file behind a link of its own",
+                "ln -sf \"$M/README.md\" behind && echo 1 >> behind",
+            ),
+            (
+                "a new file behind a link of its own",
+                "ln -sfn \"$C/hooks\" hooks && mkdir -p hooks/ && echo 1 > hooks/pre-push",
+            ),
+            (
+                "a second name of a file",
+                "ln \"$M/README.md\" second && echo 1 >> second",
+            ),
+            (
                 "the branch main",
                 "git --git-dir=\"$C\" update-ref refs/heads/main HEAD",
             ),
@@ -135,6 +151,10 @@ fn a_worker_changes_its_worktree_and_nothing_else() {
     a hook: denied
     the configuration: denied
     attributes: denied
+    settings that do not exist yet: denied
+    a file behind a link of its own: denied
+    a new file behind a link of its own: denied
+    a second name of a file: denied
     the branch main: denied
     a new branch: denied
     a worktree: denied

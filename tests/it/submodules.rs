@@ -526,3 +526,80 @@ fn a_commit_made_by_hand_in_a_submodule_can_be_taken() {
         commit.trim(),
     ]);
 }
+
+#[test]
+fn settings_that_the_caller_gives_in_the_environment_hold_for_submodules() {
+    let mut scene = scene();
+    scene.git(&["submodule", "update", "--quiet", "--init", "--recursive"]);
+    let origin = scene.root.join("sub.origin");
+    let place = origin.to_str().unwrap();
+    fs::write(origin.join("new.txt"), "new\n").unwrap();
+    scene.git(&["-C", place, "add", "new.txt"]);
+    scene.git(&["-C", place, "commit", "-qm", "new"]);
+    let new = scene.git(&["-C", place, "rev-parse", "HEAD"]);
+    // The module store lacks the commit, and its address works with a setting of the caller only.
+    scene.git(&["update-index", "--cacheinfo", &format!("160000,{new},sub")]);
+    scene.git(&["commit", "-qm", "The new commit"]);
+    scene.git(&["config", "submodule.sub.url", "hidden://host/sub.origin"]);
+    scene.configure("[worktree]\nsubmodules = true\n");
+    let key = format!("url.{}/.insteadOf", scene.root.display());
+    scene.set_env("GIT_CONFIG_COUNT", "1");
+    scene.set_env("GIT_CONFIG_KEY_0", &key);
+    scene.set_env("GIT_CONFIG_VALUE_0", "hidden://host/");
+    let plan = "# Parts\n\n1. [A] Read it\n   - run: cp sub/new.txt got.txt\n";
+    scene.run(plan, &[]).expect(0);
+    assert_eq!(
+        scene.git(&["show", &format!("{}:got.txt", scene.branch("a"))]),
+        "new"
+    );
+}
+
+/// With `extensions.submodulePathConfig` (git 2.54) the configuration that all worktrees share names the
+/// repository of a submodule, so that a worktree has one of its own only if dispatch names it.
+#[test]
+fn submodules_whose_repositories_settings_name_work_in_worktrees() {
+    let mut scene = Scene::new();
+    let global = scene.root.join("global.gitconfig");
+    let text =
+        "[protocol \"file\"]\n\tallow = always\n[user]\n\tname = Ada\n\temail = ada@example.com\n";
+    fs::write(&global, text).unwrap();
+    scene.set_env("GIT_CONFIG_GLOBAL", global.to_str().unwrap());
+    let lib = scene.root.join("lib").display().to_string();
+    scene.git(&["init", "-q", "--initial-branch=main", &lib]);
+    fs::write(scene.root.join("lib/a.txt"), "1\n").unwrap();
+    scene.git(&["-C", &lib, "add", "-A"]);
+    scene.git(&["-C", &lib, "commit", "-qm", "first"]);
+    scene.git(&["config", "core.repositoryFormatVersion", "1"]);
+    scene.git(&["config", "extensions.submodulePathConfig", "true"]);
+    if scene.try_git(&["status"]).code != 0 {
+        let refused = scene.run(COMMITS, &[]);
+        assert!(
+            refused.err.contains("submodulepathconfig"),
+            "{}",
+            refused.err
+        );
+        return;
+    }
+    scene.git(&[
+        "submodule",
+        "--quiet",
+        "add",
+        "--name",
+        "deps/lib",
+        &lib,
+        "sub",
+    ]);
+    scene.commit("A submodule");
+    scene.configure("[worktree]\nsubmodules = true\n");
+    let before = scene.git(&["config", "--list", "--local"]);
+    let plan = "# Parts\n\n1. [A] Commit in it\n   - run: cd sub && echo w > w.txt && git add -A && git commit -qm inner\n";
+    scene.run(plan, &[]).expect(0);
+    assert_eq!(scene.git(&["config", "--list", "--local"]), before);
+    land_and_clean(&scene);
+    scene.git(&["submodule", "--quiet", "update"]);
+    assert_eq!(text_in(&scene, "sub/w.txt"), "w\n");
+}
+
+fn text_in(scene: &Scene, path: &str) -> String {
+    fs::read_to_string(scene.repo.join(path)).unwrap_or_default()
+}

@@ -398,3 +398,24 @@ fn worktrees_that_a_worker_added_go_with_its_own_or_are_named() {
         .collect();
     assert_eq!(left, [scene.repo.to_str().unwrap(), &beside]);
 }
+
+#[test]
+fn references_of_a_worktree_that_the_worker_added_are_named_and_kept() {
+    for mode in ["auto", "off"] {
+        let mut scene = Scene::new();
+        scene.set_env("DISPATCH_SANDBOX_MODE", mode);
+        scene.write(".gitignore", "ign/\n");
+        scene.commit("Ignore");
+        let plan = "1. [A] adds one inside
+   - run: git worktree add -q --detach ign/w && cd ign/w && git update-ref refs/worktree/keep $(git commit-tree -m kept -p HEAD 'HEAD^{tree}') && cd ../.. && echo a > a.txt
+";
+        let ended = scene.run(plan, &[]).expect(0);
+        let words = "besides its change it left the reference refs/worktree/keep of the worktree ";
+        assert_eq!(ended.out.matches(words).count(), 1, "{mode}: {}", ended.out);
+        scene.dispatch(&["clean"]).expect(0);
+        assert!(!scene.worktree("a").exists());
+        let below = format!("refs/dispatch/attempts/{}/a", scene.run_name());
+        let kept = scene.git(&["for-each-ref", "--format=%(subject)", &below]);
+        assert_eq!(kept, "kept", "{mode}");
+    }
+}

@@ -33,7 +33,10 @@ pub(super) fn abort(
         return Err(ResolveError::NotOpen(number).into());
     }
     let saved = keep_work(&context, &loaded.state, number)?;
-    remove(&context, &loaded.state, number)?;
+    let removed = remove(&context, &loaded.state, number)?;
+    if let Some(message) = removed {
+        ui.warning(&message);
+    }
     if let Some(name) = saved {
         ui.status(&format!("saved your changes as {name}"));
     }

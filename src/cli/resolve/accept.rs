@@ -6,7 +6,7 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
 use crate::engine::resolve::accept::accept;
 use crate::engine::resolve::conflict_worktree;
-use crate::engine::resolve::manual::finish;
+use crate::engine::resolve::manual::{Finished, finish};
 use crate::engine::runs::load::Loaded;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
@@ -43,7 +43,7 @@ pub(super) fn accept_and_assemble(
         return Err(not_merged(here, &loaded, number));
     }
     let context = context_of(here, &loaded)?;
-    let kept = finish(&context, &loaded.state, number)?;
+    let finished = finish(&context, &loaded.state, number)?;
     let closed = Event::ResolutionClosed { task: number };
     record(here, &loaded, closed, &format!("{number} resolved by hand"))?;
     if !json {
@@ -51,8 +51,12 @@ pub(super) fn accept_and_assemble(
             "the conflict of {number} is resolved, and the resolution recorded"
         ));
     }
-    if let Some((path, why)) = kept {
-        ui.warning(&format!("kept the worktree {}: {why}", path.display()));
+    match finished {
+        Finished::Kept(path, why) => {
+            ui.warning(&format!("kept the worktree {}: {why}", path.display()));
+        }
+        Finished::Removed(Some(message)) => ui.warning(&message),
+        Finished::Removed(None) => {}
     }
     Ok(ExitStatus::Ok)
 }

@@ -1,13 +1,18 @@
 //! Accepts the user's resolution of a conflict, without touching the worktree.
 
+use std::collections::BTreeMap;
+
 use crate::conflicts::markers::marker_left;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::conflict_worktree::{
-    changed_paths, find, initial_tree, is_merging, merge_message, open_conflict, unmerged_paths,
+    changed_paths, find, initial_tree, is_merging, merge_message, nested_references, open_conflict,
+    unmerged_paths,
 };
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::starting_tree::StartingTree;
+use crate::engine::worktree::work::{capture, without_set_up};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
@@ -36,18 +41,22 @@ pub fn accept(
     }
     let worktree = find(context, state, task)?;
     refuse_any(unmerged_paths(&worktree)?, ResolveError::Unmerged)?;
-    refuse_any(changed_paths(&worktree, &[])?, ResolveError::NotAdded)?;
     let store = Store::open(&context.repo)?;
-    let (run, slug) = (&context.run, context.slug(task));
-    let references = format!("refs/dispatch/attempts/{run}/{slug}/by-hand.nested");
-    let carried = context.repo.carry_all(&worktree, &references);
+    refuse_any(
+        not_added(context, &store, &worktree)?,
+        ResolveError::NotAdded,
+    )?;
+    let carried = context
+        .repo
+        .carry_all(&worktree, &nested_references(context, task));
     carried.map_err(EngineError::from)?;
-    let tree = oid(worktree.git().line(&["write-tree"])?)?;
-    let committed = committed(&store, &worktree, &resolving.conflict, tree)?;
+    let staged = oid(worktree.git().line(&["write-tree"])?)?;
+    let committed = committed(&store, &worktree, &resolving.conflict, staged)?;
+    let tree = without_set_up(&store, &worktree, staged)?.tree;
     refuse_links(context, &store, &worktree, &resolving.conflict, tree)?;
     refuse_markers(&store, &resolving.conflict, tree)?;
     let stat = store.stat(store.tree_of(resolving.conflict.chain_tip)?, tree)?;
-    if let Some(commit) = committed {
+    if let Some(commit) = committed.filter(|_| tree == staged) {
         return Ok((commit, stat));
     }
     // Accepted before, but not assembled yet: this returns the same commit again.
@@ -59,14 +68,51 @@ pub fn accept(
     let attempt = state.task(task).deciding_attempt();
     let attempt = attempt.map_or(1, |attempt| attempt.number);
     let trailers = context.trailers(task, attempt);
+    // A commit of the user that has what set-up wrote is made again without that.
+    let message = match committed {
+        Some(commit) => message_of(&worktree, commit)?,
+        None => merge_message(context, task),
+    };
     let commit = store.write_commit(&NewCommit {
         tree,
         parents: &[resolving.conflict.chain_tip, resolving.conflict.candidate],
-        message: &format!("{}\n\n{trailers}", merge_message(context, task)),
+        message: &format!("{message}\n\n{trailers}"),
         time: context.clock.now(),
         by: By::User,
     })?;
     Ok((commit, stat))
+}
+
+/// Lists the paths with changes that are not in the index, but those that are as set-up left them.
+fn not_added(
+    context: &Context,
+    store: &Store,
+    worktree: &Worktree,
+) -> Result<Vec<RepoPath>, ResolveError> {
+    let mut paths = changed_paths(worktree, &[])?;
+    let start = StartingTree::read(worktree).filter(|start| !start.is_as_base());
+    let Some(start) = start.filter(|_| !paths.is_empty()) else {
+        return Ok(paths);
+    };
+    let now = capture(context, store, worktree).map_err(EngineError::from)?;
+    let of_set_up: BTreeMap<&RepoPath, Option<Entry>> =
+        start.changes().map(|(path, _, new)| (path, new)).collect();
+    let mut left = Vec::new();
+    for path in paths.drain(..) {
+        let is_as_set_up = match of_set_up.get(&path) {
+            Some(new) => store.entry_at(now.tree, &path)? == *new,
+            None => false,
+        };
+        if !is_as_set_up {
+            left.push(path);
+        }
+    }
+    Ok(left)
+}
+
+fn message_of(worktree: &Worktree, commit: Oid) -> Result<String, EngineError> {
+    let show = ["log", "-1", "--format=%B", &commit.to_string()];
+    Ok(worktree.git().line(&show)?)
 }
 
 /// Refuses a tree with the links that dispatch made in the worktree: landing them would replace what

@@ -14,9 +14,13 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::resolve::error::ResolveError;
+use crate::engine::worktree::bring_back::bring_back;
+use crate::engine::worktree::log_mark::mark_end;
+use crate::engine::worktree::losses::Losses;
 use crate::engine::worktree::populate::{EarlierUse, Population};
 use crate::engine::worktree::purpose::Purpose;
-use crate::engine::worktree::remove::tear_down_if_possible;
+use crate::engine::worktree::remove::{lock_by_user, remove_inner, tear_down_if_possible};
+use crate::engine::worktree::unsaved_repositories::unsaved_in_submodules;
 use crate::engine::worktree::work::capture;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -68,6 +72,8 @@ pub fn create(
     let not_set_up = populate(context, task, &worktree, resolving.conflict.chain_tip)?;
     merge(context, task, &worktree, resolving.conflict.candidate)?;
     fault::point("resolve", "merged");
+    bring_back(context, &worktree)?;
+    mark_end(&context.repo, &worktree);
     mark_ready(context, task, &worktree)?;
     fault::point("resolve", "ready");
     Ok(ConflictWorktree {
@@ -76,9 +82,8 @@ pub fn create(
     })
 }
 
-/// Populates the worktree before the merge, whose conflicts could break a set-up, with ignored files
-/// only, so that the user commits nothing that set-up wrote. Returns what failed; the conflict can
-/// be resolved anyway.
+/// Populates the worktree before the merge, whose conflicts could break a set-up. Returns what failed; the
+/// conflict can be resolved anyway.
 fn populate(
     context: &Context,
     task: TaskNumber,
@@ -98,7 +103,7 @@ fn populate(
             cancel,
             earlier: EarlierUse::None,
         };
-        match population.populate_ignored().await? {
+        match population.populate_for_merge(tip).await? {
             _ if cancel.is_cancelled() => Err(ResolveError::Stopped),
             failed => Ok(failed),
         }
@@ -232,16 +237,29 @@ pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) ->
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }
 
-/// Removes the worktree of a conflict with everything in it. The caller has saved the work in it.
+/// Removes the worktree of a conflict. The caller has saved the changes in it; ignored files and commits that
+/// were left there are kept as [`Losses`] does, and named in the result.
 ///
 /// # Errors
-/// When files cannot be removed.
-pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(), ResolveError> {
+/// When it has work that cannot be kept elsewhere, or files cannot be removed.
+pub fn remove(
+    context: &Context,
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<Option<String>, ResolveError> {
     let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
     let worktree = context.repo.find_worktree(&path);
-    worktree
-        .as_ref()
-        .map_or(Ok(()), |found| refuse_changed_submodules(context, found))?;
+    let mut losses = None;
+    if let Some(found) = worktree.as_ref().filter(|found| found.exists()) {
+        if let Some(why) = reason_to_stay(context, task, found)? {
+            let place = found.path.display();
+            return Err(EngineError::Refused(format!("the worktree {place} {why}")).into());
+        }
+        let found_losses = Losses::of(context, found)?;
+        found_losses.keep(context, found)?;
+        losses = found_losses.words();
+    }
+    fault::point("resolve", "losses kept");
     let file = ready_file(context, task);
     let was_unfinished = !file.exists();
     match fs::remove_file(&file) {
@@ -255,6 +273,7 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
     let removed = match worktree {
         Some(worktree) => {
             tear_down_if_possible(context, &worktree);
+            remove_inner(context, &worktree, &context.repo.worktrees())?;
             context.repo.remove_worktree(&worktree)
         }
         // A folder without its entry may hold work, unless it was never ready.
@@ -266,21 +285,35 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
         // Only empty folders are removed.
         let _ = fs::remove_dir(folder);
     }
-    Ok(())
+    Ok(losses.map(|losses| format!("removed {} with {losses}", path.display())))
 }
 
-/// Refuses to remove a worktree with changes in a submodule that are in no commit: its commits alone
-/// can be kept elsewhere.
-fn refuse_changed_submodules(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
-    for submodule in context.repo.submodules_in(worktree)? {
-        if !submodule.uncommitted()?.is_empty() {
-            return Err(EngineError::Refused(format!(
-                "the submodule {} of {} has changes that are in no commit; commit or discard them \
-                 there first",
-                submodule.shown(),
-                worktree.path.display()
-            )));
-        }
+/// Describes the work in a worktree that no reference of this repository can keep: changes in submodules and
+/// nested repositories. Keeps the commits in submodules.
+///
+/// # Errors
+/// When a commit cannot be kept, or git cannot read the worktree.
+pub(super) fn reason_to_stay(
+    context: &Context,
+    task: TaskNumber,
+    worktree: &Worktree,
+) -> Result<Option<String>, ResolveError> {
+    if let Some(locked) = lock_by_user(worktree) {
+        return Ok(Some(locked));
     }
-    Ok(())
+    let references = nested_references(context, task);
+    let carried = context.repo.carry_all(worktree, &references);
+    carried.map_err(EngineError::from)?;
+    let head = match worktree.head() {
+        Some(Head::Detached(head)) => Some(head).filter(|head| !head.is_zero()),
+        _ => None,
+    };
+    let find = |store: &Store| unsaved_in_submodules(context, store, worktree, head);
+    Ok(context.repo.with_store(find)?)
+}
+
+/// Returns the beginning of the names of references that keep commits in submodules of the worktree.
+pub(super) fn nested_references(context: &Context, task: TaskNumber) -> String {
+    let (run, slug) = (&context.run, context.slug(task));
+    format!("refs/dispatch/attempts/{run}/{slug}/by-hand.nested")
 }

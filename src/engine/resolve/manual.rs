@@ -9,12 +9,14 @@ use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::pair_verdict;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::conflict_worktree::{initial_tree, open_conflict, remove};
+use crate::engine::resolve::conflict_worktree::{
+    initial_tree, open_conflict, reason_to_stay, remove,
+};
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::resolve::file_conflict::{FileConflict, file_conflicts};
 use crate::engine::resolve::recorded::record;
 use crate::engine::worktree::remains::keep;
-use crate::engine::worktree::work::capture;
+use crate::engine::worktree::work::{capture, without_set_up};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;
@@ -72,8 +74,16 @@ fn other_reason(reason: &LeftOutReason) -> String {
     }
 }
 
+/// The fate of the worktree of a conflict that is resolved.
+pub enum Finished {
+    /// It stays, with the reason.
+    Kept(PathBuf, String),
+    /// It is removed, with a message that names what went with it.
+    Removed(Option<String>),
+}
+
 /// Finishes a resolution that passed the checks: records it, and removes the worktree unless it has
-/// files that are not in the result. Returns the path of one that stays, with the reason.
+/// work that is not in the result.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -81,7 +91,7 @@ pub fn finish(
     context: &Context,
     state: &RunState,
     task: TaskNumber,
-) -> Result<Option<(PathBuf, String)>, ResolveError> {
+) -> Result<Finished, ResolveError> {
     let resolving = open_conflict(state, task)?;
     let Some(by_hand) = &state.task(task).manual_resolution else {
         return Err(ResolveError::NotOpen(task));
@@ -94,14 +104,18 @@ pub fn finish(
     let worktree = context.repo.find_worktree(&path);
     if let Some(worktree) = worktree.filter(Worktree::exists) {
         let now = capture(context, &store, &worktree).map_err(EngineError::from)?;
-        if now.tree != tree {
-            worktree.unlock();
-            let why = "it has files that are not in the result".to_owned();
-            return Ok(Some((path, why)));
+        let why = match without_set_up(&store, &worktree, now.tree)?.tree == tree {
+            true => reason_to_stay(context, task, &worktree)?,
+            false => Some("has files that are not in the result".to_owned()),
+        };
+        if let Some(why) = why {
+            if worktree.lock_by_user().is_none() {
+                worktree.unlock();
+            }
+            return Ok(Finished::Kept(path, format!("it {why}")));
         }
     }
-    remove(context, state, task)?;
-    Ok(None)
+    Ok(Finished::Removed(remove(context, state, task)?))
 }
 
 /// Records the resolution of every file that was in conflict.
@@ -166,7 +180,7 @@ pub fn keep_work(
     let attempt = attempt.map_or(1, |attempt| attempt.number);
     let trailers = context.trailers(task, attempt);
     let commit = store.write_commit(&NewCommit {
-        tree: now.tree,
+        tree: without_set_up(&store, &worktree, now.tree)?.tree,
         parents: &[now.head, resolving.conflict.candidate],
         message: &format!("Unfinished resolution of the conflict of {task}\n\n{trailers}"),
         time: context.clock.now(),

@@ -1,5 +1,6 @@
 //! Manages the worktrees of attempts: prepared, populated, set up, reused, removed.
 
+pub mod bring_back;
 pub mod command_log;
 pub mod edits_by_hand;
 pub mod hand_made_commits;

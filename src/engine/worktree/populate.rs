@@ -108,12 +108,33 @@ impl Population<'_> {
         let (failed, brought) = self.fill().await?;
         if brought != Brought::Links {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
-            let tree = self.tree.to_string();
+            let tree = self.tree;
+            blocking(move || take_back(&context, &worktree, tree)).await?;
+        }
+        Ok(failed)
+    }
+
+    /// Populates the worktree of a merge. What set-up changed in files that git does not ignore is recorded
+    /// and taken back, because a merge starts in a clean worktree only; [`bring_back`] brings it again.
+    ///
+    /// [`bring_back`]: crate::engine::worktree::bring_back::bring_back
+    ///
+    /// # Errors
+    /// As [`Population::populate_for_work`].
+    pub async fn populate_for_merge(&self, tip: Oid) -> Result<Option<SetUpFailure>, EngineError> {
+        let (failed, brought) = self.fill().await?;
+        if brought != Brought::Links {
+            let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+            let tree = self.tree;
             blocking(move || {
-                let git = context.repo.git_in(&worktree)?;
-                git.run(&["read-tree", "--reset", "-u", &tree])?;
-                sweep(&git)?;
-                link(&context, &worktree.path)
+                let links = links_in(&context, &worktree.path);
+                context.repo.with_store(|store: &Store| {
+                    StartingTree::record(store, &worktree, tree, &links)
+                })?;
+                fault::point("set-up", "recorded for a merge");
+                // Set-up may have committed, too.
+                worktree.set_head(&Head::Detached(tip))?;
+                take_back(&context, &worktree, tree)
             })
             .await?;
         }
@@ -157,6 +178,14 @@ impl Population<'_> {
     fn failure_of_files(&self, error: &EngineError, since: Instant) -> SetUpFailure {
         SetUpFailure::of_files(self.context, &self.purpose, error, since)
     }
+}
+
+/// Makes the files that git does not ignore those of a tree.
+fn take_back(context: &Context, worktree: &Worktree, tree: Oid) -> Result<(), EngineError> {
+    let git = context.repo.git_in(worktree)?;
+    git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
+    sweep(&git)?;
+    link(context, &worktree.path)
 }
 
 /// Puts an attempt's branch back on its base where set-up has committed or switched to another branch.

@@ -37,6 +37,20 @@ pub fn remove_with_inner(
     worktree: &Worktree,
     all: &[Worktree],
 ) -> Result<(), EngineError> {
+    remove_inner(context, worktree, all)?;
+    remove(context, worktree)
+}
+
+/// Removes the worktrees inside of this one, of `all` worktrees of the repository. The commits that were
+/// checked out there are kept.
+///
+/// # Errors
+/// When a commit cannot be kept, or files cannot be removed.
+pub fn remove_inner(
+    context: &Context,
+    worktree: &Worktree,
+    all: &[Worktree],
+) -> Result<(), EngineError> {
     let top = worktree.path.canonicalize();
     let top = top.unwrap_or_else(|_| worktree.path.clone());
     let is_inner = |one: &&Worktree| {
@@ -50,7 +64,7 @@ pub fn remove_with_inner(
             .with_store(|store| keep_left_commits(context, store, inner))?;
         context.repo.remove_worktree(inner)?;
     }
-    remove(context, worktree)
+    Ok(())
 }
 
 /// Removes the worktree of an attempt, and keeps what would be lost with it as [`Losses`] does. Returns a

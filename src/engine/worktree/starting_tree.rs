@@ -138,6 +138,12 @@ impl StartingTree {
         self.changes.is_empty()
     }
 
+    /// Lists the paths that set-up changed, each with its entry in the base and after set-up.
+    pub fn changes(&self) -> impl Iterator<Item = (&RepoPath, Option<Entry>, Option<Entry>)> {
+        let changes = self.changes.iter();
+        changes.map(|(path, old, new)| (path, old.map(entry), new.map(entry)))
+    }
+
     /// Lists the paths that git ignored; a folder ends in a slash.
     pub fn ignored(&self) -> impl Iterator<Item = PathBuf> {
         let paths = self.ignored.iter();

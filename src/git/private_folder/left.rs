@@ -47,6 +47,8 @@ pub struct Left {
     pub others: BTreeMap<String, Oid>,
     /// The references of the worktree alone, such as those of a bisection.
     pub of_worktree: BTreeMap<String, Oid>,
+    /// The references of the worktrees that it added, each with the name of the worktree.
+    pub of_added: Vec<(String, String, Oid)>,
     /// The commits at which worktrees were that the worker added and whose folders are gone.
     pub abandoned: Vec<Oid>,
     /// `false` if it is known that there are no objects.
@@ -110,9 +112,26 @@ impl PrivateFolder {
             branches,
             others,
             of_worktree: loose_references_of_worktree(&entry)?,
+            of_added: self.references_of_added(&entry)?,
             abandoned: self.abandoned(&entry)?,
             has_objects: true,
         })
+    }
+
+    /// Reads the references of the worktrees besides the worker's `own` entry.
+    fn references_of_added(&self, own: &Path) -> io::Result<Vec<(String, String, Oid)>> {
+        let entries = fs::read_dir(self.folder.join("worktrees"));
+        let mut found = Vec::new();
+        for entry in entries.into_iter().flatten().flatten() {
+            if entry.path() == own {
+                continue;
+            }
+            let worktree = entry.file_name().to_string_lossy().into_owned();
+            let references = loose_references_of_worktree(&entry.path())?.into_iter();
+            found.extend(references.map(|(name, object)| (worktree.clone(), name, object)));
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// Reads the last commits of the worktrees besides the worker's `own` entry whose folders are gone.

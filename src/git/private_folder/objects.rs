@@ -163,7 +163,7 @@ impl Objects {
     fn git(&self, repo: &Repo) -> Git {
         let git = at_common(repo)
             .env("GIT_OBJECT_DIRECTORY", self.folder.as_os_str())
-            .env("GIT_NO_LAZY_FETCH", "1");
+            .without_fetches();
         WITHOUT_INDEXES
             .iter()
             .fold(git, |git, setting| git.setting(setting))

@@ -175,6 +175,7 @@ fn tips(private: &PrivateFolder, left: &Left, of_user: &BTreeMap<String, String>
     tips.extend(left.changed_branches(of_user).map(|(_, commit)| commit));
     tips.extend(left.changed_others(of_user).map(|(_, object)| object));
     tips.extend(left.of_worktree.values());
+    tips.extend(left.of_added.iter().map(|(.., object)| *object));
     tips.extend(&left.abandoned);
     let nested = nested_worktrees(private).into_iter();
     tips.extend(nested.filter_map(|nested| match nested.head()? {

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
+use crate::engine::attempt::elsewhere::references::described;
 use crate::engine::attempt::elsewhere::{Search, leaves};
 use crate::engine::attempt::stash_uses::traced_folders;
 use crate::engine::attempt::traced_commands::has_traced;
@@ -13,6 +14,11 @@ use crate::engine::worktree::since_set_up::changes_since;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::reference_log::log_of;
 use crate::git::worktree::Worktree;
+
+/// Describes a reference of a worktree that the worker added.
+fn of_worktree(reference: &str, worktree: &str) -> String {
+    format!("{reference} of the worktree {worktree} that it added")
+}
 
 /// Returns `true` if a path leads to this place from some folder.
 fn leads_to(path: &str, place: &Path) -> bool {
@@ -40,6 +46,10 @@ impl Search<'_> {
                 self.keep_checkout(commit)?;
             }
         }
+        let of_added = self.left.iter().flat_map(|left| &left.of_added);
+        let of_added = of_added
+            .map(|(worktree, name, object)| (of_worktree(&described(name), worktree), *object));
+        self.keep_unreachable(of_added.collect())?;
         let (top, real_top) = (&self.case.worktree.path, self.real_top());
         let is_inside = |path: &Path| path.starts_with(top) || path.starts_with(&real_top);
         let repo = &self.case.execution.context.repo;
@@ -69,18 +79,20 @@ impl Search<'_> {
                 ));
                 continue;
             }
+            let path = worktree.path.strip_prefix(&real_top);
+            let shown = path.unwrap_or(&worktree.path).display().to_string();
+            let own = worktree.own_references()?.into_iter();
+            let own = own.map(|(name, object)| (of_worktree(&described(&name), &shown), object));
+            self.keep_unreachable(own.collect())?;
             // Its settings could name programs that status would start.
             if worktree.verify().is_err() {
                 continue;
             }
             if self.store.has_changes(&worktree, &[])? {
-                let path = worktree.path.strip_prefix(&real_top);
-                let path = path.unwrap_or(&worktree.path);
                 self.remarks.push(format!(
-                    "{} changes in no commit in the worktree {} that it added; they are there only: \
+                    "{} changes in no commit in the worktree {shown} that it added; they are there only: \
                      `git -C {} status`",
                     self.words,
-                    path.display(),
                     shell_path(&worktree.path)
                 ));
             }

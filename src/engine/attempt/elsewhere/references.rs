@@ -48,18 +48,28 @@ impl Search<'_> {
             Some(left) => left.of_worktree.clone(),
             None => self.read_references_of_worktree()?,
         };
-        let objects: Vec<Oid> = found
-            .values()
-            .copied()
-            .filter(|it| self.store.has(*it))
-            .collect();
+        let named = found.into_iter();
+        self.keep_unreachable(
+            named
+                .map(|(name, object)| (described(&name), object))
+                .collect(),
+        )
+    }
+
+    /// Keeps the objects of references that go with a worktree, and names those, by their descriptions, that
+    /// no other reference has.
+    pub(super) fn keep_unreachable(
+        &mut self,
+        mut references: Vec<(String, Oid)>,
+    ) -> Result<(), EngineError> {
+        references.retain(|(_, object)| self.store.has(*object));
+        let objects: Vec<Oid> = references.iter().map(|(_, object)| *object).collect();
         let git = self.case.execution.context.repo.git();
         for tip in unreachable_tips(&git, &objects)? {
-            let name = found.iter().find(|(_, object)| **object == tip);
-            let name = name.map_or("", |(name, _)| name);
-            if !self.is_in_result(tip)? {
-                let show = format!("git log {}", tip.short());
-                self.keep(tip, &described(name), &show)?;
+            let named = references.iter().find(|(_, object)| *object == tip);
+            if let Some((what, _)) = named.filter(|_| !self.is_in_result(tip).unwrap_or(false)) {
+                let (what, show) = (what.clone(), format!("git log {}", tip.short()));
+                self.keep(tip, &what, &show)?;
             }
         }
         Ok(())
@@ -81,7 +91,7 @@ impl Search<'_> {
 }
 
 /// Returns the kind and the name of a reference, for a sentence.
-fn described(name: &str) -> String {
+pub(super) fn described(name: &str) -> String {
     match name.strip_prefix("refs/tags/") {
         Some(tag) => format!("the tag {tag}"),
         None if name.starts_with("refs/notes/") => format!("the notes {name}"),
