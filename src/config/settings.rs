@@ -311,6 +311,8 @@ tables! {
         open_files: Option<usize> as Maybe<Count> = None,
         /// Size of a file that it writes, such as "20GiB"; "" means no limit.
         file_size: Option<u64> as Maybe<Size> = None,
+        /// Disk space of a worker's worktree while the worker runs, such as "50GiB"; "" means no limit.
+        disk: Option<u64> as Maybe<Size> = None,
         /// Processor time of one process; "" means no limit.
         cpu_time: Option<Duration> as Maybe<Time> = None,
         /// Processors that it uses at once, such as 1.5; "" means no limit. It needs a cgroup.

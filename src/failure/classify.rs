@@ -134,6 +134,12 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
             &format!("limit of {most}"),
             format!("stopped because it cost more than {most}"),
         ),
+        Fact::OutOfDisk { used, limit } => found(
+            8,
+            FailureClass::Logic,
+            &format!("disk limit of {limit}"),
+            format!("stopped because its worktree took {used}; `[limits] disk` is {limit}"),
+        ),
         _ => None,
     }
 }

@@ -42,6 +42,13 @@ pub enum Fact {
     OutOfTurns(u64),
     /// The worker cost more than this and was killed.
     OutOfBudget(String),
+    /// The worktree of the worker grew beyond a limit, and the worker was killed.
+    OutOfDisk {
+        /// The space that it took.
+        used: String,
+        /// The limit.
+        limit: String,
+    },
     /// The base commit is not an ancestor of the attempt's work.
     BaseLost,
     /// A merge, rebase or similar operation is unfinished.

@@ -681,6 +681,24 @@ fn the_limits_of_the_settings_hold_for_a_worker() {
 }
 
 #[test]
+fn a_worker_whose_worktree_outgrows_its_limit_is_stopped_and_its_work_is_kept() {
+    for mode in ["auto", "off"] {
+        let mut scene = Scene::new();
+        scene.set_env("DISPATCH_SANDBOX_MODE", mode);
+        scene.configure("[limits]\ndisk = \"4MiB\"\n");
+        // It ends by the limit only.
+        let plan = "1. [A] a\n   - run: echo 1 > one.txt; head -c 8000000 /dev/urandom > big.bin; mkfifo \
+                    ${TMPDIR:-.}/f; read x < ${TMPDIR:-.}/f\n";
+        let ended = scene.run(plan, &[]).expect(3);
+        let words = "stopped because its worktree took ";
+        assert!(ended.err.contains(words), "{mode}: {}", ended.err);
+        assert!(ended.out.contains("disk limit of 4 MiB"), "{mode}: {}", ended.out);
+        let kept = format!("refs/dispatch/attempts/{}/a/1:one.txt", scene.run_name());
+        assert!(scene.has(&kept), "{mode}");
+    }
+}
+
+#[test]
 fn a_usual_place_that_holds_the_repository_is_not_opened() {
     let Some(mut scene) = confined() else { return };
     scene.unset_env("DISPATCH_SANDBOX_WRITE");

@@ -8,6 +8,7 @@ mod carried_remarks;
 mod case;
 mod content;
 mod denied;
+mod disk_use;
 mod elsewhere;
 pub mod execution;
 mod fail;

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
+use crate::engine::attempt::disk_use::DiskUse;
 use crate::engine::attempt::execution::{Execution, Finished, Reached};
 use crate::engine::attempt::keep::keep_lost;
 use crate::engine::attempt::output::Steps;
@@ -73,6 +74,7 @@ async fn wait(
     let mut notes = Notes::new(execution.folder());
     let (context, spec) = (&execution.context, &execution.spec);
     let mut steps = Steps::new(context, spec, worktree, running.stopper());
+    let mut disk = DiskUse::new(execution, worktree, running.stopper());
     let mut interval = interval(NOTE_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let waiting = running.wait();
@@ -81,6 +83,9 @@ async fn wait(
         tokio::select! {
             status = &mut waiting => return Ok(status?),
             _ = interval.tick() => {
+                if let Some(disk) = &mut disk {
+                    disk.look().await;
+                }
                 let step = steps.as_mut().and_then(Steps::next);
                 // The worker's own progress notes are more useful than its current step.
                 let step = step.filter(|_| notes.last.is_none());
