@@ -249,8 +249,12 @@ pub fn remove(
 ) -> Result<Option<String>, ResolveError> {
     let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
     let worktree = context.repo.find_worktree(&path);
+    let file = ready_file(context, task);
+    let was_unfinished = !file.exists();
     let mut losses = None;
-    if let Some(found) = worktree.as_ref().filter(|found| found.exists()) {
+    // The user has not worked in one that was never ready.
+    let in_use = worktree.as_ref().filter(|found| found.exists());
+    if let Some(found) = in_use.filter(|_| !was_unfinished) {
         if let Some(why) = reason_to_stay(context, task, found)? {
             let place = found.path.display();
             return Err(EngineError::Refused(format!("the worktree {place} {why}")).into());
@@ -260,8 +264,6 @@ pub fn remove(
         losses = found_losses.words();
     }
     fault::point("resolve", "losses kept");
-    let file = ready_file(context, task);
-    let was_unfinished = !file.exists();
     match fs::remove_file(&file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             let failed = EngineError::File(file.display().to_string(), error);
