@@ -721,6 +721,11 @@ fn what_is_left_in_the_worktree_of_a_conflict_is_kept_and_named() {
         &inner,
         &["commit", "--quiet", "--allow-empty", "-m", "inner"],
     );
+    git(
+        &scene,
+        &inner,
+        &["checkout", "--quiet", "--detach", "HEAD~"],
+    );
     let ended = go_on(&scene).expect(0);
     assert!(!place.exists(), "{}", ended.err);
     let said = "with notes.log, which git ignores; kept below refs/dispatch/attempts/";

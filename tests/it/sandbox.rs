@@ -692,7 +692,11 @@ fn a_worker_whose_worktree_outgrows_its_limit_is_stopped_and_its_work_is_kept() 
         let ended = scene.run(plan, &[]).expect(3);
         let words = "stopped because its worktree took ";
         assert!(ended.err.contains(words), "{mode}: {}", ended.err);
-        assert!(ended.out.contains("disk limit of 4 MiB"), "{mode}: {}", ended.out);
+        assert!(
+            ended.out.contains("disk limit of 4 MiB"),
+            "{mode}: {}",
+            ended.out
+        );
         let kept = format!("refs/dispatch/attempts/{}/a/1:one.txt", scene.run_name());
         assert!(scene.has(&kept), "{mode}");
     }
