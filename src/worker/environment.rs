@@ -186,6 +186,8 @@ const GIT_SETTINGS: &[(&str, &str)] = &[
     ("advice.statusHints", "false"),
     // With it git misses what a worker changes in a file that it has staged before.
     ("core.ignoreStat", "false"),
+    // Only the log of HEAD knows a commit that a worker made and reset away.
+    ("core.logAllRefUpdates", "always"),
 ];
 
 /// Builds the whole environment of an attempt. Variables that are not UTF-8 are left out.
@@ -457,7 +459,7 @@ mod tests {
         DISPATCH_RUN=shop-7k3q
         DISPATCH_TAG=API
         DISPATCH_TASK=3
-        GIT_CONFIG_COUNT=9
+        GIT_CONFIG_COUNT=10
         GIT_CONFIG_KEY_0=gc.auto
         GIT_CONFIG_KEY_1=maintenance.auto
         GIT_CONFIG_KEY_2=core.filesRefLockTimeout
@@ -467,6 +469,7 @@ mod tests {
         GIT_CONFIG_KEY_6=advice.detachedHead
         GIT_CONFIG_KEY_7=advice.statusHints
         GIT_CONFIG_KEY_8=core.ignoreStat
+        GIT_CONFIG_KEY_9=core.logAllRefUpdates
         GIT_CONFIG_VALUE_0=0
         GIT_CONFIG_VALUE_1=false
         GIT_CONFIG_VALUE_2=10000
@@ -476,6 +479,7 @@ mod tests {
         GIT_CONFIG_VALUE_6=false
         GIT_CONFIG_VALUE_7=false
         GIT_CONFIG_VALUE_8=false
+        GIT_CONFIG_VALUE_9=always
         GIT_EDITOR=true
         GIT_PAGER=cat
         GIT_SEQUENCE_EDITOR=true
@@ -526,11 +530,11 @@ mod tests {
         let check = check_environment(caller.iter().map(|(n, v)| (n.into(), v.into())));
         for env in [agent, shell, check] {
             let value = |name: &str| env.get(name).map_or("", String::as_str);
-            assert_eq!(value("GIT_CONFIG_COUNT"), "11");
+            assert_eq!(value("GIT_CONFIG_COUNT"), "12");
             assert_eq!(value("GIT_CONFIG_VALUE_1"), "ann@example.com");
             assert_eq!(value("GIT_CONFIG_KEY_2"), "gc.auto");
             assert_eq!(value("GIT_CONFIG_PARAMETERS"), "'a.b'='c'");
-            assert_eq!(value("GIT_CONFIG_KEY_11"), "");
+            assert_eq!(value("GIT_CONFIG_KEY_12"), "");
         }
     }
 

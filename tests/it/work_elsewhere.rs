@@ -419,3 +419,14 @@ fn references_of_a_worktree_that_the_worker_added_are_named_and_kept() {
         assert_eq!(kept, "kept", "{mode}");
     }
 }
+
+#[test]
+fn a_commit_that_was_reset_away_is_kept_where_the_repository_keeps_no_logs() {
+    let scene = Scene::new();
+    scene.git(&["config", "core.logAllRefUpdates", "false"]);
+    let plan = "1. [A] a
+   - run: echo r > r.txt && git add r.txt && git commit -qm away && git reset -q --hard HEAD~ && echo a > a.txt
+";
+    let ended = scene.run(plan, &[]).expect(0);
+    assert_kept(&scene, &ended, "besides its change it left commit", "r.txt");
+}
