@@ -36,6 +36,7 @@ pub mod cgroup;
 mod landlock;
 mod leftovers;
 mod limits;
+pub mod engine;
 pub mod local;
 pub mod log;
 mod overdue;

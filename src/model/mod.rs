@@ -8,6 +8,7 @@ pub mod blockers;
 pub mod circuit_breaker;
 pub mod conflict_status;
 pub mod event;
+pub mod executor;
 pub mod event_tasks;
 pub mod failure;
 #[cfg(test)]
