@@ -25,7 +25,8 @@ profile_keys! {
     hosts: Hosts,
     /// The program `ssh` with its options, such as ["ssh", "-F", "/path/to/config"].
     ssh: Program,
-    /// The words in front of each command of "slurm", such as ["ssh", "login"]; [] is none.
+    /// The words in front of each command of "slurm", such as ["ssh", "login"], whose shell gets the
+    /// command; [] is none.
     prefix: Program,
     /// The partition of "slurm"; "" is the default.
     partition: Maybe<Text>,

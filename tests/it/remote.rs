@@ -320,6 +320,7 @@ fn a_cluster_has_the_results_of_this_machine() {
     let Some(cluster) = Cluster::start(&scene) else {
         return;
     };
+    scene.set_env("SLURM_CONF", &cluster.configuration());
     scene.configure(&cluster.settings());
     let doctor = scene.dispatch(&["doctor"]).expect(0);
     assert!(doctor.err.contains("executor cluster, slurm: 2 nodes"), "{}", doctor.err);

@@ -18,7 +18,7 @@ pub struct ExecutorFinding {
     pub executor: String,
     /// The host, the engine, or the git remote.
     pub place: String,
-    /// What it answers, or the problem.
+    /// The answer, or the problem.
     pub answer: Result<String, String>,
 }
 

@@ -72,8 +72,9 @@ pub(super) struct OutcomeRecord {
 pub(super) struct RecordCommit<'a> {
     pub(super) store: &'a Store,
     pub(super) time: Timestamp,
-    /// What the commit is, and the trailers of the attempt.
+    /// The first line of the message.
     pub(super) subject: &'a str,
+    /// The trailers of the attempt.
     pub(super) trailers: &'a str,
 }
 

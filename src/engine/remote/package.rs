@@ -149,7 +149,7 @@ pub(super) fn read_record<T: for<'a> Deserialize<'a>>(
     serde_json::from_value(json).map_err(|error| invalid(error.to_string()))
 }
 
-/// Returns the settings for a node: it notifies nobody, starts nothing elsewhere, and has its worktrees at
+/// Returns the settings for a node: it sends no notification, starts nothing elsewhere, and has its worktrees at
 /// places of its own.
 fn for_node(settings: &Settings, profile: &ExecutorProfile) -> Settings {
     let mut settings = settings.clone();

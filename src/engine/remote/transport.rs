@@ -1,7 +1,7 @@
 //! Speaks to the git remote: lists, fetches and creates references.
 //!
 //! A reference is created only where there is none, so of two who create it one wins. Hooks do not run
-//! and nobody is asked for a password, because no user waits for this.
+//! and git asks for no password, because no user waits for this.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ impl Transport {
         self.push(name, new, old)
     }
 
-    /// Removes references. One that is gone already is no failure.
+    /// Removes references. One that is gone already does not matter.
     pub(super) fn remove(&self, names: &[String]) -> Result<(), RemoteError> {
         let specs: Vec<String> = names.iter().map(|name| format!(":{name}")).collect();
         let mut args = vec!["push", "--quiet", "--no-verify", "--", &self.remote];

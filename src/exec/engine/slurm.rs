@@ -1,6 +1,6 @@
 //! A Slurm cluster, by its commands and their text output, with words such as `ssh login` in front.
 //!
-//! JSON is not read: its types differ from version to version. Slurm never starts a job again by itself
+//! JSON is not read: its types differ from version to version. Slurm never starts a job again
 //! (`--no-requeue`), and gets no variable of this process (`--export=NIL`), because the controller stores
 //! what it gets.
 

@@ -35,10 +35,8 @@ impl Cluster {
         let place = node.display();
         let text = format!(
             "HOME={place}\nXDG_CACHE_HOME={place}/cache\nXDG_STATE_HOME={place}/state\n\
-             GIT_CONFIG_NOSYSTEM=1\nGIT_CONFIG_GLOBAL=/dev/null\nDISPATCH_CLOCK={}\n\
-             DISPATCH_SANDBOX_WRITE='[\"{}\"]'\n",
-            crate::harness::NOW,
-            scene.root.display()
+             GIT_CONFIG_NOSYSTEM=1\nGIT_CONFIG_GLOBAL=/dev/null\nDISPATCH_CLOCK={}\n",
+            crate::harness::NOW
         );
         fs::write(&env_file, text).unwrap();
         let cluster = Cluster {
@@ -63,14 +61,18 @@ impl Cluster {
         assert!(ended.status.success() || verb == "stop", "{verb}: {said}");
     }
 
+    /// The file by which Slurm's commands find the cluster.
+    pub(super) fn configuration(&self) -> String {
+        self.lab.join("slurm.conf").to_str().unwrap().to_owned()
+    }
+
     /// Renders the executor `cluster`.
     pub(super) fn settings(&self) -> String {
         let program = env!("CARGO_BIN_EXE_dispatch");
-        let configuration = format!("SLURM_CONF={}", self.lab.join("slurm.conf").display());
         let env_file = self.env_file.display();
         format!(
             "[executors.cluster]\nkind = \"slurm\"\nremote = \"origin\"\nprogram = {program:?}\n\
-             prefix = [\"env\", {configuration:?}]\nenv_file = \"{env_file}\"\npoll = \"200ms\"\n"
+             env_file = \"{env_file}\"\npoll = \"200ms\"\n"
         )
     }
 

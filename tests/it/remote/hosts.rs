@@ -47,7 +47,7 @@ impl Hosts {
         };
         let mut config = String::new();
         for number in 1..=count {
-            config.push_str(&hosts.start_one(scene, sshd, number));
+            config.push_str(&hosts.start_one(sshd, number));
         }
         let root = hosts.root.display();
         config.push_str(&format!(
@@ -58,21 +58,19 @@ impl Hosts {
         hosts
     }
 
-    fn start_one(&self, scene: &Scene, sshd: &Path, number: usize) -> String {
+    fn start_one(&self, sshd: &Path, number: usize) -> String {
         let (name, root) = (format!("h{number}"), self.root.display());
         let port = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = port.local_addr().unwrap().port();
         let folder = self.folder(&name);
         fs::create_dir_all(&folder).unwrap();
         let place = folder.display();
-        let write = scene.root.display();
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {root}/hostkey\nPidFile none\n\
              AuthorizedKeysFile {root}/authorized_keys\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nLogLevel INFO\n\
              SetEnv HOME={place} XDG_CACHE_HOME={place}/cache XDG_STATE_HOME={place}/state \
-             GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null DISPATCH_CLOCK={} \
-             DISPATCH_SANDBOX_WRITE=[\\\"{write}\\\"]\n",
+             GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null DISPATCH_CLOCK={}\n",
             crate::harness::NOW
         );
         let file = self.root.join(format!("{name}.conf"));
