@@ -66,7 +66,9 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
         && let Err(error) = remove_run(&here.repo, &context.settings, &run)
     {
         let said = error_chain(&error);
-        ui.warning(&format!("what the remotes of the executors have of {run} stays: {said}"));
+        ui.warning(&format!(
+            "what the remotes of the executors have of {run} stays: {said}"
+        ));
     }
     if !plan.kept_tasks.is_empty() {
         ui.hint(&force_hint(&run, &plan));

@@ -1,10 +1,10 @@
 //! Checks settings against each other.
 
 use crate::base::text::did_you_mean;
-use crate::config::{builtin, executors};
 use crate::config::invalid::Invalid;
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;
+use crate::config::{builtin, executors};
 use crate::model::permissions::Permissions;
 use crate::model::worker::{Dialect, PromptBy, Worker};
 

@@ -90,7 +90,10 @@ fn lacks(profile: &ExecutorProfile) -> Option<(&'static str, Invalid)> {
     };
     if name == LOCAL && profile.kind != ExecutorKind::Local {
         let message = "\"local\" is always this machine".to_owned();
-        return Some(("kind", Invalid::new(message, "give the executor another name")));
+        return Some((
+            "kind",
+            Invalid::new(message, "give the executor another name"),
+        ));
     }
     match profile.kind {
         ExecutorKind::Ssh if profile.hosts.is_empty() => {

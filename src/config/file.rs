@@ -4,8 +4,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::base::text::did_you_mean;
-use crate::config::invalid::{Invalid, Origin, Rejection};
 use crate::config::executor_keys::{EXECUTOR_KEYS, set_executor};
+use crate::config::invalid::{Invalid, Origin, Rejection};
 use crate::config::kind::{Toml, profile_name, type_of};
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;

@@ -32,11 +32,11 @@ use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
 mod capabilities;
 pub mod cgroup;
+pub mod engine;
 #[cfg(target_os = "linux")]
 mod landlock;
 mod leftovers;
 mod limits;
-pub mod engine;
 pub mod local;
 pub mod log;
 mod overdue;

@@ -104,7 +104,9 @@ pub fn summary(event: &Event) -> String {
             executor,
             host,
         } => {
-            let host = host.as_ref().map_or_else(String::new, |host| format!("/{host}"));
+            let host = host
+                .as_ref()
+                .map_or_else(String::new, |host| format!("/{host}"));
             format!("{task} attempt {attempt} runs on {executor}{host}")
         }
         Event::AttemptStarted {

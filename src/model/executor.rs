@@ -265,7 +265,10 @@ mod tests {
     #[test]
     fn a_choice_may_name_a_label() {
         let choice = ExecutorChoice::parse("hosts:gpu");
-        assert_eq!((choice.name.as_str(), choice.render()), ("hosts", "hosts:gpu".to_owned()));
+        assert_eq!(
+            (choice.name.as_str(), choice.render()),
+            ("hosts", "hosts:gpu".to_owned())
+        );
         assert!(ExecutorChoice::parse("local").is_local());
         assert_eq!(ExecutorChoice::parse("hosts:").label, None);
     }

@@ -67,26 +67,35 @@ fn by_commands(scene: &Scene) -> String {
     )
 }
 
-/// Returns the statuses and the trees of the candidates of a run.
+/// Returns the board without names of this run, and the files of each branch but the settings.
 fn results(scene: &Scene) -> String {
     let mut text = statuses(&scene.json());
-    for task in ["a", "b", "c", "d"] {
-        let branch = scene.branch(task);
-        let tree = match scene.has(&branch) {
-            true => scene.rev(&format!("{branch}^{{tree}}")),
-            false => "-".to_owned(),
-        };
-        text.push_str(&format!("\n{task} {tree}"));
+    for task in ["a", "b", "c", "d", "integration"] {
+        let files = scene.git(&["ls-tree", "-r", &scene.branch(task)]);
+        let is_of_run =
+            |line: &&str| !line.ends_with(".dispatch.toml") && !line.ends_with("DISPATCH.md");
+        let files: Vec<&str> = files.lines().filter(is_of_run).collect();
+        text.push_str(&format!("\n{task}\n{}", files.join("\n")));
     }
-    let integration = scene.rev(&format!("{}:c.txt", scene.branch("integration")));
-    format!("{text}\nc.txt {integration}")
+    let board = scene.board().replace(&scene.run_name(), "RUN");
+    let rows = board.lines().filter(|line| line.starts_with("| "));
+    let is_kept = |row: &&str| !row.contains("attempts");
+    format!(
+        "{text}\n{}",
+        rows.filter(is_kept).collect::<Vec<_>>().join("\n")
+    )
 }
 
-/// Runs the plan on this machine, and returns its results.
-fn results_here() -> String {
-    let scene = scene();
-    scene.run(PLAN, &[]).expect(3);
-    results(&scene)
+/// Checks that the results of a run are those of the same plan on this machine.
+#[track_caller]
+fn assert_as_here(elsewhere: &Scene) {
+    let here = scene();
+    here.run(PLAN, &[]).expect(3);
+    let (elsewhere, here) = (results(elsewhere), results(&here));
+    for (elsewhere, here) in elsewhere.lines().zip(here.lines()) {
+        assert_eq!(elsewhere, here);
+    }
+    assert_eq!(elsewhere.lines().count(), here.lines().count());
 }
 
 fn remote_refs(scene: &Scene) -> String {
@@ -98,14 +107,25 @@ fn a_run_elsewhere_has_the_results_of_one_on_this_machine() {
     let scene = scene();
     scene.configure(&by_commands(&scene));
     let preview = scene.dispatch(&["run", &scene.plan(PLAN), "--dry-run", "--executor", "any"]);
-    assert!(preview.expect(0).out.contains("executor any: #1, #2, #3, #4"));
+    assert!(
+        preview
+            .expect(0)
+            .out
+            .contains("executor any: #1, #2, #3, #4")
+    );
     let before = scene.git(&["for-each-ref", "refs/heads/main"]);
     scene.run(PLAN, &["--executor", "any"]).expect(3);
-    assert_eq!(results(&scene), results_here());
+    assert_as_here(&scene);
     assert_eq!(before, scene.git(&["for-each-ref", "refs/heads/main"]));
     // The log, the failure and the place of an attempt are here, and nothing is left there.
     let run = scene.run_name();
-    assert!(scene.dispatch(&["logs", "B"]).expect(0).out.contains("said b"));
+    assert!(
+        scene
+            .dispatch(&["logs", "B"])
+            .expect(0)
+            .out
+            .contains("said b")
+    );
     let shown = scene.dispatch(&["show", "D", "--json"]).expect(0).out;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let attempt = &shown["attempts"][0];
@@ -132,7 +152,10 @@ fn a_second_start_of_an_attempt_finds_the_claim_of_the_first() {
     let scene = scene();
     scene.configure(&by_commands(&scene));
     let mut gate = Gate::new(&scene, "gate");
-    let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script()));
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
     let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
     gate.wait_until_reached();
     let job = fs::read_dir(scene.root.join("node")).unwrap();
@@ -166,16 +189,26 @@ fn a_killed_runner_finds_its_jobs_again() {
     let scene = scene();
     scene.configure(&by_commands(&scene));
     let mut gate = Gate::new(&scene, "gate");
-    let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script()));
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
     let mut child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
     gate.wait_until_reached();
     child.kill().unwrap();
     child.wait().unwrap();
     gate.open();
-    let resumed = scene.dispatch(&["resume", "--plain"]).expect(0);
-    assert!(resumed.err.contains("runs on another machine"), "{}", resumed.err);
+    let resumed = scene.dispatch(&["resume"]).expect(0);
+    assert!(
+        resumed.err.contains("runs on another machine"),
+        "{}",
+        resumed.err
+    );
     assert_eq!(scene.json()["tasks"][0]["attempts"], 1);
-    assert_eq!(scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]), "a");
+    assert_eq!(
+        scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]),
+        "a"
+    );
 }
 
 #[test]
@@ -183,7 +216,10 @@ fn an_engine_that_does_not_answer_fails_nothing() {
     let scene = scene();
     scene.configure(&by_commands(&scene));
     let mut gate = Gate::new(&scene, "gate");
-    let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script()));
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
     let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
     gate.wait_until_reached();
     fs::write(scene.root.join("node/down"), "").unwrap();
@@ -212,12 +248,21 @@ fn an_executor_that_cannot_be_used_is_refused_before_anything_starts() {
     assert!(said.contains("unknown executor \"moon\""), "{said}");
     let boxed = "[executors.box]\nkind = \"container\"\n";
     let said = refused(boxed, &plan, &["--executor", "box"]);
-    assert!(said.contains("kind \"container\" is not built yet"), "{said}");
+    assert!(
+        said.contains("kind \"container\" is not built yet"),
+        "{said}"
+    );
     let far = "[executors.far]\nkind = \"ssh\"\nhosts = [\"h1\"]\nremote = \"upstream\"\n";
     let said = refused(far, &plan, &["--executor", "far"]);
-    assert!(said.contains("the repository has no remote \"upstream\""), "{said}");
+    assert!(
+        said.contains("the repository has no remote \"upstream\""),
+        "{said}"
+    );
     let said = refused(far, &plan, &["--executor", "far:gpu"]);
-    assert!(said.contains("no host of executor far has the label \"gpu\""), "{said}");
+    assert!(
+        said.contains("no host of executor far has the label \"gpu\""),
+        "{said}"
+    );
 }
 
 #[test]
@@ -230,10 +275,16 @@ fn a_remote_that_refuses_the_package_is_named() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&hook, mode).unwrap();
     scene
-        .run("# One\n\n1. [A] a\n   - run: true\n", &["--executor", "any"])
+        .run(
+            "# One\n\n1. [A] a\n   - run: true\n",
+            &["--executor", "any"],
+        )
         .expect(3);
     let report = scene.dispatch(&["report"]).out;
-    assert!(report.contains("origin refuses refs/dispatch/remote/"), "{report}");
+    assert!(
+        report.contains("origin refuses refs/dispatch/remote/"),
+        "{report}"
+    );
     assert!(report.contains("no room for you"), "{report}");
 }
 
@@ -244,11 +295,17 @@ fn hosts_have_the_results_of_this_machine() {
     let hosts = Hosts::start(&scene, &sshd, 2);
     scene.set_env("SHOP_TOKEN", "s3cr3t-of-the-shop");
     let settings = hosts.settings(&["h1", "h2 slots=2 labels=big"]);
-    scene.configure(&format!("{settings}env = [\"SHOP_TOKEN\"]\n[workers.shell]\nenv = [\"SHOP_TOKEN\"]\n"));
+    scene.configure(&format!(
+        "{settings}env = [\"SHOP_TOKEN\"]\n[workers.shell]\nenv = [\"SHOP_TOKEN\"]\n"
+    ));
     let doctor = scene.dispatch(&["doctor"]).expect(0);
-    assert!(doctor.err.contains("executor far, h2: dispatch"), "{}", doctor.err);
+    assert!(
+        doctor.err.contains("executor far, h2: dispatch"),
+        "{}",
+        doctor.err
+    );
     scene.run(PLAN, &["--executor", "far"]).expect(3);
-    assert_eq!(results(&scene), results_here());
+    assert_as_here(&scene);
     // A secret travels to the worker, and into no reference.
     let plan = "# Token\n\n1. [A] a\n   - run: test \"$SHOP_TOKEN\" = s3cr3t-of-the-shop; echo $SHOP_TOKEN; echo a > a.txt\n   \
                 - executor: far:big\n";
@@ -279,20 +336,30 @@ fn an_attempt_on_a_lost_host_starts_again_on_another() {
     let settings = hosts.settings(&["h1", "h2"]);
     scene.configure(&format!("{settings}lost_after = \"1s\"\n"));
     let mut gate = Gate::new(&scene, "gate");
-    let script = format!("if [ $DISPATCH_ATTEMPT = 1 ]; then {}; fi; echo $DISPATCH_ATTEMPT > a.txt", gate.script());
+    let script = format!(
+        "if [ $DISPATCH_ATTEMPT = 1 ]; then {}; fi; echo $DISPATCH_ATTEMPT > a.txt",
+        gate.script()
+    );
     let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {script}\n"));
     let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "far"]);
     gate.wait_until_reached();
     hosts.stop("h1");
     let ended = wait(child).expect(0);
-    assert!(ended.err.contains("lost on host h1 of far"), "{}", ended.err);
+    assert!(
+        ended.err.contains("lost on host h1 of far"),
+        "{}",
+        ended.err
+    );
     // The host comes back, and its attempt ends: nothing changes any more.
     gate.open();
     let shown = scene.dispatch(&["show", "A", "--json"]).expect(0).out;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
     assert_eq!(shown["attempts"][1]["host"], "h2");
-    assert_eq!(scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]), "2");
+    assert_eq!(
+        scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]),
+        "2"
+    );
 }
 
 #[test]
@@ -302,12 +369,19 @@ fn a_cancelled_attempt_ends_on_its_host() {
     let hosts = Hosts::start(&scene, &sshd, 1);
     scene.configure(&hosts.settings(&["h1"]));
     let mut gate = Gate::new(&scene, "gate");
-    let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script()));
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
     let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "far"]);
     gate.wait_until_reached();
     scene.dispatch(&["cancel", "A"]).expect(0);
     wait(child).expect(3);
-    assert!(scene.statuses().contains("CANCELLED"), "{}", scene.statuses());
+    assert!(
+        scene.statuses().contains("CANCELLED"),
+        "{}",
+        scene.statuses()
+    );
     let state = hosts.folder("h1").join("state/dispatch/jobs");
     let job = fs::read_dir(state).unwrap().next().unwrap().unwrap().path();
     assert!(job.join("exit").exists(), "the job has ended on the host");
@@ -323,9 +397,13 @@ fn a_cluster_has_the_results_of_this_machine() {
     scene.set_env("SLURM_CONF", &cluster.configuration());
     scene.configure(&cluster.settings());
     let doctor = scene.dispatch(&["doctor"]).expect(0);
-    assert!(doctor.err.contains("executor cluster, slurm: 2 nodes"), "{}", doctor.err);
+    assert!(
+        doctor.err.contains("executor cluster, slurm: 2 nodes"),
+        "{}",
+        doctor.err
+    );
     scene.run(PLAN, &["--executor", "cluster"]).expect(3);
-    assert_eq!(results(&scene), results_here());
+    assert_as_here(&scene);
     let shown = scene.dispatch(&["show", "A", "--json"]).expect(0).out;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let host = shown["attempts"][0]["host"].as_str().unwrap();

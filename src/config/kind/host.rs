@@ -17,8 +17,9 @@ impl Kind for Hosts {
         };
         collected(items.iter().map(|item| {
             let read = match item.get_ref().as_str() {
-                Some(text) => Host::parse(text)
-                    .map_err(|(message, hint)| vec![Invalid::new(message, hint)]),
+                Some(text) => {
+                    Host::parse(text).map_err(|(message, hint)| vec![Invalid::new(message, hint)])
+                }
                 None => expected("a string", "\"build1 slots=4\"", item),
             };
             at(item.span(), read)

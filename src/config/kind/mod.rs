@@ -21,8 +21,8 @@ mod word;
 pub(super) use command::{
     CommandByGlob, Commands, ExecutorCommand, MergeTool, Program, SandboxCommand, WorkerCommand,
 };
-pub(super) use number::{Count, Dollars, Flag, Pool, Processors, Size, Time, Times, Weight};
 pub(super) use host::Hosts;
+pub(super) use number::{Count, Dollars, Flag, Pool, Processors, Size, Time, Times, Weight};
 pub(super) use syntax::profile_name;
 pub(super) use text::{
     BranchPrefix, FolderName, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text,

@@ -74,12 +74,18 @@ impl Environment {
         for finding in check_executors(repo, settings) {
             let (executor, place) = (&finding.executor, &finding.place);
             match finding.answer {
-                Ok(answer) => self.facts.push(format!("executor {executor}, {place}: {answer}")),
+                Ok(answer) => self
+                    .facts
+                    .push(format!("executor {executor}, {place}: {answer}")),
                 Err(why) => {
                     let fix = format!(
                         "see [executors.{executor}] (`dispatch help executors`); until then its tasks do not start"
                     );
-                    self.warn(&format!("executor {executor}, {place}"), &why, Fix::Manual(fix));
+                    self.warn(
+                        &format!("executor {executor}, {place}"),
+                        &why,
+                        Fix::Manual(fix),
+                    );
                 }
             }
         }

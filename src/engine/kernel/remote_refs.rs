@@ -88,8 +88,15 @@ mod tests {
         let run = RunId::new("shop-7k3q");
         let refs = RemoteRefs::of(&run, (TaskNumber(2), 3));
         assert_eq!(refs.claim(), "refs/dispatch/remote/shop-7k3q/2/3/claim");
-        assert_eq!(RemoteRefs::parse(refs.folder()), Some((run, (TaskNumber(2), 3))));
-        for invalid in ["refs/heads/x/1/1", "refs/dispatch/remote/r/1", "refs/dispatch/remote/r/1/1/x"] {
+        assert_eq!(
+            RemoteRefs::parse(refs.folder()),
+            Some((run, (TaskNumber(2), 3)))
+        );
+        for invalid in [
+            "refs/heads/x/1/1",
+            "refs/dispatch/remote/r/1",
+            "refs/dispatch/remote/r/1/1/x",
+        ] {
             assert_eq!(RemoteRefs::parse(invalid), None, "{invalid}");
         }
     }

@@ -38,8 +38,10 @@ pub(super) fn take_over(
     with_store(context, |store| {
         let record = OutcomeRecord::read(store, end)?;
         check(context, store, spec, &record, expected)?;
-        if let Some(candidate) = record.candidate() {
-            move_branch(context, store, spec, candidate)?;
+        match (record.candidate(), record.base()) {
+            (Some(candidate), _) => move_branch(context, store, spec, candidate)?,
+            (None, Some(base)) => make_branch(context, store, spec, base)?,
+            (None, None) => {}
         }
         for (name, commit) in &record.kept {
             if store.reference(name)?.is_none() {
@@ -94,10 +96,26 @@ fn check(
     }
     match (record.candidate(), record.base()) {
         (Some(_), None) => invalid("it has a candidate and no base".to_owned()),
-        (Some(candidate), Some(base)) if !store.is_ancestor(base, candidate)? => {
-            invalid(format!("{} is not based on {}", candidate.short(), base.short()))
-        }
+        (Some(candidate), Some(base)) if !store.is_ancestor(base, candidate)? => invalid(format!(
+            "{} is not based on {}",
+            candidate.short(),
+            base.short()
+        )),
         _ => Ok(()),
+    }
+}
+
+/// Makes the branch of an attempt without a candidate at its base, unless there is one.
+fn make_branch(
+    context: &Context,
+    store: &Store,
+    spec: &AttemptSpec,
+    base: Oid,
+) -> Result<(), RemoteError> {
+    let name = branch_ref(&context.attempt_branch(spec.of()));
+    match store.reference(&name)? {
+        Some(_) => Ok(()),
+        None => Ok(store.move_reference(&name, Oid::ZERO, base, "dispatch: attempt on a node")?),
     }
 }
 

@@ -142,7 +142,8 @@ impl RemoteAttempt {
                 return self.take(now, *end, refs.get(&own.claim()).copied()).await;
             }
             if let Some(progress) = refs.get(&own.progress()) {
-                self.show(now, *progress, refs.get(&own.claim()).copied()).await;
+                self.show(now, *progress, refs.get(&own.claim()).copied())
+                    .await;
             }
             if now.package.is_none() {
                 // A process before this one pushed it, in this clone or another.
@@ -214,7 +215,8 @@ impl RemoteAttempt {
     }
 
     pub(super) fn folder(&self) -> PathBuf {
-        self.context.attempt_folder(self.spec.task, self.spec.attempt)
+        self.context
+            .attempt_folder(self.spec.task, self.spec.attempt)
     }
 
     pub(super) fn post(&self, message: Message) {

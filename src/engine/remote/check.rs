@@ -52,7 +52,11 @@ fn check(repo: &Repo, profile: &ExecutorProfile) -> Vec<ExecutorFinding> {
         }
         Err(error) => finding("git remote", Err(error_chain(&error))),
     };
-    let program = [profile.program.clone(), "node-attempt".to_owned(), "--check".to_owned()];
+    let program = [
+        profile.program.clone(),
+        "node-attempt".to_owned(),
+        "--check".to_owned(),
+    ];
     let mut findings = vec![remote];
     for checked in engine.check(&program) {
         let answer = checked.answer.and_then(|line| match profile.kind {
@@ -90,11 +94,16 @@ pub fn remove_run(repo: &Repo, settings: &Settings, run: &RunId) -> Result<(), R
 
 /// Compares what the `dispatch` of a node says about itself.
 fn fits(line: String) -> Result<String, String> {
-    let protocol = line.rsplit_once("protocol ").map(|(_, number)| number.trim());
+    let protocol = line
+        .rsplit_once("protocol ")
+        .map(|(_, number)| number.trim());
     match protocol {
         Some(protocol) if protocol == PROTOCOL.to_string() => Ok(line),
         Some(_) => Err(format!("{line}, but this one is {}", own_line())),
-        None => Err(format!("its dispatch answers {line:?}, not {:?}", own_line())),
+        None => Err(format!(
+            "its dispatch answers {line:?}, not {:?}",
+            own_line()
+        )),
     }
 }
 

@@ -93,10 +93,7 @@ pub(super) fn engine_of(profile: &ExecutorProfile) -> Result<Box<dyn Engine>, En
 ///
 /// # Errors
 /// When the repository has no such remote.
-pub fn remote_of(
-    repo: &Repo,
-    profile: &ExecutorProfile,
-) -> Result<(String, String), EngineError> {
+pub fn remote_of(repo: &Repo, profile: &ExecutorProfile) -> Result<(String, String), EngineError> {
     let remote = match &profile.remote {
         Some(remote) => remote.clone(),
         None => default_remote(repo, None)?.ok_or_else(|| {
@@ -163,7 +160,10 @@ impl Fleet {
     /// Looks at the remote and at all jobs, unless someone has done so just now.
     pub(super) async fn look(self: &Arc<Self>) -> Result<Arc<Look>, RemoteError> {
         let mut last = self.look.lock().await;
-        if let Some(known) = last.as_ref().filter(|look| look.at.elapsed() < self.profile.poll) {
+        if let Some(known) = last
+            .as_ref()
+            .filter(|look| look.at.elapsed() < self.profile.poll)
+        {
             return Ok(Arc::clone(known));
         }
         let fleet = Arc::clone(self);
@@ -199,7 +199,9 @@ impl Fleet {
 
     /// Chooses a host last for a while.
     pub(super) fn distrust(&self, host: &str) {
-        self.state().distrusted.insert(host.to_owned(), Instant::now());
+        self.state()
+            .distrusted
+            .insert(host.to_owned(), Instant::now());
     }
 
     /// Takes a slot of a host with this label; `None` if all are in use.
@@ -209,7 +211,9 @@ impl Fleet {
             return Some(Slot { fleet, host: None });
         }
         let mut state = self.state();
-        state.distrusted.retain(|_, since| since.elapsed() < DISTRUST);
+        state
+            .distrusted
+            .retain(|_, since| since.elapsed() < DISTRUST);
         let host = choose(&self.profile.hosts, label, &state.used, |host| {
             state.distrusted.contains_key(host)
         })?;
@@ -244,7 +248,9 @@ fn choose(
     let fits = |host: &&Host| label.is_none_or(|label| host.labels.contains(label));
     let able = hosts.iter().filter(fits).filter(|host| free(host) > 0);
     // Of equal ones, the first.
-    let best = able.rev().max_by_key(|host| (!is_distrusted(&host.name), free(host)));
+    let best = able
+        .rev()
+        .max_by_key(|host| (!is_distrusted(&host.name), free(host)));
     best.map(|host| host.name.clone())
 }
 
@@ -256,10 +262,15 @@ mod tests {
     #[test]
     fn the_host_with_most_free_slots_is_chosen_and_a_distrusted_one_last() {
         let hosts = ["a slots=2 labels=gpu", "b slots=4", "c slots=4"];
-        let hosts: Vec<Host> = hosts.iter().map(|text| Host::parse(text).unwrap()).collect();
+        let hosts: Vec<Host> = hosts
+            .iter()
+            .map(|text| Host::parse(text).unwrap())
+            .collect();
         let choose = |label, used: &[(&str, usize)], distrusted: &[&str]| {
             let used = used.iter().map(|(name, used)| ((*name).to_owned(), *used));
-            choose(&hosts, label, &used.collect(), |host| distrusted.contains(&host))
+            choose(&hosts, label, &used.collect(), |host| {
+                distrusted.contains(&host)
+            })
         };
         assert_eq!(choose(None, &[], &[]).unwrap(), "b");
         assert_eq!(choose(None, &[("b", 1)], &[]).unwrap(), "c");

@@ -33,7 +33,11 @@ impl RemoteAttempt {
             fleet.transport.fetch(&[&refs.outcome()])?;
             let package = match package {
                 Some(package) => package,
-                None => fleet.transport.list(refs.folder())?.get(&refs.package()).copied()
+                None => fleet
+                    .transport
+                    .list(refs.folder())?
+                    .get(&refs.package())
+                    .copied()
                     .unwrap_or(Oid::ZERO),
             };
             take_over(&context, &spec, end, Expected { package, claim })
@@ -49,10 +53,12 @@ impl RemoteAttempt {
         if record.claim.is_none() {
             // This run gave it up before it was killed.
             let why = "the run gave it up".to_owned();
-            return Ok(Next::Over(Some(Box::new(match self.cancel.is_cancelled() {
-                true => failure::stopped(),
-                false => failure::lost(why, None),
-            }))));
+            return Ok(Next::Over(Some(Box::new(
+                match self.cancel.is_cancelled() {
+                    true => failure::stopped(),
+                    false => failure::lost(why, None),
+                },
+            ))));
         }
         self.placed(now, &record.host);
         self.post_facts(now, &record.facts);

@@ -32,7 +32,10 @@ impl RemoteAttempt {
             now.slot = self.fleet.take_slot(self.label.as_deref());
         }
         let Some(slot) = &now.slot else {
-            self.note(now, format!("waits for a slot of {}", self.fleet.profile.name));
+            self.note(
+                now,
+                format!("waits for a slot of {}", self.fleet.profile.name),
+            );
             return Ok(Next::Wait);
         };
         let host = slot.host.clone();
@@ -66,7 +69,10 @@ impl RemoteAttempt {
                 }
                 // Another host may answer. One that did get the job finds its claim taken.
                 now.slot = None;
-                self.note(now, format!("{} does not answer: {said}", self.fleet.profile.name));
+                self.note(
+                    now,
+                    format!("{} does not answer: {said}", self.fleet.profile.name),
+                );
             }
             Err(EngineFault::Refused(said)) => {
                 let executor = &self.fleet.profile.name;

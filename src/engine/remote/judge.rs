@@ -72,7 +72,10 @@ impl RemoteAttempt {
         {
             return self.ended_without_end(package, job, &over).await;
         }
-        match now.stop_asked.is_some_and(|asked| asked.elapsed() >= STOP_GRACE) {
+        match now
+            .stop_asked
+            .is_some_and(|asked| asked.elapsed() >= STOP_GRACE)
+        {
             true => self.give_up(package, failure::stopped()).await,
             false => Ok(Next::Wait),
         }
@@ -146,7 +149,11 @@ impl RemoteAttempt {
     }
 
     /// Ends the attempt on the remote, unless a node has done so first: then that is its end.
-    pub(super) async fn give_up(&self, package: Oid, outcome: Outcome) -> Result<Next, RemoteError> {
+    pub(super) async fn give_up(
+        &self,
+        package: Oid,
+        outcome: Outcome,
+    ) -> Result<Next, RemoteError> {
         let (context, fleet) = (Arc::clone(&self.context), Arc::clone(&self.fleet));
         let trailers = context.trailers(self.spec.task, self.spec.attempt);
         let name = self.refs().outcome();

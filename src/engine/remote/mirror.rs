@@ -47,7 +47,12 @@ impl Mirror {
     pub(super) fn set_user(&self, name: &str, email: &str) -> Result<(), RemoteError> {
         let git = self.repo.git();
         for (key, value) in [("user.name", name), ("user.email", email)] {
-            if git.line(&["config", "--local", "--get", key]).ok().as_deref() != Some(value) {
+            if git
+                .line(&["config", "--local", "--get", key])
+                .ok()
+                .as_deref()
+                != Some(value)
+            {
                 git.run(&["config", "--local", key, value])?;
             }
         }

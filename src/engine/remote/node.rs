@@ -178,7 +178,8 @@ impl Node {
         }
         let log = self.log_so_far();
         let shown = Some((self.facts.len(), log.len()));
-        if self.shown == shown && !matches!(self.facts.last(), Some(Event::ProgressReported { .. })) {
+        if self.shown == shown && !matches!(self.facts.last(), Some(Event::ProgressReported { .. }))
+        {
             return;
         }
         let Ok(new) = self.write_progress(log) else {

@@ -35,7 +35,8 @@ impl Node {
             .ok_or_else(|| invalid("it is not the folder of an attempt's references"))?;
         let refs = RemoteRefs::of(&run, key);
         let (repo, package) = fetch(request, &refs)?;
-        if (package.run.clone(), package.spec.task, package.spec.attempt) != (run.clone(), key.0, key.1)
+        if (package.run.clone(), package.spec.task, package.spec.attempt)
+            != (run.clone(), key.0, key.1)
         {
             return Err(invalid("its package is of another attempt"));
         }
@@ -97,7 +98,9 @@ fn fetch(request: &NodeRequest, refs: &RemoteRefs) -> Result<(Repo, Package), Re
     let mirror = Mirror::open(&request.address, &request.user, request.package)?;
     Transport::new(&mirror.repo, &request.address).fetch(&[&refs.package()])?;
     let package = mirror.repo.with_store(|store| {
-        let there = store.reference(&refs.package()).map_err(RemoteError::from)?;
+        let there = store
+            .reference(&refs.package())
+            .map_err(RemoteError::from)?;
         if there != Some(request.package) {
             return Err(RemoteError::Invalid {
                 what: refs.package(),

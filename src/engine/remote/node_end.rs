@@ -112,7 +112,11 @@ impl Node {
     /// Removes the worktree, the references and the folder of an attempt whose end is on the remote. What
     /// stays is removed with the cache.
     async fn clean(&self) -> Result<(), RemoteError> {
-        let (context, spec, refs) = (Arc::clone(&self.context), self.spec.clone(), self.refs.clone());
+        let (context, spec, refs) = (
+            Arc::clone(&self.context),
+            self.spec.clone(),
+            self.refs.clone(),
+        );
         off_loop(move || {
             let repo = &context.repo;
             let is_of_pool = repo.behind_link(&spec.worktree).is_some();
@@ -129,7 +133,11 @@ impl Node {
             }
             with_store(&context, |store| {
                 let attempt_ref = context.attempt_ref(spec.task, spec.attempt);
-                names.extend(kept_by(store, &attempt_ref)?.into_iter().map(|(name, _)| name));
+                names.extend(
+                    kept_by(store, &attempt_ref)?
+                        .into_iter()
+                        .map(|(name, _)| name),
+                );
                 for name in names {
                     if let Some(at) = store.reference(&name)? {
                         store.delete_reference(&name, at)?;

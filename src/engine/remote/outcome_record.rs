@@ -122,7 +122,11 @@ impl Progress {
         commit: &RecordCommit<'_>,
         logs: &[(&str, Vec<u8>)],
     ) -> Result<Oid, RemoteError> {
-        commit.write((PROGRESS_FILE, self), logs, &commits_of(&self.facts, commit.store))
+        commit.write(
+            (PROGRESS_FILE, self),
+            logs,
+            &commits_of(&self.facts, commit.store),
+        )
     }
 
     pub(super) fn read(store: &Store, commit: Oid) -> Result<Progress, RemoteError> {

@@ -101,7 +101,12 @@ impl Transport {
     }
 
     /// Moves a reference from one object to another.
-    pub(super) fn replace(&self, name: &str, old: Option<Oid>, new: Oid) -> Result<(), RemoteError> {
+    pub(super) fn replace(
+        &self,
+        name: &str,
+        old: Option<Oid>,
+        new: Oid,
+    ) -> Result<(), RemoteError> {
         self.push(name, new, old)
     }
 
@@ -121,7 +126,15 @@ impl Transport {
         let old = old.map_or(String::new(), |old| old.to_string());
         let lease = format!("--force-with-lease={name}:{old}");
         let spec = format!("{oid}:{name}");
-        let args = ["push", "--quiet", "--no-verify", &lease, "--", &self.remote, &spec];
+        let args = [
+            "push",
+            "--quiet",
+            "--no-verify",
+            &lease,
+            "--",
+            &self.remote,
+            &spec,
+        ];
         let finished = self.git().finish(args)?;
         match finished.status.code() {
             Some(0) => Ok(()),

@@ -230,7 +230,10 @@ impl<'a> Outside<'a> {
             }
         };
         let planned = self.context.plan.task(task);
-        let choice = self.context.settings.executor_of(planned, Some(&spec.worker));
+        let choice = self
+            .context
+            .settings
+            .executor_of(planned, Some(&spec.worker));
         let span = attempt_span(&spec);
         let attempt = RemoteAttempt {
             context: Arc::clone(&self.context),

@@ -198,7 +198,9 @@ impl Driver {
     /// Returns the executor of the next attempt at a task, if that is not this machine. Work that the user
     /// made by hand is here.
     fn runs_elsewhere(&self, task: TaskNumber, worker: &Worker) -> Option<String> {
-        let choice = self.settings.executor_of(self.state.plan.task(task), Some(worker));
+        let choice = self
+            .settings
+            .executor_of(self.state.plan.task(task), Some(worker));
         let is_by_hand = self.state.task(task).by_hand.is_some();
         (!choice.is_local() && !is_by_hand).then_some(choice.name)
     }

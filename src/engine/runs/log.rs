@@ -129,7 +129,8 @@ pub fn masked_logs(
     let set_up = commands_log(&read_logs(&set_up_folder(repo, run, task, attempt)));
     let logs = [(LogPart::Worker, worker), (LogPart::SetUp, set_up)];
     let logs = logs.into_iter().filter(|(_, log)| !log.is_empty());
-    logs.map(|(part, log)| (part, secrets.mask_bytes(log))).collect()
+    logs.map(|(part, log)| (part, secrets.mask_bytes(log)))
+        .collect()
 }
 
 /// Keeps the masked log of an attempt that ran on another machine.

@@ -425,9 +425,10 @@ pub fn refuse_executors(
                 return Err(refused(why));
             }
             if let Some(profile) = settings.executors.get(&choice.name) {
-                let hint = "`git remote add NAME ADDRESS` adds one; it must be an address that the nodes \
+                let hint =
+                    "`git remote add NAME ADDRESS` adds one; it must be an address that the nodes \
                             reach, too"
-                    .to_owned();
+                        .to_owned();
                 let found = remote_of(repo, profile);
                 found.map_err(|error| refused((error_chain(&error), hint)))?;
             }

@@ -27,7 +27,13 @@ impl Commands {
     }
 
     /// Runs a command with its placeholders filled in, and returns what it printed.
-    fn ask(&self, command: &[String], name: &str, id: &str, file: &str) -> Result<String, EngineFault> {
+    fn ask(
+        &self,
+        command: &[String],
+        name: &str,
+        id: &str,
+        file: &str,
+    ) -> Result<String, EngineFault> {
         let fill = |word: &String| {
             let word = word.replace("{name}", &plain_name(name));
             word.replace("{id}", id).replace("{script}", file)
@@ -72,7 +78,8 @@ impl Engine for Commands {
     }
 
     fn cancel(&self, job: &JobId, _signal: StopSignal) -> Result<(), EngineFault> {
-        self.ask(&self.profile.stop, &job.name, &job.id, "").map(drop)
+        self.ask(&self.profile.stop, &job.name, &job.id, "")
+            .map(drop)
     }
 
     fn find(&self, name: &str) -> Result<Option<JobId>, EngineFault> {
@@ -97,7 +104,9 @@ impl Engine for Commands {
     }
 
     fn check(&self, _program: &[String]) -> Vec<Checked> {
-        let state = self.find("dispatch/check/0/0").map_err(|fault| fault.to_string());
+        let state = self
+            .find("dispatch/check/0/0")
+            .map_err(|fault| fault.to_string());
         vec![Checked {
             place: self.profile.status.first().cloned().unwrap_or_default(),
             answer: state.map(|_| "its status command answers".to_owned()),

@@ -165,7 +165,9 @@ pub trait Engine: Send + Sync {
 fn run(program: &Program) -> Result<Finished, EngineFault> {
     match program.output_within(PATIENCE) {
         Ok(Some(finished)) => Ok(finished),
-        Ok(None) => Err(EngineFault::Unreachable("no answer within a minute".to_owned())),
+        Ok(None) => Err(EngineFault::Unreachable(
+            "no answer within a minute".to_owned(),
+        )),
         Err(error) => Err(EngineFault::Refused(crate::base::text::error_chain(&error))),
     }
 }
@@ -177,7 +179,10 @@ fn said(finished: &Finished) -> String {
         false => &finished.stderr,
     };
     let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let from = lines.len().saturating_sub(3);
     match one_line(&lines[from..].join("; ")) {
         said if said.is_empty() => finished.status.to_string(),

@@ -18,7 +18,9 @@ pub fn render(job: &NewJob, env: &[(String, String)]) -> String {
     text.push_str(HOME);
     if let Some(file) = &job.env_file {
         let file = home_path(file);
-        text.push_str(&format!("if [ -r {file} ]; then set -a; . {file}; set +a; fi\n"));
+        text.push_str(&format!(
+            "if [ -r {file} ]; then set -a; . {file}; set +a; fi\n"
+        ));
     }
     for (name, value) in env {
         text.push_str(&format!("export {name}={}\n", shell_word(value)));
@@ -32,7 +34,11 @@ pub(super) fn words(command: &[String]) -> String {
     let mut words = command.iter();
     let program = words.next().map(|program| home_path(program));
     let rest = words.map(|word| shell_word(word));
-    program.into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+    program
+        .into_iter()
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Renders a path of the node.
@@ -52,7 +58,9 @@ mod tests {
         let job = NewJob {
             name: "dispatch/r/1/1".to_owned(),
             host: None,
-            command: ["~/bin/dispatch", "node-attempt", "a b"].map(str::to_owned).to_vec(),
+            command: ["~/bin/dispatch", "node-attempt", "a b"]
+                .map(str::to_owned)
+                .to_vec(),
             env: Vec::new(),
             env_file: Some("~/.env".to_owned()),
         };

@@ -103,9 +103,12 @@ impl Slurm {
     /// Asks the accounting about jobs that the controller has forgotten, where there is one.
     fn sacct(&self, ids: &[&str]) -> Vec<(String, JobState)> {
         let words = ["sacct", "-X", "-P", "-n", "-D", "-j", &ids.join(",")];
-        let words = words.into_iter().chain(["-o", "JobIDRaw,State,ExitCode,NodeList"]);
+        let words = words
+            .into_iter()
+            .chain(["-o", "JobIDRaw,State,ExitCode,NodeList"]);
         let words: Vec<String> = words.map(str::to_owned).collect();
-        self.ask(&words).map_or(Vec::new(), |text| parse_sacct(&text))
+        self.ask(&words)
+            .map_or(Vec::new(), |text| parse_sacct(&text))
     }
 }
 

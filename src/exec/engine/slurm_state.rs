@@ -157,7 +157,8 @@ not a line
 
     #[test]
     fn accounting_tells_the_state_of_a_forgotten_job() {
-        let states = parse_sacct("7|CANCELLED by 1000|0:0|n1\n8|COMPLETED|0:0|n1\n9|FAILED|3:0|n2\n");
+        let states =
+            parse_sacct("7|CANCELLED by 1000|0:0|n1\n8|COMPLETED|0:0|n1\n9|FAILED|3:0|n2\n");
         let states: Vec<String> = states.iter().map(|(id, s)| format!("{id} {s:?}")).collect();
         assert_eq!(
             states,
@@ -170,6 +171,8 @@ not a line
         assert!(says_unreachable(
             "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
         ));
-        assert!(!says_unreachable("slurm_load_jobs error: Invalid job id specified"));
+        assert!(!says_unreachable(
+            "slurm_load_jobs error: Invalid job id specified"
+        ));
     }
 }

@@ -99,7 +99,10 @@ impl SshHosts {
             return Ok(path.clone());
         }
         let bytes = own_program().map_err(|error| {
-            EngineFault::Refused(format!("could not read this program: {}", error_chain(&error)))
+            EngineFault::Refused(format!(
+                "could not read this program: {}",
+                error_chain(&error)
+            ))
         })?;
         let size = bytes.len();
         let name = Oid::from_bytes(digest(&bytes)).to_string();
@@ -153,7 +156,9 @@ impl Engine for SshHosts {
                 id: host.clone(),
                 host: Some(host),
             }),
-            _ => Err(EngineFault::Refused(format!("{host} did not start the job"))),
+            _ => Err(EngineFault::Refused(format!(
+                "{host} did not start the job"
+            ))),
         }
     }
 
@@ -234,9 +239,10 @@ fn printed(host: &str, finished: &Finished) -> Result<String, EngineFault> {
     match finished.status.code() {
         Some(0) => Ok(String::from_utf8_lossy(&finished.stdout).into_owned()),
         // Also of a shell that a signal killed there, which tells nothing either.
-        Some(SSH_FAILED) | None => {
-            Err(EngineFault::Unreachable(format!("{host}: {}", said(finished))))
-        }
+        Some(SSH_FAILED) | None => Err(EngineFault::Unreachable(format!(
+            "{host}: {}",
+            said(finished)
+        ))),
         Some(_) => Err(EngineFault::Refused(format!("{host}: {}", said(finished)))),
     }
 }

@@ -93,7 +93,10 @@ pub(super) fn known(name: &str) -> String {
 /// Parses one line of the answer to [`states`].
 pub(super) fn parse_state(line: &str) -> JobState {
     let mut words = line.split_whitespace();
-    match (words.next(), words.next().and_then(|code| code.parse().ok())) {
+    match (
+        words.next(),
+        words.next().and_then(|code| code.parse().ok()),
+    ) {
         (Some("running"), _) => JobState::Running(None),
         (Some("exit"), Some(code)) if code > 128 => JobState::Ended(JobExit::Signal(code - 128)),
         (Some("exit"), Some(code)) => JobState::Ended(JobExit::Code(code)),
@@ -129,7 +132,10 @@ mod tests {
     fn a_job_starts_once_and_its_exit_code_and_output_stay() {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, name) = (folder.path(), "dispatch/r/1/1");
-        assert_eq!(parse_state(&sh(folder, &states(&[name]))), JobState::Vanished);
+        assert_eq!(
+            parse_state(&sh(folder, &states(&[name]))),
+            JobState::Vanished
+        );
         let script = "#!/bin/sh\numask 077\necho one; ls; exit 7\n";
         assert_eq!(sh(folder, &start(name, script)), "started");
         assert_eq!(sh(folder, &start(name, script)), "known");
@@ -144,8 +150,14 @@ mod tests {
     fn a_stopped_job_has_ended_by_the_signal_and_a_lost_one_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, name) = (folder.path(), "dispatch/r/2/1");
-        sh(folder, &start(name, "#!/bin/sh\numask 077\nexec sleep 600\n"));
-        assert_eq!(parse_state(&sh(folder, &states(&[name]))), JobState::Running(None));
+        sh(
+            folder,
+            &start(name, "#!/bin/sh\numask 077\nexec sleep 600\n"),
+        );
+        assert_eq!(
+            parse_state(&sh(folder, &states(&[name]))),
+            JobState::Running(None)
+        );
         while !folder.join("dispatch/jobs/dispatch.r.2.1/job").exists() {}
         sh(folder, &signal(name, StopSignal::Terminate));
         let ended = JobState::Ended(JobExit::Signal(15));

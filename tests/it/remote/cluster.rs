@@ -20,9 +20,12 @@ impl Cluster {
     pub(super) fn start(scene: &Scene) -> Option<Cluster> {
         let is_there = ["slurmctld", "slurmd", "munged"].iter().all(|name| {
             let places = ["/usr/sbin", "/usr/bin", "/sbin"];
-            places.iter().any(|place| Path::new(place).join(name).exists())
+            places
+                .iter()
+                .any(|place| Path::new(place).join(name).exists())
         });
-        let is_required = std::env::var("DISPATCH_TEST_SLURM").is_ok_and(|value| value == "required");
+        let is_required =
+            std::env::var("DISPATCH_TEST_SLURM").is_ok_and(|value| value == "required");
         assert!(is_there || !is_required, "no Slurm was found");
         if !is_there {
             return None;
@@ -49,7 +52,8 @@ impl Cluster {
     }
 
     fn script(&self, verb: &str) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/executors/slurm-cluster.sh");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/executors/slurm-cluster.sh");
         let ended = Command::new("bash")
             .arg(script)
             .arg(verb)
@@ -97,7 +101,8 @@ fn free_ports() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        let are_free = (port + 1..=port + 2).all(|port| TcpListener::bind(("0.0.0.0", port)).is_ok());
+        let are_free =
+            (port + 1..=port + 2).all(|port| TcpListener::bind(("0.0.0.0", port)).is_ok());
         if port < 65_000 && are_free {
             return port;
         }
