@@ -17,9 +17,17 @@ pub fn is_refused(error: &io::Error) -> bool {
 /// Returns the folder for the state of programs, `$XDG_STATE_HOME` or `~/.local/state`; `None` without
 /// a home folder.
 pub fn state_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let path = PathBuf::from(std::env::var_os(name)?);
-        path.is_absolute().then_some(path)
-    };
     absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
+}
+
+/// Returns the folder for what programs can make again, `$XDG_CACHE_HOME` or `~/.cache`; `None` without
+/// a home folder.
+pub fn cache_folder() -> Option<PathBuf> {
+    absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))
+}
+
+/// Reads a variable that names an absolute path.
+fn absolute(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os(name)?);
+    path.is_absolute().then_some(path)
 }

@@ -2,13 +2,14 @@
 
 use clap::Args;
 
-use crate::base::text::plural;
+use crate::base::text::{error_chain, plural};
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::pool;
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::CleanPlan;
+use crate::engine::remote::check::remove_run;
 use crate::engine::runs::load::free_references;
 use crate::engine::worktree::losses::Losses;
 use crate::journal::Journal;
@@ -61,6 +62,14 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     }
     let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
+    if !args.dry_run
+        && let Err(error) = remove_run(&here.repo, &context.settings, &run)
+    {
+        let said = error_chain(&error);
+        ui.warning(&format!(
+            "what the remotes of the executors have of {run} stays: {said}"
+        ));
+    }
     if !plan.kept_tasks.is_empty() {
         ui.hint(&force_hint(&run, &plan));
     }

@@ -34,6 +34,7 @@ mod logs;
 mod man;
 mod mcp;
 mod mistyped;
+mod node_attempt;
 mod output;
 mod plan;
 mod plan_import;
@@ -155,6 +156,9 @@ enum Command {
         /// The folder of the attempt
         folder: PathBuf,
     },
+    /// Carry out one attempt on this node; started by the executor of another machine
+    #[command(name = "node-attempt", hide = true)]
+    NodeAttempt(node_attempt::NodeAttemptArgs),
     /// Speak to an agent by the Agent Client Protocol; started by dispatch itself
     #[command(name = "__acp", hide = true)]
     Acp(agent_client::AcpArgs),
@@ -301,6 +305,7 @@ impl Command {
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Mirror { run } => github::mirror_detached(&run, ui),
+            Command::NodeAttempt(args) => node_attempt::run(args, ui),
             Command::Acp(args) => agent_client::run(args),
             Command::Feed(args) => agent_client::feed(args),
             Command::Attempt { folder } => match shim::main(&folder) {

@@ -65,6 +65,8 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
                 "worker": attempt.worker,
                 "branch": attempt.branch,
                 "worktree": attempt.worktree,
+                "executor": attempt.executor,
+                "host": attempt.host,
                 "base": attempt.base.map(|base| base.to_string()),
                 "started": attempt.started.to_string(),
                 "ended": attempt.ended.map(|ended| ended.to_string()),

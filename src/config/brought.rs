@@ -45,6 +45,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
             "max_total_disk",
             "result_grace",
             "secrets",
+            "executor",
         ],
     ),
     ("prompt", Nothing, &["template"]),
@@ -122,6 +123,10 @@ impl Brought {
             for (key, value) in keys {
                 match value.as_table().filter(|_| table == "workers") {
                     Some(profile) => brought.add_worker(key, profile),
+                    // Where code runs, and by which program, is for the user to say.
+                    None if table == "executors" => {
+                        brought.add(Always, &format!("{table}.{key}"), value);
+                    }
                     None => brought.add(need(table, key), &format!("{table}.{key}"), value),
                 }
             }

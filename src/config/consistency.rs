@@ -1,10 +1,10 @@
 //! Checks settings against each other.
 
 use crate::base::text::did_you_mean;
-use crate::config::builtin;
 use crate::config::invalid::Invalid;
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;
+use crate::config::{builtin, executors};
 use crate::model::permissions::Permissions;
 use crate::model::worker::{Dialect, PromptBy, Worker};
 
@@ -27,10 +27,11 @@ pub(super) fn check(layers: &mut Layers) {
         check_protocol(worker, layers, &mut found);
         check_fallback(worker, layers, &mut found);
     }
+    executors::check(layers, &mut found);
     check_delays(layers, &mut found);
     check_webhook_secret(&layers.settings, &mut found);
     for ((table, key), invalid) in found {
-        // A worker without a command has its table as origin.
+        // A profile without a key has its table as origin.
         let origin = layers.origin(&table, key).or(layers.origin(&table, ""));
         if let Some(origin) = origin.cloned() {
             layers.reject(&origin, invalid);

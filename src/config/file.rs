@@ -4,11 +4,13 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::base::text::did_you_mean;
+use crate::config::executor_keys::{EXECUTOR_KEYS, set_executor};
 use crate::config::invalid::{Invalid, Origin, Rejection};
-use crate::config::kind::{Toml, type_of, worker_name};
+use crate::config::kind::{Toml, profile_name, type_of};
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;
 use crate::config::worker_keys::{WORKER_KEYS, set_worker};
+use crate::model::executor::ExecutorProfile;
 use crate::model::worker::Worker;
 
 /// The parsed text of a file.
@@ -42,7 +44,9 @@ impl ConfigFile<'_> {
             let table: &str = name.get_ref();
             let is_known = Settings::TABLES.iter().any(|(known, _)| *known == table);
             if table == "workers" {
-                self.apply_workers(value, layers);
+                self.apply_profiles(WORKER, value, layers);
+            } else if table == "executors" {
+                self.apply_profiles(EXECUTOR, value, layers);
             } else if table == "trust" && is_of_repository {
                 self.reject_keys(value, layers);
             } else if is_known {
@@ -77,40 +81,96 @@ impl ConfigFile<'_> {
         }
     }
 
-    fn apply_workers(&self, value: &Toml<'_>, layers: &mut Layers) {
-        let Some(workers) = value.get_ref().as_table() else {
-            return layers.reject(&self.at(value.span()), not_a_table("workers", value));
+    fn apply_profiles(&self, kind: ProfileKind, value: &Toml<'_>, layers: &mut Layers) {
+        let Some(profiles) = value.get_ref().as_table() else {
+            return layers.reject(&self.at(value.span()), not_a_table(kind.table, value));
         };
-        for (name, value) in workers.iter() {
+        for (name, value) in profiles.iter() {
             let origin = self.at(name.span());
-            match worker_name(name.get_ref()) {
-                Ok(()) => self.apply_worker(name.get_ref(), &origin, value, layers),
+            match profile_name(kind.noun, name.get_ref()) {
+                Ok(()) => self.apply_profile(kind, name.get_ref(), &origin, value, layers),
                 Err(invalid) => layers.reject(&origin, invalid),
             }
         }
     }
 
-    fn apply_worker(&self, name: &str, origin: &Origin, value: &Toml<'_>, layers: &mut Layers) {
-        let table = format!("workers.{name}");
+    fn apply_profile(
+        &self,
+        kind: ProfileKind,
+        name: &str,
+        origin: &Origin,
+        value: &Toml<'_>,
+        layers: &mut Layers,
+    ) {
+        let table = format!("{}.{name}", kind.table);
         let Some(entries) = value.get_ref().as_table() else {
             return layers.reject(&self.at(value.span()), not_a_table(&table, value));
         };
         layers.remember(&table, "", origin);
-        let workers = &mut layers.settings.workers;
-        let mut worker = workers.remove(name).unwrap_or_else(|| Worker::named(name));
         for (key, value) in entries.iter() {
             let origin = self.at(value.span());
-            let rejected = &mut layers.rejected;
-            if set_worker(&mut worker, key.get_ref(), value, &origin, rejected) {
+            if (kind.set)(layers, name, key.get_ref(), value, &origin) {
                 layers.remember(&table, key.get_ref(), &origin);
             } else {
-                let known = WORKER_KEYS.iter().map(|key| key.name);
-                let invalid = unknown_key_among(&table, key.get_ref(), &known.collect::<Vec<_>>());
+                let invalid = unknown_key_among(&table, key.get_ref(), &(kind.keys)());
                 layers.reject(&self.at(key.span()), invalid);
             }
         }
-        layers.settings.workers.insert(name.to_owned(), worker);
+        // A profile without keys exists, too.
+        (kind.make)(layers, name);
     }
+}
+
+/// A kind of profiles, each a table of its own.
+#[derive(Clone, Copy)]
+struct ProfileKind {
+    table: &'static str,
+    noun: &'static str,
+    keys: fn() -> Vec<&'static str>,
+    make: fn(&mut Layers, &str),
+    set: fn(&mut Layers, &str, &str, &Toml<'_>, &Origin) -> bool,
+}
+
+const WORKER: ProfileKind = ProfileKind {
+    table: "workers",
+    noun: "worker",
+    keys: || WORKER_KEYS.iter().map(|key| key.name).collect(),
+    make: |layers, name| {
+        worker_of(layers, name);
+    },
+    set: |layers, name, key, value, origin| {
+        worker_of(layers, name);
+        let (settings, rejected) = (&mut layers.settings, &mut layers.rejected);
+        let worker = settings.workers.get_mut(name);
+        worker.is_some_and(|worker| set_worker(worker, key, value, origin, rejected))
+    },
+};
+
+const EXECUTOR: ProfileKind = ProfileKind {
+    table: "executors",
+    noun: "executor",
+    keys: || EXECUTOR_KEYS.iter().map(|key| key.name).collect(),
+    make: |layers, name| {
+        executor_of(layers, name);
+    },
+    set: |layers, name, key, value, origin| {
+        executor_of(layers, name);
+        let (settings, rejected) = (&mut layers.settings, &mut layers.rejected);
+        let executor = settings.executors.get_mut(name);
+        executor.is_some_and(|executor| set_executor(executor, key, value, origin, rejected))
+    },
+};
+
+fn worker_of(layers: &mut Layers, name: &str) {
+    let workers = &mut layers.settings.workers;
+    let named = || Worker::named(name);
+    workers.entry(name.to_owned()).or_insert_with(named);
+}
+
+fn executor_of(layers: &mut Layers, name: &str) {
+    let executors = &mut layers.settings.executors;
+    let named = || ExecutorProfile::named(name);
+    executors.entry(name.to_owned()).or_insert_with(named);
 }
 
 fn own_file_only() -> Invalid {
@@ -122,7 +182,7 @@ fn own_file_only() -> Invalid {
 
 fn unknown_table(table: &str) -> Invalid {
     let mut tables: Vec<_> = Settings::TABLES.iter().map(|(table, _)| *table).collect();
-    tables.push("workers");
+    tables.extend(["workers", "executors"]);
     let hint = match (
         did_you_mean(table, tables.iter().copied()),
         table_of_key(table),

@@ -82,6 +82,10 @@ macro_rules! tables {
             $($(#[doc = $table_doc])+ pub $table: $name,)*
             /// The worker profiles by name: the built-in ones and those of `[workers.NAME]`.
             pub workers: std::collections::BTreeMap<String, crate::model::worker::Worker>,
+            /// The executors of `[executors.NAME]` by name.
+            #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+            pub executors:
+                std::collections::BTreeMap<String, crate::model::executor::ExecutorProfile>,
             /// The settings that the repository's own file brought and that need consent. A run that was
             /// started has it, so its journal keeps none.
             #[serde(skip)]
@@ -93,6 +97,7 @@ macro_rules! tables {
                 Settings {
                     $($table: $name::default(),)*
                     workers: crate::config::builtin::workers(),
+                    executors: std::collections::BTreeMap::new(),
                     brought: None,
                 }
             }
@@ -136,22 +141,23 @@ macro_rules! tables {
     };
 }
 
-/// Declares the keys of `[workers.NAME]`, which are fields of a worker.
-macro_rules! worker_keys {
-    ($($(#[doc = $doc:literal])+ $key:ident: $kind:ty,)*) => {
-        /// Every key of `[workers.NAME]`.
-        pub const WORKER_KEYS: &[crate::config::keys::Key<crate::model::worker::Worker>] = &[$(
+/// Declares the keys of `[NAME.…]`, which are fields of a profile.
+macro_rules! profile_keys {
+    ($all:ident, $set:ident, $profile:ty, $table:literal;
+     $($(#[doc = $doc:literal])+ $key:ident: $kind:ty,)*) => {
+        #[doc = concat!("Every key of `[", $table, "]`.")]
+        pub const $all: &[crate::config::keys::Key<$profile>] = &[$(
             crate::config::keys::Key {
-                table: "workers.NAME",
+                table: $table,
                 name: stringify!($key),
                 doc: &[$($doc),+],
-                to_toml: |worker| <$kind as crate::config::kind::Kind>::to_toml(&worker.$key),
+                to_toml: |profile| <$kind as crate::config::kind::Kind>::to_toml(&profile.$key),
             },
         )*];
 
-        /// Reads the value of a key of a worker; `false` if there is no such key.
-        pub(super) fn set_worker(
-            worker: &mut crate::model::worker::Worker,
+        /// Reads the value of a key of a profile; `false` if there is no such key.
+        pub(super) fn $set(
+            profile: &mut $profile,
             key: &str,
             value: &crate::config::kind::Toml<'_>,
             origin: &crate::config::invalid::Origin,
@@ -159,7 +165,7 @@ macro_rules! worker_keys {
         ) -> bool {
             match key {
                 $(stringify!($key) => {
-                    let slot = &mut worker.$key;
+                    let slot = &mut profile.$key;
                     crate::config::keys::read_into::<$kind>(slot, key, value, origin, rejected);
                 })*
                 _ => return false,
@@ -169,4 +175,4 @@ macro_rules! worker_keys {
     };
 }
 
-pub(super) use {tables, worker_keys};
+pub(super) use {profile_keys, tables};

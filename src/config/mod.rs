@@ -14,6 +14,8 @@ use crate::failure::patterns::PatternError;
 pub mod brought;
 pub mod builtin;
 mod consistency;
+pub mod executor_keys;
+mod executors;
 mod file;
 mod invalid;
 mod judge;

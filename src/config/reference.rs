@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use crate::base::table::wrap_to_width;
 use crate::config::builtin;
+use crate::config::executor_keys::EXECUTOR_KEYS;
 use crate::config::keys::Key;
 use crate::config::settings::Settings;
 use crate::config::worker_keys::WORKER_KEYS;
+use crate::model::executor::ExecutorProfile;
 use crate::model::worker::Worker;
 
 /// The longest line of the example.
@@ -38,6 +40,11 @@ const WORKERS: &str = "
 # one, which needs a `command`. A profile with all its keys:
 ";
 
+const EXECUTORS: &str = "
+# Executors: other machines that run attempts (`dispatch help executors`). None is built in. A profile
+# with all its keys:
+";
+
 /// Returns the example file: every key with its meaning and its default, commented out.
 pub fn example() -> String {
     let settings = Settings::default();
@@ -53,6 +60,11 @@ pub fn example() -> String {
     let full = workers.remove(FULL_PROFILE);
     for worker in full.iter().chain(workers.values()) {
         push_worker(&mut text, worker);
+    }
+    text.push_str(EXECUTORS);
+    text.push_str("#[executors.NAME]\n");
+    for key in EXECUTOR_KEYS {
+        push_key(&mut text, key, &ExecutorProfile::named("NAME"));
     }
     text
 }
@@ -139,6 +151,15 @@ pub fn markdown() -> String {
     );
     for key in WORKER_KEYS {
         let _ = writeln!(text, "| `{}` | {} |", key.name, cell(key));
+    }
+    text.push_str(
+        "\n## `[executors.NAME]`\n\nWhere attempts run, if not on this machine (`dispatch help executors`).\n\n\
+         | key | default | meaning |\n|---|---|---|\n",
+    );
+    let plain = ExecutorProfile::named("NAME");
+    for key in EXECUTOR_KEYS {
+        let default = short(&(key.to_toml)(&plain));
+        let _ = writeln!(text, "| `{}` | `{default}` | {} |", key.name, cell(key));
     }
     text
 }

@@ -100,6 +100,9 @@ tables! {
         quota_wait: Duration as Time = Duration::from_secs(3600),
         /// The worker of tasks that name none.
         worker: String as Text = "shell".to_owned(),
+        /// The executor of tasks whose worker names none: "local" is this machine, any other is one of
+        /// [executors.NAME], such as "hosts", or "hosts:gpu" for a host with that label.
+        executor: String as Text = "local".to_owned(),
         /// Print plain lines instead of a live display, and run tasks with `strategy: auto` in the
         /// background.
         keep_terminal_free: bool as Flag = false,

@@ -1,12 +1,13 @@
 //! The keys of `[workers.NAME]`.
 
-use crate::config::keys::worker_keys;
+use crate::config::keys::profile_keys;
 use crate::config::kind::{
     Count, Dollars, Flag, List, Maybe, OwnPath, Text, Time, VariableName, WorkerCommand,
 };
-use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy};
+use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy, Worker};
 
-worker_keys! {
+profile_keys! {
+    WORKER_KEYS, set_worker, Worker, "workers.NAME";
     /// The program and its arguments; {prompt_file}, {prompt}, {worktree}, {run}, {task} and {attempt}
     /// are filled in. So are {model}, {permission_mode}, {max_turns} and {max_cost}; where one is not set,
     /// its argument is left out with the option before it.
@@ -54,4 +55,7 @@ worker_keys! {
     isolation: Maybe<Isolation>,
     /// Files and folders of the agent itself, such as "~/.codex", that it may change when it is confined.
     state: List<OwnPath>,
+    /// The executor of its attempts, such as "hosts", or "hosts:gpu" for a host with that label; "" is
+    /// that of the run.
+    executor: Maybe<Text>,
 }

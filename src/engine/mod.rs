@@ -7,6 +7,7 @@
 //! doctor
 //! planner
 //! start  land  clean  reconcile
+//! remote
 //! attempt  assemble  variants
 //! resolve  prompt  blame  share  mirror
 //! checks  candidates  publish  runs
@@ -45,6 +46,8 @@ pub mod share;
 pub mod assemble;
 pub mod attempt;
 pub mod variants;
+
+pub mod remote;
 
 pub mod clean;
 pub mod land;

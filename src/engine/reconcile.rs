@@ -62,6 +62,9 @@ fn open_attempt(
     task: TaskNumber,
     attempt: &Attempt,
 ) -> Result<FindingKind, EngineError> {
+    if attempt.executor.is_some() {
+        return Ok(FindingKind::Elsewhere);
+    }
     let folder = worker_folder(context, task, attempt.number);
     let status = context.executor.status(&folder)?;
     let path = context.recorded_worktree(&attempt.worktree);

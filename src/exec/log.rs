@@ -17,6 +17,26 @@ use crate::base::regular_file;
 const HEAD: &str = "output.log";
 const TAIL: &str = "output.tail.";
 
+/// Writes the output of a job that runs on another machine, so that it is read like any other. Readers
+/// follow the file, so it only grows.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_copy(folder: &Path, output: &[u8]) -> io::Result<()> {
+    let path = folder.join(HEAD);
+    let known = match fs::metadata(&path) {
+        Ok(found) => usize::try_from(found.len()).unwrap_or(usize::MAX),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let Some(new) = output.get(known..).filter(|new| !new.is_empty()) else {
+        return Ok(());
+    };
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
+    file.write_all(new)
+}
+
 /// Writes a log; used by the shim only. It never fails: bytes that cannot be written are counted,
 /// so that a full disk does not become a failure of the worker.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
 mod capabilities;
 pub mod cgroup;
+pub mod engine;
 #[cfg(target_os = "linux")]
 mod landlock;
 mod leftovers;

@@ -196,7 +196,9 @@ fn subject(records: &[Recorded]) -> String {
     let says_little = |recorded: &&Recorded| {
         matches!(
             recorded.event,
-            Event::AttemptStarted { .. } | Event::ProgressReported { .. }
+            Event::AttemptSubmitted { .. }
+                | Event::AttemptStarted { .. }
+                | Event::ProgressReported { .. }
         )
     };
     let (little, much): (Vec<&Recorded>, Vec<&Recorded>) =

@@ -98,6 +98,17 @@ pub fn summary(event: &Event) -> String {
         } => {
             format!("{task} attempt {attempt} starting ({worker})")
         }
+        Event::AttemptSubmitted {
+            task,
+            attempt,
+            executor,
+            host,
+        } => {
+            let host = host
+                .as_ref()
+                .map_or_else(String::new, |host| format!("/{host}"));
+            format!("{task} attempt {attempt} runs on {executor}{host}")
+        }
         Event::AttemptStarted {
             task,
             attempt,

@@ -40,6 +40,7 @@ impl RunState {
     fn reach(&self, event: &Event) -> Option<(TaskNumber, Reach)> {
         let (task, reach) = match event {
             Event::AttemptStarting { task, .. }
+            | Event::AttemptSubmitted { task, .. }
             | Event::AttemptStarted { task, .. }
             | Event::ProgressReported { task, .. } => (*task, Reach::Task),
             // A passed task blocks nothing, before and after.

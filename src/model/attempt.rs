@@ -20,6 +20,10 @@ pub struct Attempt {
     pub branch: String,
     /// The path of the worktree, relative to the main checkout.
     pub worktree: String,
+    /// The executor, if it does not run on this machine.
+    pub executor: Option<String>,
+    /// The host or node of the executor, once known.
+    pub host: Option<String>,
     /// The base commit, once known.
     pub base: Option<Oid>,
     /// `true` if its worktree is one of the pool that an earlier attempt had used.

@@ -79,6 +79,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         variant: Option<VariantNumber>,
     },
+    /// An attempt runs elsewhere: on this executor, and once known on this host.
+    AttemptSubmitted {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The executor.
+        executor: String,
+        /// The host or node.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+    },
     /// The worker of an attempt has started.
     AttemptStarted {
         /// The task.
@@ -457,6 +469,7 @@ impl Event {
     pub fn task(&self) -> Option<TaskNumber> {
         match self {
             Event::AttemptStarting { task, .. }
+            | Event::AttemptSubmitted { task, .. }
             | Event::AttemptStarted { task, .. }
             | Event::ProgressReported { task, .. }
             | Event::AttemptEnded { task, .. }

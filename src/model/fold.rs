@@ -269,6 +269,8 @@ impl RunState {
                     worker: worker.clone(),
                     branch: branch.clone(),
                     worktree: worktree.clone(),
+                    executor: None,
+                    host: None,
                     base: None,
                     warm: false,
                     started: time,
@@ -280,6 +282,17 @@ impl RunState {
                 task.set_phase_of(*variant, TaskPhase::Running);
                 let is_queued = |state: &VariantState| state.phase == TaskPhase::Queued;
                 task.continues &= task.variant_states().iter().any(is_queued);
+            }
+            Event::AttemptSubmitted {
+                attempt,
+                executor,
+                host,
+                ..
+            } => {
+                if let Some(attempt) = task.attempt_mut(*attempt) {
+                    attempt.executor = Some(executor.clone());
+                    attempt.host.clone_from(host);
+                }
             }
             Event::AttemptStarted {
                 base,

@@ -9,6 +9,7 @@ pub mod circuit_breaker;
 pub mod conflict_status;
 pub mod event;
 pub mod event_tasks;
+pub mod executor;
 pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;

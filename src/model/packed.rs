@@ -141,6 +141,8 @@ pack_struct!(Attempt {
     worker,
     branch,
     worktree,
+    executor,
+    host,
     base,
     warm,
     started,
@@ -216,6 +218,7 @@ pack_struct!(TaskFields {
     sandbox,
     variants,
     judge,
+    executor,
     source,
 });
 

@@ -314,6 +314,8 @@ pub struct TaskFields {
     pub variants: Option<Variants>,
     /// The worker that chooses among the variants, instead of the rule.
     pub judge: Option<String>,
+    /// The executor of its attempts, if not that of its worker or of the run.
+    pub executor: Option<String>,
     /// The origin of an imported task: format, file and id, on one line.
     pub source: Option<String>,
 }

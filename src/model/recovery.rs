@@ -27,6 +27,8 @@ pub enum FindingKind {
     Done,
     /// The worker still runs under its shim.
     Alive,
+    /// The attempt was handed to another machine, which may have gone on.
+    Elsewhere,
     /// The worker exited under its shim; its result is not recorded yet.
     Ended,
     /// The shim was killed, so the worker's outcome is unknown.
@@ -77,6 +79,7 @@ impl FindingKind {
         match self {
             FindingKind::Done => ("passed", "kept"),
             FindingKind::Alive => ("its worker is running", "attached"),
+            FindingKind::Elsewhere => ("runs on another machine", "attached"),
             FindingKind::Ended => ("its worker exited meanwhile", "its result is recorded"),
             FindingKind::Lost => (
                 "its worker lost its supervisor",

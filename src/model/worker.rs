@@ -62,6 +62,9 @@ pub struct Worker {
     /// `$CODEX_HOME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,
+    /// The executor of its attempts, if not that of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
 }
 
 /// The isolation of an attempt's git from the repository.
@@ -130,6 +133,7 @@ impl Worker {
             sandbox: None,
             isolation: None,
             state: Vec::new(),
+            executor: None,
         }
     }
 

@@ -132,6 +132,7 @@ fn is_same(old: &Task, new: &Task) -> bool {
             retries: None,
             priority: 0,
             expected: None,
+            executor: None,
             source: None,
             ..task.fields.clone()
         },

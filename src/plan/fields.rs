@@ -12,6 +12,7 @@ pub(super) const KNOWN: &[&str] = &[
     "run",
     "variants",
     "judge",
+    "executor",
     "depends_on",
     "files",
     "strategy",

@@ -56,6 +56,9 @@ pub(super) struct WireTask {
     /// The worker that chooses among the variants, instead of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     judge: Option<String>,
+    /// The executor of its attempts, with the label of a host behind a colon: `hosts:gpu`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executor: Option<String>,
     /// Tags or numbers of the tasks it starts after.
     #[serde(skip_serializing_if = "Option::is_none")]
     depends_on: Option<OneOrMany<Name>>,
@@ -192,6 +195,7 @@ impl WireTask {
             run: fields.run.clone(),
             variants: fields.variants.as_ref().map(WireVariants::of),
             judge: fields.judge.clone(),
+            executor: fields.executor.clone(),
             depends_on: many(task.depends_on.iter().map(tag_of).collect()),
             files: many(fields.files.clone()),
             strategy: fields.strategy,

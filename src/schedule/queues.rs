@@ -277,7 +277,8 @@ fn changed(state: &RunState, event: &Event) -> Changed {
         | Event::RetryBudgetSpent { task, .. }
         | Event::DependenciesConflict { task, .. }
         | Event::TaskCancelled { task } => Changed::One(*task),
-        Event::AttemptStarted { .. }
+        Event::AttemptSubmitted { .. }
+        | Event::AttemptStarted { .. }
         | Event::ProgressReported { .. }
         | Event::ConflictsFound { .. }
         | Event::SpeculativeConflicts { .. }

@@ -78,6 +78,7 @@ mod pull_request;
 mod real_agents;
 mod real_plugin;
 mod redispatch;
+mod remote;
 mod repo_kinds;
 mod resolve;
 mod resume;

@@ -35,6 +35,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "runs" "how to start, watch, interrupt and steer a run; exit codes" ["background", "exit-codes"],
     "watching" "the board on the whole screen, and its keys" ["watch", "board-keys"],
     "workers" "what a worker gets and returns; agents, limits, quotas" ["agents", "quotas"],
+    "executors" "how to run attempts on other machines: hosts, Slurm, any engine" ["ssh", "slurm", "nodes"],
     "steering" "how to guide a task: messages, continued sessions" ["tell", "continue", "attach"],
     "mcp" "how a coding agent drives dispatch itself" ["plugin", "skill"],
     "prompts" "what an agent is told, and how to change it" ["templates"],

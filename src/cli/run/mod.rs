@@ -18,6 +18,7 @@ use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
 use crate::engine::start::{self, Prepared, create, worker_names};
 use crate::engine::trust::require;
+use crate::model::executor::LOCAL;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -45,6 +46,9 @@ pub(crate) struct RunArgs {
     /// The number of tasks that may run at once [default: 3]
     #[arg(long, short = 'j', value_name = "N", value_parser = at_least_one)]
     pub(crate) max_parallel: Option<usize>,
+    /// The executor of tasks whose worker names none, such as hosts or hosts:gpu [default: local]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) executor: Option<String>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
@@ -168,6 +172,7 @@ fn settings(here: &RepoContext, args: &RunArgs) -> Result<Settings, CommandError
         .with("--base", "run.base", args.base.as_ref())
         .with("--into", "run.target", args.into.as_ref())
         .with("--max-parallel", "run.max_parallel", args.max_parallel)
+        .with("--executor", "run.executor", args.executor.as_ref())
         .with(
             "--keep-terminal-free",
             "run.keep_terminal_free",
@@ -228,7 +233,27 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
         prepared.base.short(),
         prepared.base_name,
         prepared.target.as_deref().unwrap_or("none"),
-    )
+    ) + &executors(&tasks, settings)
+}
+
+/// Renders a line for each executor other than this machine, with its tasks.
+fn executors(tasks: &[&Task], settings: &Settings) -> String {
+    let mut by_executor: BTreeMap<String, Vec<TaskNumber>> = BTreeMap::new();
+    for task in tasks {
+        for name in worker_names(task, settings) {
+            let choice = settings.executor_of(task, settings.workers.get(name));
+            let tasks = by_executor.entry(choice.render()).or_default();
+            tasks.push(task.number);
+            tasks.dedup();
+        }
+    }
+    if by_executor.keys().all(|name| name == LOCAL) {
+        return String::new();
+    }
+    let line = |(name, tasks): (&String, &Vec<TaskNumber>)| {
+        format!("\nexecutor {name}: {}", comma_list(tasks))
+    };
+    by_executor.iter().map(line).collect()
 }
 
 /// Renders `4 tasks · 3 at once · claude, shell`.

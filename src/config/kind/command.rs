@@ -25,6 +25,9 @@ const WORKER_PLACEHOLDERS: &[&str] = &[
 /// Placeholders in the command that confines a worker.
 const SANDBOX_PLACEHOLDERS: &[&str] = &["worktree", "tmp", "git", "repository_git"];
 
+/// Placeholders in the commands of an engine.
+const EXECUTOR_PLACEHOLDERS: &[&str] = &["name", "id", "script"];
+
 /// Placeholders that a merge tool cannot do without.
 const MERGE_PLACEHOLDERS: &[&str] = &["{base}", "{ours}", "{theirs}", "{result}"];
 
@@ -136,6 +139,21 @@ impl Kind for SandboxCommand {
 
     fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         with_placeholders(value, SANDBOX_PLACEHOLDERS)
+    }
+
+    fn to_toml(value: &Vec<String>) -> toml::Value {
+        Program::to_toml(value)
+    }
+}
+
+/// A command of an engine: a [`Program`] with placeholders.
+pub(in crate::config) struct ExecutorCommand;
+
+impl Kind for ExecutorCommand {
+    type Value = Vec<String>;
+
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
+        with_placeholders(value, EXECUTOR_PLACEHOLDERS)
     }
 
     fn to_toml(value: &Vec<String>) -> toml::Value {

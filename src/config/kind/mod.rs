@@ -12,16 +12,18 @@ use toml::de::DeValue;
 use crate::config::invalid::Invalid;
 
 mod command;
+mod host;
 mod number;
 mod syntax;
 mod text;
 mod word;
 
 pub(super) use command::{
-    CommandByGlob, Commands, MergeTool, Program, SandboxCommand, WorkerCommand,
+    CommandByGlob, Commands, ExecutorCommand, MergeTool, Program, SandboxCommand, WorkerCommand,
 };
+pub(super) use host::Hosts;
 pub(super) use number::{Count, Dollars, Flag, Pool, Processors, Size, Time, Times, Weight};
-pub(super) use syntax::worker_name;
+pub(super) use syntax::profile_name;
 pub(super) use text::{
     BranchPrefix, FolderName, Glob, OwnFolder, OwnPath, PathTemplate, Project, RepoFile, Text,
     VariableName,

@@ -199,14 +199,14 @@ pub(super) fn branch_prefix(text: &str) -> Result<(), Invalid> {
 }
 
 /// Checks the name of a worker profile.
-pub(in crate::config) fn worker_name(text: &str) -> Result<(), Invalid> {
+pub(in crate::config) fn profile_name(what: &str, text: &str) -> Result<(), Invalid> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if starts && text.len() <= 40 && text.chars().all(allowed) {
         return Ok(());
     }
     Err(Invalid::new(
-        format!("invalid worker name {text:?}"),
+        format!("invalid {what} name {text:?}"),
         "write at most 40 letters, digits, hyphens and underscores",
     ))
 }

@@ -7,6 +7,7 @@ use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
 use crate::merge::rule::Rule;
+use crate::model::executor::ExecutorKind;
 use crate::model::integration::History;
 use crate::model::worker::{Confinement, Dialect, Isolation, PromptBy};
 
@@ -65,6 +66,7 @@ words! {
     Network: Open, Loopback, None;
     Isolation: Worktree, Clone;
     WebhookFormat: Json, Slack;
+    ExecutorKind: Local, Ssh, Container, Slurm, Command;
 }
 
 impl Word for Rule {

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::clean::branches::{BranchOfRun, branches};
 use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::remote_refs;
 use crate::engine::pool::give_back::remove_or_give_back;
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
@@ -132,6 +133,10 @@ impl CleanPlan {
             parents.for_each(|folder| drop(std::fs::remove_dir(folder)));
         }
         let store = Store::open(&context.repo)?;
+        // What they keep is in the journal.
+        for (name, at) in store.references(&remote_refs::of_run(&context.run))? {
+            store.delete_reference(&name, at)?;
+        }
         for (branch, tip) in &self.branches {
             match store.delete_reference(&branch_ref(branch), *tip) {
                 Err(StoreError::Moved { .. }) => {}

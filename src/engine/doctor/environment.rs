@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
+use crate::engine::remote::check::check_executors;
 use crate::git::Repo;
 use crate::git::discover::Limitation;
 
@@ -54,6 +55,7 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Result<Environment, EngineEr
         }
     }
     found.check_gc(repo)?;
+    found.check_executors(repo, settings);
     Ok(found)
 }
 
@@ -65,6 +67,28 @@ impl Environment {
             why: why.to_owned(),
             fix,
         });
+    }
+
+    /// Asks every executor that is not this machine for its `dispatch`.
+    fn check_executors(&mut self, repo: &Repo, settings: &Settings) {
+        for finding in check_executors(repo, settings) {
+            let (executor, place) = (&finding.executor, &finding.place);
+            match finding.answer {
+                Ok(answer) => self
+                    .facts
+                    .push(format!("executor {executor}, {place}: {answer}")),
+                Err(why) => {
+                    let fix = format!(
+                        "see [executors.{executor}] (`dispatch help executors`); until then its tasks do not start"
+                    );
+                    self.warn(
+                        &format!("executor {executor}, {place}"),
+                        &why,
+                        Fix::Manual(fix),
+                    );
+                }
+            }
+        }
     }
 
     /// Warns of settings with which `git gc` deletes objects that a worker has just written.

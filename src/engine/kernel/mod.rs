@@ -12,6 +12,7 @@ pub mod known_settings;
 pub mod layout;
 pub mod masking;
 pub mod message;
+pub mod remote_refs;
 pub mod sealed_file;
 pub mod signals;
 pub mod sweep;

@@ -20,6 +20,8 @@ use crate::engine::kernel::disk_space::{self, DiskSpace, is_full};
 use crate::engine::kernel::message::{FullDisk, Message, Post, Publication, Quota, SlotAnswer};
 use crate::engine::pool::release::release;
 use crate::engine::publish::{Board, Committed, Publisher};
+use crate::engine::remote::attempt::{RemoteAttempt, unusable};
+use crate::engine::remote::fleet::Fleet;
 use crate::engine::run::compare;
 use crate::engine::run::effect::{Effect, Leave};
 use crate::engine::run::live_work::LiveWork;
@@ -56,6 +58,8 @@ pub(super) struct Outside<'a> {
     assembly: CancelHandle,
     choices: BTreeMap<TaskNumber, CancelHandle>,
     slots: BTreeMap<AttemptKey, Slot>,
+    /// The executors that are not this machine.
+    fleets: BTreeMap<String, Arc<Fleet>>,
     live_work: Arc<Mutex<Option<LiveWork>>>,
 }
 
@@ -80,6 +84,7 @@ impl<'a> Outside<'a> {
             assembly: CancelHandle::default(),
             choices: BTreeMap::new(),
             slots: BTreeMap::new(),
+            fleets: BTreeMap::new(),
             live_work: Arc::default(),
         }
     }
@@ -103,9 +108,18 @@ impl<'a> Outside<'a> {
                 }
                 reply.send(response);
             }
-            Effect::Start(spec) => self.spawn_attempt(*spec, run::run),
-            Effect::Adopt(spec) => self.spawn_attempt(*spec, run::adopt),
-            Effect::SetAside(spec) => self.spawn_attempt(*spec, run::set_aside),
+            Effect::Start(spec) => match executor_of(state, &spec) {
+                Some(executor) => self.spawn_elsewhere(*spec, executor, RemoteAttempt::run),
+                None => self.spawn_attempt(*spec, run::run),
+            },
+            Effect::Adopt(spec) => match executor_of(state, &spec) {
+                Some(executor) => self.spawn_elsewhere(*spec, executor, RemoteAttempt::run),
+                None => self.spawn_attempt(*spec, run::adopt),
+            },
+            Effect::SetAside(spec) => match executor_of(state, &spec) {
+                Some(executor) => self.spawn_elsewhere(*spec, executor, RemoteAttempt::set_aside),
+                None => self.spawn_attempt(*spec, run::set_aside),
+            },
             Effect::Cancel(attempt, signal) => self.cancel_handle(attempt).cancel(signal),
             Effect::Release(attempt) => self.release(attempt),
             Effect::StopStarting => self.context.stop(),
@@ -190,6 +204,56 @@ impl<'a> Outside<'a> {
         let cancel = self.cancel_handle((spec.task, spec.attempt)).clone();
         let execution = Execution::new(Arc::clone(&self.context), spec, cancel, self.post.clone());
         tokio::spawn(carry_on(execution).instrument(span));
+    }
+
+    /// Hands an attempt to an executor that is not this machine.
+    fn spawn_elsewhere<F>(
+        &mut self,
+        spec: AttemptSpec,
+        executor: &str,
+        carry_on: impl FnOnce(RemoteAttempt) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (task, attempt) = (spec.task, spec.attempt);
+        let fleet = match self.fleet(executor) {
+            Ok(fleet) => fleet,
+            Err(error) => {
+                let outcome = Box::new(unusable(&error));
+                // The loop ends only with the program.
+                let _ = self.post.send(Message::Ended {
+                    task,
+                    attempt,
+                    outcome,
+                });
+                return;
+            }
+        };
+        let planned = self.context.plan.task(task);
+        let choice = self
+            .context
+            .settings
+            .executor_of(planned, Some(&spec.worker));
+        let span = attempt_span(&spec);
+        let attempt = RemoteAttempt {
+            context: Arc::clone(&self.context),
+            cancel: self.cancel_handle((task, attempt)).clone(),
+            spec: Arc::new(spec),
+            post: self.post.clone(),
+            fleet,
+            label: choice.label.filter(|_| choice.name == executor),
+        };
+        tokio::spawn(carry_on(attempt).instrument(span));
+    }
+
+    /// Returns an executor of the run, which all its attempts share.
+    fn fleet(&mut self, name: &str) -> Result<Arc<Fleet>, EngineError> {
+        if let Some(fleet) = self.fleets.get(name) {
+            return Ok(Arc::clone(fleet));
+        }
+        let fleet = Arc::new(Fleet::new(&self.context, name)?);
+        self.fleets.insert(name.to_owned(), Arc::clone(&fleet));
+        Ok(fleet)
     }
 
     fn cancel_handle(&mut self, attempt: AttemptKey) -> &CancelHandle {
@@ -324,6 +388,12 @@ impl<'a> Outside<'a> {
             let _ = post.send(message);
         })
     }
+}
+
+/// Returns the executor of an attempt that does not run on this machine.
+fn executor_of<'a>(state: &'a RunState, spec: &AttemptSpec) -> Option<&'a str> {
+    let attempt = state.task(spec.task).attempt(spec.attempt)?;
+    attempt.executor.as_deref()
 }
 
 fn append(context: &Context, journal: &Mutex<Journal>, facts: Vec<Recorded>) -> Message {

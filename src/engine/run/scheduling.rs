@@ -117,6 +117,8 @@ impl Driver {
         };
         let dependencies = starts_from(&self.state, task);
         let reuse = reusable(&self.layout, &self.state, of, &worker);
+        // Only this machine has the worktrees of earlier attempts.
+        let reuse = reuse.filter(|_| self.runs_elsewhere(task, &worker).is_none());
         let reuse = match self.attempts.reuse(of, reuse, &dependencies) {
             Reuse::New => None,
             Reuse::Earlier(reuse) => Some(reuse),
@@ -168,7 +170,7 @@ impl Driver {
                 None => self.layout.worktree_path(of.task, attempt),
             },
             reuse,
-            ..self.spec(of, attempt, worker)
+            ..self.spec(of, attempt, worker.clone())
         };
         let event = Event::AttemptStarting {
             task: of.task,
@@ -178,9 +180,29 @@ impl Driver {
             worktree: self.layout.recorded_path(&spec.worktree),
             variant: of.variant,
         };
+        let elsewhere = self.runs_elsewhere(of.task, &worker);
         self.pacing.started(&self.state, &spec.worker.name, now);
         self.record(event, now);
+        if let Some(executor) = elsewhere {
+            let submitted = Event::AttemptSubmitted {
+                task: of.task,
+                attempt,
+                executor,
+                host: None,
+            };
+            self.record(submitted, now);
+        }
         self.after_write(Effect::Start(Box::new(spec)));
+    }
+
+    /// Returns the executor of the next attempt at a task, if that is not this machine. Work that the user
+    /// made by hand is here.
+    fn runs_elsewhere(&self, task: TaskNumber, worker: &Worker) -> Option<String> {
+        let choice = self
+            .settings
+            .executor_of(self.state.plan.task(task), Some(worker));
+        let is_by_hand = self.state.task(task).by_hand.is_some();
+        (!choice.is_local() && !is_by_hand).then_some(choice.name)
     }
 
     fn spec(&self, of: TaskVariant, attempt: AttemptNumber, worker: Worker) -> AttemptSpec {

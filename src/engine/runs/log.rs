@@ -116,6 +116,38 @@ pub fn keep_masked_logs(
     Ok(())
 }
 
+/// Reads the logs of an attempt that this machine has, with secrets masked.
+pub fn masked_logs(
+    repo: &Repo,
+    run: &RunId,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    secrets: &Secrets,
+) -> Vec<(LogPart, Vec<u8>)> {
+    let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
+    let worker = log::read(&folder.join("worker")).unwrap_or_default();
+    let worker = with_checks(worker, &read_logs(&folder));
+    let set_up = commands_log(&read_logs(&set_up_folder(repo, run, task, attempt)));
+    let logs = [(LogPart::Worker, worker), (LogPart::SetUp, set_up)];
+    let logs = logs.into_iter().filter(|(_, log)| !log.is_empty());
+    logs.map(|(part, log)| (part, secrets.mask_bytes(log)))
+        .collect()
+}
+
+/// Keeps the masked log of an attempt that ran on another machine.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_log_of_node(
+    repo: &Repo,
+    run: &RunId,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    part: LogPart,
+    log: &[u8],
+) -> io::Result<()> {
+    let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
+    replace_private(&folder.join(masked_file(part)), log)
+}
+
 fn masked_file(part: LogPart) -> String {
     format!("masked-{}.log", part.name())
 }

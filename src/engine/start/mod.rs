@@ -22,10 +22,12 @@ use jiff::Timestamp;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::process::find_program;
+use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space;
 use crate::engine::prompt::render;
+use crate::engine::remote::fleet::remote_of;
 use crate::engine::runs::load::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -90,6 +92,16 @@ pub enum StartError {
         /// The program.
         program: String,
     },
+    /// A task, its worker or the run names an executor that cannot be used.
+    #[error("{task}: {message}")]
+    Executor {
+        /// The first task that needs it.
+        task: TaskNumber,
+        /// The reason.
+        message: String,
+        /// The remedy.
+        hint: String,
+    },
     /// A task names a worker that is not configured.
     #[error("{0} names the worker `{1}`, which is not configured")]
     NoWorker(TaskNumber, String),
@@ -146,6 +158,7 @@ impl StartError {
             StartError::NoProgram { program, .. } => {
                 format!("install {program}, or choose another worker")
             }
+            StartError::Executor { hint, .. } => hint.clone(),
             StartError::NoSandbox(_) => {
                 "`dispatch help sandbox` lists what each kind needs; with `mode = \"auto\"` under \
                  `[sandbox]` it is used where it exists"
@@ -242,6 +255,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
+    refuse_executors(repo, plan, settings, only.as_deref())?;
     confinement::refuse_missing(plan, settings)?;
     render::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
@@ -376,7 +390,48 @@ pub fn refuse_workers(
         for name in worker_names(task, settings).into_iter().chain(judge) {
             let worker = settings.workers.get(name);
             let missing = || StartError::NoWorker(task.number, name.to_owned());
-            refuse_worker(task, worker.ok_or_else(missing)?)?;
+            let worker = worker.ok_or_else(missing)?;
+            let is_elsewhere = !settings.executor_of(task, Some(worker)).is_local();
+            match refuse_worker(task, worker) {
+                // Its program is needed on the nodes. A judge always runs here.
+                Err(StartError::NoProgram { .. }) if is_elsewhere && judge != Some(name) => {}
+                checked => checked?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every chosen task has an executor that can be used from this repository.
+///
+/// # Errors
+/// The first task that has none.
+pub fn refuse_executors(
+    repo: &Repo,
+    plan: &Plan,
+    settings: &Settings,
+    only: Option<&[TaskNumber]>,
+) -> Result<(), StartError> {
+    let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
+    for task in plan.tasks().iter().filter(chosen) {
+        for name in worker_names(task, settings) {
+            let choice = settings.executor_of(task, settings.workers.get(name));
+            let refused = |(message, hint)| StartError::Executor {
+                task: task.number,
+                message,
+                hint,
+            };
+            if let Some(why) = settings.unusable_executor(&choice) {
+                return Err(refused(why));
+            }
+            if let Some(profile) = settings.executors.get(&choice.name) {
+                let hint =
+                    "`git remote add NAME ADDRESS` adds one; it must be an address that the nodes \
+                            reach, too"
+                        .to_owned();
+                let found = remote_of(repo, profile);
+                found.map_err(|error| refused((error_chain(&error), hint)))?;
+            }
         }
     }
     Ok(())

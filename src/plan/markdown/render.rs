@@ -146,6 +146,7 @@ impl Fields {
         out.text("run", fields.run.as_deref());
         out.variants(fields.variants.as_ref());
         out.text("judge", fields.judge.as_deref());
+        out.text("executor", fields.executor.as_deref());
         out.list("files", &fields.files);
         out.text("strategy", fields.strategy.map(strategy));
         out.text(

@@ -132,6 +132,10 @@ impl<'a> TaskReader<'a> {
                 let judge = shown(key, value, findings);
                 self.judge = judge.map(|judge| At::new(one_line(&judge), value.span.clone()));
             }
+            "executor" => {
+                let executor = shown(key, value, findings);
+                fields.executor = executor.map(|executor| one_line(&executor));
+            }
             "variants" => match variants(key, value, findings) {
                 Some(DraftVariants::Count(count)) => {
                     fields.variants = Some(Variants::Count(count));

@@ -40,6 +40,10 @@ pub(crate) fn note(
         (Status::InProgress, _) if task.variants.is_some() => {
             with_suffix(note_text(task), &variants(task))
         }
+        (Status::InProgress, _) => match where_it_runs(task) {
+            Some(place) => with_suffix(note_text(task), &place),
+            None => plain_line(note_text(task), CELL_LIMIT),
+        },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
         (Status::Done, _) if state.is_conflict_open(number) => {
             with_suffix(note_text(task), "manual resolution in progress")
@@ -57,6 +61,17 @@ pub(crate) fn note(
         },
         _ => plain_line(note_text(task), CELL_LIMIT),
     }
+}
+
+/// Renders `on build1 of hosts` for a task that runs on another machine.
+fn where_it_runs(task: &TaskState) -> Option<String> {
+    let attempt = task.live_attempts().next()?;
+    let executor = attempt.executor.as_ref()?;
+    let place = match &attempt.host {
+        Some(host) => format!("on {host} of {executor}"),
+        None => format!("on {executor}"),
+    };
+    Some(plain_line(&place, CELL_LIMIT / 2))
 }
 
 /// Renders `3 variants`.

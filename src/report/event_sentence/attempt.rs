@@ -19,6 +19,15 @@ pub(super) fn of_attempt(name: &str, event: &Event) -> String {
                 variant.map_or_else(String::new, |variant| format!(" (variant {variant})"));
             format!("{name}: attempt {attempt}{variant} starts with {worker} on {branch}")
         }
+        Event::AttemptSubmitted {
+            attempt,
+            executor,
+            host,
+            ..
+        } => match host {
+            Some(host) => format!("{name}: attempt {attempt} runs on {host} of {executor}"),
+            None => format!("{name}: attempt {attempt} goes to {executor}"),
+        },
         Event::AttemptStarted {
             attempt,
             base,

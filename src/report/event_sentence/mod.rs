@@ -25,6 +25,7 @@ const QUOTED: usize = 200;
 pub fn event_sentence(plan: &Plan, event: &Event) -> String {
     match event {
         Event::AttemptStarting { task, .. }
+        | Event::AttemptSubmitted { task, .. }
         | Event::AttemptStarted { task, .. }
         | Event::ProgressReported { task, .. }
         | Event::AttemptEnded { task, .. }

@@ -15,6 +15,7 @@ const ROOMS: &[&[&str]] = &[
     &["checks", "candidates", "publish", "runs"],
     &["resolve", "prompt", "blame", "share", "mirror"],
     &["attempt", "assemble", "variants"],
+    &["remote"],
     &["start", "land", "clean", "reconcile"],
     &["planner"],
     &["doctor"],
