@@ -67,18 +67,16 @@ pub fn obstacle(
     to: Oid,
 ) -> Result<Option<Obstacle>, WorktreeError> {
     let git = Git::at(place);
-    let file = |name: &str| -> Result<PathBuf, GitError> {
-        Ok(place.join(git.line(&["rev-parse", "--git-path", name])?))
-    };
-    let index = file("index")?;
-    let lock = file("index.lock")?;
+    // The index is there because the environment of git chooses no other one.
+    let printed = git.run(&["rev-parse", "--absolute-git-dir"])?;
+    let printed = printed.strip_suffix(b"\n").unwrap_or(&printed);
+    let git_folder = place.join(OsStr::from_bytes(printed));
+    let (index, lock) = (git_folder.join("index"), git_folder.join("index.lock"));
     if lock.exists() {
         return Ok(Some(Obstacle::Locked(lock)));
     }
-    let head = file("HEAD")?;
-    let git_folder = head.parent().unwrap_or(place);
     for (name, what) in UNFINISHED {
-        if has_pseudo_reference(git_folder, name) {
+        if has_pseudo_reference(&git_folder, name) {
             return Ok(Some(Obstacle::Unfinished(what)));
         }
     }

@@ -4,15 +4,16 @@
 //! what is compared. Other tests build on it too.
 
 use git_dispatch::base::files::free_space;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
@@ -106,6 +107,41 @@ pub(crate) struct Scene {
     _folder: tempfile::TempDir,
 }
 
+/// The files and folders of a repository, kept in memory: six starts of git less for each test.
+struct Copied(Vec<(PathBuf, Option<Vec<u8>>, fs::Permissions)>);
+
+impl Copied {
+    /// Reads a folder; each folder is before what is in it.
+    fn of(folder: &Path) -> Copied {
+        let mut entries = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(next).unwrap() {
+                let path = entry.unwrap().path();
+                let mode = path.symlink_metadata().unwrap().permissions();
+                let content = (!path.is_dir()).then(|| fs::read(&path).unwrap());
+                let name = path.strip_prefix(folder).unwrap().to_owned();
+                entries.push((name, content, mode));
+                if path.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        Copied(entries)
+    }
+
+    fn write_to(&self, folder: &Path) {
+        for (name, content, mode) in &self.0 {
+            let path = folder.join(name);
+            match content {
+                None => fs::create_dir(&path).unwrap(),
+                Some(content) => fs::write(&path, content).unwrap(),
+            }
+            fs::set_permissions(&path, mode.clone()).unwrap();
+        }
+    }
+}
+
 /// The end of a program.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -147,32 +183,50 @@ impl Ended {
 impl Scene {
     /// Creates a repository with a few files, one commit on `main`, and fast retries.
     pub(crate) fn new() -> Scene {
-        let scene = Scene::empty();
-        scene.write("README.md", "# Shop\n");
-        scene.write("src/app.ts", "one\ntwo\nthree\nfour\nfive\n");
-        scene.write(".gitignore", "*.log\n");
-        scene.write(".dispatch.toml", FAST_RETRIES);
-        scene.commit("A shop");
+        static SHOP: OnceLock<Copied> = OnceLock::new();
+        let shop = SHOP.get_or_init(|| {
+            let scene = Scene::empty();
+            scene.write("README.md", "# Shop\n");
+            scene.write("src/app.ts", "one\ntwo\nthree\nfour\nfive\n");
+            scene.write(".gitignore", "*.log\n");
+            scene.write(".dispatch.toml", FAST_RETRIES);
+            scene.commit("A shop");
+            Copied::of(&scene.repo)
+        });
+        let scene = Scene::without_repository();
+        shop.write_to(&scene.repo);
+        // The index has the times and numbers of the files that were copied.
+        scene.git(&["update-index", "-q", "--refresh"]);
         scene
     }
 
     /// Creates a repository without a commit.
     pub(crate) fn empty() -> Scene {
+        static EMPTY: OnceLock<Copied> = OnceLock::new();
+        let empty = EMPTY.get_or_init(|| {
+            let scene = Scene::without_repository();
+            scene.git(&["init", "--quiet", "--initial-branch=main"]);
+            scene.git(&["config", "user.name", "Ada"]);
+            scene.git(&["config", "user.email", "ada@example.com"]);
+            Copied::of(&scene.repo)
+        });
+        let scene = Scene::without_repository();
+        empty.write_to(&scene.repo);
+        scene
+    }
+
+    fn without_repository() -> Scene {
         let folder = temp_folder();
         let root = folder.path().canonicalize().unwrap();
         let repo = root.join("shop");
         fs::create_dir_all(root.join("home/config")).unwrap();
         fs::create_dir(&repo).unwrap();
-        let scene = Scene {
+        Scene {
             root,
             repo,
             env: Vec::new(),
             _folder: folder,
-        };
-        scene.git(&["init", "--quiet", "--initial-branch=main"]);
-        scene.git(&["config", "user.name", "Ada"]);
-        scene.git(&["config", "user.email", "ada@example.com"]);
-        scene
+        }
     }
 
     /// Sets a variable for every program that is started from now on.
@@ -245,7 +299,9 @@ impl Scene {
     /// Commits everything in the checkout and returns the commit.
     pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", message]);
+        // Without the upkeep that git starts after a commit: a process more, and nothing to do yet.
+        let quietly = ["-c", "maintenance.auto=false", "commit", "--quiet"];
+        self.git(&[&quietly[..], &["--message", message]].concat());
         self.rev("HEAD")
     }
 
@@ -270,14 +326,39 @@ impl Scene {
     /// Resolves a revision to an object.
     #[track_caller]
     pub(crate) fn rev(&self, revision: &str) -> String {
+        if let Some(id) = self.loose_reference(revision) {
+            return id;
+        }
         self.git(&["rev-parse", "--verify", "--quiet", revision])
     }
 
     /// Returns `true` if a revision names an object.
     pub(crate) fn has(&self, revision: &str) -> bool {
-        self.try_git(&["rev-parse", "--verify", "--quiet", revision])
-            .code
-            == 0
+        self.loose_reference(revision).is_some()
+            || self
+                .try_git(&["rev-parse", "--verify", "--quiet", revision])
+                .code
+                == 0
+    }
+
+    /// Reads a reference that is a file, or the branch of `HEAD` that is one. The tests ask thousands of
+    /// times, and a start of git costs a hundred times as much as the file.
+    fn loose_reference(&self, revision: &str) -> Option<String> {
+        let git = self.repo.join(".git");
+        let head = || fs::read_to_string(git.join("HEAD")).ok();
+        let places = match revision {
+            "HEAD" => vec![head()?.strip_prefix("ref: ")?.trim_end().to_owned()],
+            name if name.starts_with("refs/") => vec![name.to_owned()],
+            name => ["tags", "heads"]
+                .map(|kind| format!("refs/{kind}/{name}"))
+                .to_vec(),
+        };
+        let is_id = |id: &String| {
+            matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let read = |place: &String| fs::read_to_string(git.join(place)).ok();
+        let text = places.iter().find_map(read)?;
+        Some(text.trim_end().to_owned()).filter(is_id)
     }
 
     // ---- dispatch ----------------------------------------------------------------------------
@@ -412,6 +493,16 @@ impl Scene {
 
     /// Returns the names of all runs.
     pub(crate) fn run_names(&self) -> Vec<String> {
+        let git = self.repo.join(".git");
+        let (folder, packed) = (git.join("refs/dispatch/runs"), git.join("packed-refs"));
+        // Files of one folder, unless the references were packed or are kept in tables.
+        if folder.is_dir() && !packed.exists() && !git.join("reftable").exists() {
+            let entries = fs::read_dir(folder).unwrap();
+            let name =
+                |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+            let names = entries.map(name).filter(|name| !name.ends_with(".lock"));
+            return BTreeSet::from_iter(names).into_iter().collect();
+        }
         let format = "--format=%(refname:lstrip=3)";
         let names = self.git(&["for-each-ref", format, "refs/dispatch/runs/"]);
         names.lines().map(str::to_owned).collect()

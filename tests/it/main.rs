@@ -10,6 +10,7 @@ mod auto_resolution;
 mod background;
 mod blame;
 mod cgroup;
+mod ci;
 mod clean;
 mod clean_by_hand;
 mod command_line;

@@ -56,6 +56,9 @@ const TOKENS: &[(&str, usize)] = &[
     ("shpat_", 20),
 ];
 
+/// The first bytes of the other shapes: a password in an address, a bearer token, a private key.
+const OTHER_STARTS: &[u8] = b":Bb-";
+
 /// The values of variables that hold secrets.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secrets {
@@ -156,21 +159,49 @@ fn is_secret_value(value: &str) -> bool {
 /// Masks tokens of well-known services, passwords in addresses, bearer tokens and private keys.
 pub fn mask_shapes(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut is_in_word = false;
-    while let Some(c) = rest.chars().next() {
-        if let Some((kept, length)) = shape(rest, is_in_word) {
-            masked.push_str(&rest[..kept]);
-            masked.push_str(MASK);
-            rest = &rest[length..];
-            is_in_word = true;
+    // The text up to here is in `masked`, or was a secret.
+    let mut copied = 0;
+    let mut is_after_secret = false;
+    let mut at = 0;
+    while let Some(next) = text.as_bytes()[at..]
+        .iter()
+        .position(|byte| begins_shape(*byte))
+    {
+        at += next;
+        let before = text[copied..at].chars().next_back();
+        let is_in_word = before.map_or(is_after_secret, |c| c.is_alphanumeric() || c == '_');
+        let Some((kept, length)) = shape(&text[at..], is_in_word) else {
+            at += 1;
             continue;
-        }
-        masked.push(c);
-        is_in_word = c.is_alphanumeric() || c == '_';
-        rest = &rest[c.len_utf8()..];
+        };
+        masked.push_str(&text[copied..at + kept]);
+        masked.push_str(MASK);
+        at += length;
+        copied = at;
+        is_after_secret = true;
     }
+    masked.push_str(&text[copied..]);
     masked
+}
+
+/// Returns `true` for the first bytes of all shapes. Long outputs pass through here, and most of their
+/// bytes are none.
+fn begins_shape(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut nth = 0;
+        while nth < TOKENS.len() {
+            table[TOKENS[nth].0.as_bytes()[0] as usize] = true;
+            nth += 1;
+        }
+        let mut nth = 0;
+        while nth < OTHER_STARTS.len() {
+            table[OTHER_STARTS[nth] as usize] = true;
+            nth += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 /// Measures a secret at the start of a text: the bytes that are kept before it, and all bytes.
@@ -276,5 +307,17 @@ mod tests {
         let plain = "task-0123456789abcdefghij sk-learn-contrib-packages disk-1234567890123456 \
             59e38970b5f0e3b6f9d5b8a1c2d3e4f5a6b7c8d9 bearer of bad news AKIA http://a:1@ Bearer abc";
         insta::assert_snapshot!(mask_shapes(plain), @"task-0123456789abcdefghij sk-learn-contrib-packages disk-1234567890123456 59e38970b5f0e3b6f9d5b8a1c2d3e4f5a6b7c8d9 bearer of bad news AKIA http://a:[masked]@ Bearer abc");
+    }
+
+    #[test]
+    fn every_kind_of_token_is_masked_at_the_start_of_a_word_and_not_inside_one() {
+        for (start, fewest) in TOKENS {
+            let secret = format!("{start}{}", "7".repeat(*fewest));
+            let text = format!("é{secret} {secret}");
+            assert_eq!(mask_shapes(&text), format!("é{secret} {MASK}"));
+            assert_eq!(mask_shapes(&secret), MASK);
+        }
+        let address = "a://b:c@d://e:f@g";
+        assert_eq!(mask_shapes(address), "a://b:[masked]@d://e:[masked]@g");
     }
 }
