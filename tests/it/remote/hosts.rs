@@ -64,8 +64,7 @@ impl Hosts {
 
     fn start_one(&self, sshd: &Path, number: usize) -> String {
         let (name, root) = (format!("h{number}"), self.root.display());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let folder = self.folder(&name);
         fs::create_dir_all(&folder).unwrap();
         let place = folder.display();
@@ -137,4 +136,10 @@ impl Drop for Hosts {
         };
         names.iter().for_each(|name| self.stop(name));
     }
+}
+
+/// Returns a port that is free now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
