@@ -53,7 +53,14 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     (
         "worktree",
         Nothing,
-        &["submodules", "isolation", "pool", "keep", "setup_when"],
+        &[
+            "submodules",
+            "isolation",
+            "pool",
+            "keep",
+            "setup_when",
+            "pool_ttl",
+        ],
     ),
     (
         "worktree",
@@ -77,7 +84,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     (
         "assemble",
         Nothing,
-        &["check_timeout", "history", "flaky_reruns"],
+        &["check_timeout", "history", "flaky_reruns", "warm"],
     ),
     ("assemble", UnlessOwn, &["check"]),
     ("resolve", Nothing, &["policy"]),
