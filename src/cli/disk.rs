@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
 use crate::base::text::shell_path;
 use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
-use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::clean::kept::{Kept, Usage, kept};
@@ -51,11 +51,12 @@ pub(super) fn show(here: &RepoContext, is_json: bool, ui: &Ui) -> CommandResult 
                 "remove": command,
             })
         };
-        ui.answer(&pretty(&json!({
+        let value = json!({
             "version": 1,
             "bytes": total,
             "kept": rows.iter().map(row).collect::<Vec<_>>(),
-        })));
+        });
+        ui.answer(&json_safe(&format!("{value:#}\n")));
         return Ok(ExitStatus::Ok);
     }
     let cells = rows.into_iter().map(|(kept, why, command)| {
