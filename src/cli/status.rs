@@ -10,6 +10,7 @@ use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::cli::assemble::warn_of_newer_commits;
+use crate::cli::disk;
 use crate::cli::drive::warn_of_mirror;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
@@ -31,6 +32,9 @@ use crate::web::report_page::render_report_page;
 pub(crate) struct StatusArgs {
     /// The run [default: the latest]
     run: Option<String>,
+    /// Show what dispatch keeps on disk instead, why, and the command that removes it
+    #[arg(long, conflicts_with = "run")]
+    disk: bool,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -92,6 +96,9 @@ fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
 /// When the run cannot be read.
 pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open_to_read()?;
+    if args.disk {
+        return disk::show(&here, args.json, ui);
+    }
     let mut shown = show(&here, args.run.as_deref())?;
     if args.json {
         note_newer_commits(&here.store, &shown.state, &mut shown.view)?;
