@@ -418,8 +418,8 @@ mod tests {
         let shown = |state: &RunState, subject, parts: &[&str]| {
             let text = result(state, subject, &none()).unwrap_or_default();
             assert!(is_whole_result(&text, &state.run));
-            let changed = text.replacen('*', "-", 1);
-            assert!(!is_whole_result(&changed, &state.run));
+            assert!(is_whole_result(&text.replace('\n', "\r\n"), &state.run));
+            assert!(!is_whole_result(&format!("More. {text}"), &state.run));
             for part in parts {
                 assert!(text.contains(part), "{part:?} is not in\n{text}");
             }

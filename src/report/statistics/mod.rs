@@ -173,10 +173,10 @@ fn times(state: &RunState) -> (Duration, Duration) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::merge::class::Class;
+    use crate::model::event::Event;
     use crate::model::failure::{Failure, FailureClass};
     use crate::model::fixture::{RunFixture, conflict, failure};
     use crate::model::ids::TaskNumber;
-    use crate::model::plan::Variants;
 
     use super::*;
 
@@ -253,23 +253,17 @@ mod tests {
 
     #[test]
     fn a_variant_that_was_chosen_and_passed_at_first_is_a_first_try() {
-        let run = RunFixture::new("a")
-            .with_task(1, |task| {
-                task.fields.variants = Some(Variants::Count(2));
-            })
+        let task = TaskNumber(1);
+        let run = RunFixture::new("a*2")
             .begin_variant(1, 1)
             .pass(1, "one")
             .begin_variant(1, 2)
             .pass(1, "two")
             .choose(1, 1)
+            .event(Event::VariantAccepted { task })
             .ended(0);
-        let state = run.state();
-        let worker = &state.task(TaskNumber(1)).attempts[0].worker;
-        let found = sum([RunFixture::new("a").begin(1, worker).pass(1, "a").ended(0)]);
-        assert_eq!(found.workers[worker].at_once, 1);
-        let mut found = Statistics::default();
-        found.add(&state);
-        assert_eq!(found.workers[worker].at_once, 1);
+        let figures = &sum([run]).workers["claude"];
+        assert_eq!((figures.done, figures.at_once), (1, 1));
     }
 
     #[test]
@@ -301,7 +295,7 @@ mod tests {
         insta::assert_snapshot!(render(&sum(two_runs()), 80), @r"
         2 runs since 2026-11-22, 0 landed
         5 tasks: 3 done, 1 failed, 1 blocked
-        5m 40s of work in 11s, 5m 29s less than one after the other (5 attempts)
+        13s of attempts in 11s, 2s less than one after the other (5 attempts)
         failed attempts: 1 logic, 1 transient
         conflicting pairs: 1 content
 
