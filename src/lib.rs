@@ -44,6 +44,7 @@
 //! | decides what starts, and a retry | `schedule/decide.rs`, `schedule/retry.rs` |
 //! | carries out one attempt | `engine/attempt/` |
 //! | keeps worktrees from task to task | `engine/pool/` |
+//! | runs attempts on other machines | `engine/remote/`, `exec/engine/` |
 //! | starts and kills a worker | `exec/shim.rs`, `exec/leftovers.rs` |
 //! | plays workers without processes, in tests | `exec/scripted.rs` |
 //! | reads an agent's output | `worker/dialect/` |
