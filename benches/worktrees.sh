@@ -8,21 +8,26 @@
 #   benches/worktrees.sh --cargo         a Cargo project of 30 path dependencies: TASKS tasks that run
 #                                        `cargo check`, each in a new worktree, against one kept `target`.
 #   benches/worktrees.sh --npm           the same with `npm ci` and a test; PACKAGES come from the registry.
+#   benches/worktrees.sh --disk          the disk that TASKS tasks at once take with KEPT MiB that each has, as
+#                                        a copy; files share their blocks where TMPDIR is on btrfs or XFS.
+#   benches/worktrees.sh --cpu           processor time of dispatch and git, with and without the pool, for
+#                                        TASKS tasks of a second in a repository of FILES files.
 #
 # "Ready" is the time from the announcement of an attempt in the journal to the start of its worker, so it
 # includes what dispatch itself does. Settings by environment: DISPATCH (the program; default: the release
-# build), FILES (4847), TASKS (10), PAIRS (3), PACKAGES (jest), KEEP=1 (keep the folder).
+# build), FILES (4847), SOURCE (a repository to clone in place of the files), TASKS (10), PAIRS (3),
+# PACKAGES (jest), KEPT (1024), KEEP=1 (keep the folder).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/benches/shared.sh"
 dispatch=${DISPATCH:-$here/target/release/dispatch}
-files=${FILES:-4847} tasks=${TASKS:-10} pairs=${PAIRS:-3} packages=${PACKAGES:-jest}
+files=${FILES:-4847} tasks=${TASKS:-10} pairs=${PAIRS:-3} packages=${PACKAGES:-jest} kept=${KEPT:-1024}
 mode=all
 case ${1:-} in
---files | --cargo | --npm) mode=${1#--} ;;
+--files | --cargo | --npm | --disk | --cpu) mode=${1#--} ;;
 "") ;;
-*) sed -n '2,16p' "$0" && exit 2 ;;
+*) sed -n '2,21p' "$0" && exit 2 ;;
 esac
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
 
@@ -73,16 +78,27 @@ clean() { (cd "$1" && "$dispatch" clean >/dev/null 2>&1); }
 
 # ---- many files ----------------------------------------------------------------------------------
 
+# files_repo PATH: a repository of so many files, or a clone of SOURCE.
+files_repo() {
+    if [ -n "${SOURCE:-}" ]; then
+        git clone -q "$SOURCE" "$1"
+        files=$(git -C "$1" ls-files | wc -l)
+    else
+        git init -q "$1"
+        text_tree "$files" 20 | git -C "$1" fast-import --quiet
+        git -C "$1" reset -q --hard main
+    fi
+    git -C "$1" branch -q -f bench
+}
+
 by_files() {
     local repo=$root/files at=4 n start
-    git init -q "$repo"
-    text_tree "$files" 20 | git -C "$repo" fast-import --quiet
-    git -C "$repo" reset -q --hard main
+    files_repo "$repo"
     plan "$at" "true" >"$root/plan.md"
     : >"$root/git"; : >"$root/cold"; : >"$root/pool"
     for pair in $(seq "$pairs"); do
         start=$(now)
-        for n in $(seq "$at"); do git -C "$repo" worktree add -q -b "w$pair-$n" "$root/w/$n" main; done
+        for n in $(seq "$at"); do git -C "$repo" worktree add -q -b "w$pair-$n" "$root/w/$n" bench; done
         echo $((($(now) - start) / 1000000 / at)) >>"$root/git"
         for n in $(seq "$at"); do git -C "$repo" worktree remove --force "$root/w/$n"; done
         DISPATCH_WORKTREE_POOL=0 run "$repo" -j "$at" >/dev/null
@@ -158,10 +174,64 @@ by_npm() {
     compare "npm ci and a test ($packages)" "$repo"
 }
 
+# ---- disk and processors -------------------------------------------------------------------------
+
+used_kib() { sync; df --output=used -k "$root" | tail -1; }
+
+by_disk() {
+    local repo=$root/disk before after
+    before=$(used_kib)
+    git init -q "$repo"
+    printf 'kept/\n' >"$repo/.gitignore"
+    printf '[worktree]\ncopy = ["kept/**"]\n' >"$repo/.dispatch.toml"
+    git -C "$repo" add -A && git -C "$repo" commit -qm first
+    mkdir "$repo/kept"
+    for n in $(seq 16); do head -c "$((kept * 1048576 / 16))" /dev/urandom >"$repo/kept/$n"; done
+    plan "$tasks" 'test -s kept/1 && echo one > $DISPATCH_TAG' >"$root/plan.md"
+    run "$repo" -j "$tasks" >/dev/null
+    after=$(used_kib)
+    echo "$tasks tasks at once, each with a copy of $kept MiB"
+    echo "  disk used       $(((after - before) / 1024)) MiB   $(ratio "$((after - before))" "$((kept * 1024))") of one copy"
+}
+
+# cpu REPO -j N: processor time of the run, its programs included, and its wall time, in milliseconds.
+cpu() {
+    local repo=$1
+    shift
+    (
+        cd "$repo"
+        TIMEFORMAT='%R %U %S'
+        { time "$dispatch" run "$root/plan.md" --yes --no-assemble "$@" >"$root/out" 2>&1; } 2>&1 |
+            awk '{ printf "%d %d\n", ($2 + $3) * 1000, $1 * 1000 }'
+    )
+}
+
+by_cpu() {
+    local repo=$root/cpu off on wall off_wall
+    files_repo "$repo"
+    plan "$tasks" 'sleep 1; echo one > $DISPATCH_TAG.txt' >"$root/plan.md"
+    : >"$root/off"; : >"$root/on"
+    DISPATCH_WORKTREE_POOL=3 run "$repo" -j 2 >/dev/null
+    DISPATCH_WORKTREE_POOL=3 clean "$repo"
+    for _ in $(seq "$pairs"); do
+        DISPATCH_WORKTREE_POOL=0 cpu "$repo" -j 2 >>"$root/off"
+        DISPATCH_WORKTREE_POOL=0 clean "$repo"
+        DISPATCH_WORKTREE_POOL=3 cpu "$repo" -j 2 >>"$root/on"
+        DISPATCH_WORKTREE_POOL=3 clean "$repo"
+    done
+    off=$(awk '{ print $1 }' "$root/off" | median) on=$(awk '{ print $1 }' "$root/on" | median)
+    off_wall=$(awk '{ print $2 }' "$root/off" | median) wall=$(awk '{ print $2 }' "$root/on" | median)
+    echo "$files files, $tasks tasks of a second, two at once, medians of $pairs"
+    echo "  without a pool  $off ms of processor time in $off_wall ms"
+    echo "  with a pool     $on ms of processor time in $wall ms: $(ratio "$((100 * (on - off)))" "$wall") % more"
+}
+
 echo "dispatch $("$dispatch" --version | awk '{ print $2 }'), $(git --version), $(nproc) processors, $(stat -f -c %T "$root")"
 case $mode in
 all) by_files; by_cargo; by_npm ;;
 files) by_files ;;
 cargo) by_cargo ;;
 npm) by_npm ;;
+disk) by_disk ;;
+cpu) by_cpu ;;
 esac

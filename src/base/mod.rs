@@ -13,6 +13,7 @@ pub mod hmac;
 pub mod inbox;
 pub mod interrupt;
 pub mod line_map;
+pub mod low_priority;
 pub mod markdown;
 pub mod pack;
 pub mod parallel;

@@ -10,8 +10,8 @@ use tracing::Span;
 /// is used takes memory.
 pub const STACK: usize = 16 << 20;
 
-/// Gives the threads that all calls share a large stack.
-fn prepare_threads() {
+/// Starts the threads that all calls share, with a large stack and the priority of the caller.
+pub(super) fn prepare_threads() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let threads = rayon::ThreadPoolBuilder::new().stack_size(STACK);

@@ -1,6 +1,6 @@
 //! `dispatch blame`: tells which task wrote a line.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::base::line_map::{line_map, lines};
 use crate::base::regular_file;
+use crate::base::safe::secrets::Secrets;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::help::pager;
 use crate::cli::repo_context::{RepoContext, current_folder};
@@ -16,11 +17,13 @@ use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::blame::credit_lines;
+use crate::engine::kernel::masking::secrets;
+use crate::engine::runs::read::read_settings;
 use crate::journal::runs;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::run::RunState;
-use crate::report::blame::{CreditedLine, render_line, render_lines, value};
+use crate::report::blame::{Credit, CreditedLine, Mask, render_line, render_lines, value};
 use crate::ui::Ui;
 
 /// Tell which task wrote a line: run, worker, attempt, cost, prompt
@@ -64,12 +67,35 @@ pub(crate) fn run(args: BlameArgs, ui: &Ui) -> CommandResult {
         None => of_working_file(&here, &states, commit, &place)?,
     };
     let path = &place.path;
+    let masks = Masks::of(&here, &states, &lines);
+    let mask: Mask<'_> = &|credit, text| masks.mask(credit, text);
     match (args.json, lines.as_slice(), place.line) {
-        (true, ..) => ui.answer(&pretty(&value(path, &lines, &states))),
-        (false, [line], Some(_)) => ui.answer_text(&render_line(path, line, &states)),
+        (true, ..) => ui.answer(&pretty(&value(path, &lines, &states, mask))),
+        (false, [line], Some(_)) => ui.answer_text(&render_line(path, line, &states, mask)),
         (false, ..) => ui.page(&render_lines(&lines, &states, ui.columns()), &pager()),
     }
     Ok(ExitStatus::Ok)
+}
+
+/// The secrets of the runs that wrote the lines, by their places.
+struct Masks(BTreeMap<usize, Secrets>);
+
+impl Masks {
+    fn of(here: &RepoContext, states: &[RunState], lines: &[CreditedLine]) -> Masks {
+        let runs = lines.iter().filter_map(|line| line.credit.as_ref());
+        let runs: BTreeSet<usize> = runs.map(|credit| credit.run).collect();
+        let known = runs.into_iter().filter_map(|run| {
+            let state = states.get(run)?;
+            let settings = read_settings(&here.store, &state.run).unwrap_or_default();
+            Some((run, secrets(&settings, &state.plan)))
+        });
+        Masks(known.collect())
+    }
+
+    fn mask(&self, credit: &Credit, text: &str) -> String {
+        let known = self.0.get(&credit.run);
+        known.map_or_else(|| text.to_owned(), |secrets| secrets.mask(text))
+    }
 }
 
 /// Reads all runs, the latest first. One whose journal is damaged credits nothing.

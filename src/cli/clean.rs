@@ -80,6 +80,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
         worktrees: plan
             .worktrees
             .iter()
+            .filter(|gone| !plan.returned.contains(&gone.path))
             .map(|gone| context.recorded_path(&gone.path))
             .collect(),
         branches: plan
@@ -91,17 +92,37 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     journal
         .append(vec![cleaned], here.clock.now())
         .map_err(EngineError::from)?;
-    plan.apply(&context)?;
+    let returned = plan.apply(&context)?;
     ui.answer_text(&format!(
-        "removed {} and {}; the journal of {run} stays\n",
-        plural(plan.worktrees.len(), "worktree"),
-        if plan.branches.len() == 1 {
-            "1 branch".to_owned()
-        } else {
-            format!("{} branches", plan.branches.len())
-        },
+        "{}; the journal of {run} stays\n",
+        sum(
+            returned,
+            plan.worktrees.len() - returned,
+            plan.branches.len()
+        )
     ));
+    pool::remove_idle(&context.repo, &context.settings, ui)?;
     Ok(ExitStatus::Ok)
+}
+
+/// Counts what was returned to the pool, and the worktrees and branches that were removed.
+fn sum(returned: usize, worktrees: usize, branches: usize) -> String {
+    let worktrees = (worktrees > 0 || returned == 0).then(|| plural(worktrees, "worktree"));
+    let branches = match branches {
+        1 => "1 branch".to_owned(),
+        other => format!("{other} branches"),
+    };
+    let removed = match worktrees {
+        Some(worktrees) => format!("removed {worktrees} and {branches}"),
+        None => format!("removed {branches}"),
+    };
+    match returned {
+        0 => removed,
+        _ => format!(
+            "returned {} to the pool, {removed}",
+            plural(returned, "worktree")
+        ),
+    }
 }
 
 /// Refuses a run that has not ended, unless everything that was left of it is cancelled.
@@ -141,14 +162,22 @@ fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
         true => ui.answer_text(&format!("{text}\n")),
         false => ui.status(text),
     };
-    let verb = if dry_run { "would remove" } else { "removing" };
+    let (verb, returning) = match dry_run {
+        true => ("would remove", "would return"),
+        false => ("removing", "returning"),
+    };
     for worktree in &plan.worktrees {
+        let is_returned = plan.returned.contains(&worktree.path);
+        let (verb, to) = match is_returned {
+            true => (returning, " to the pool"),
+            false => (verb, ""),
+        };
         let losses = plan.losses.get(&worktree.path);
         let with = losses.and_then(Losses::words);
         let with = with.map(|words| format!(" with {words}"));
         let place = worktree.path.display();
         say(&format!(
-            "{verb} worktree {place}{}",
+            "{verb} worktree {place}{to}{}",
             with.unwrap_or_default()
         ));
     }
@@ -160,5 +189,24 @@ fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     }
     if plan.worktrees.is_empty() && plan.branches.is_empty() {
         say("nothing to remove");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_names_what_went_back_to_the_pool() {
+        assert_eq!(sum(0, 2, 1), "removed 2 worktrees and 1 branch");
+        assert_eq!(sum(0, 0, 2), "removed 0 worktrees and 2 branches");
+        assert_eq!(
+            sum(1, 0, 2),
+            "returned 1 worktree to the pool, removed 2 branches"
+        );
+        assert_eq!(
+            sum(2, 1, 0),
+            "returned 2 worktrees to the pool, removed 1 worktree and 0 branches"
+        );
     }
 }

@@ -21,6 +21,7 @@ mod conflicts;
 mod control;
 mod demo;
 mod diff;
+mod disk;
 mod doctor;
 mod drive;
 mod editor;

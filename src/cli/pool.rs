@@ -1,16 +1,19 @@
 //! The worktrees of the pool: `dispatch doctor --pool` and `dispatch clean --pool`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::base::text::plural;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
 use crate::cli::status::pretty;
-use crate::config;
 use crate::config::variable::Overrides;
+use crate::config::{self, Settings};
 use crate::engine::kernel::known_settings;
 use crate::engine::pool::examine::{Examined, Usage, examine};
 use crate::engine::pool::free::remove_free;
+use crate::git::Repo;
 use crate::ui::Ui;
 
 /// Examines the worktrees of the pool, and shows them.
@@ -84,7 +87,7 @@ fn value(one: &Examined) -> serde_json::Value {
 /// When the settings cannot be read, or a worktree cannot be removed.
 pub(super) fn clean(here: &RepoContext, is_dry_run: bool, ui: &Ui) -> CommandResult {
     known_settings::refuse_changed(&here.repo)?;
-    let found = remove_free(&here.repo, &kept_folders(here)?, is_dry_run)?;
+    let found = remove_free(&here.repo, &kept_folders(here)?, Duration::ZERO, is_dry_run)?;
     let mut removed = 0;
     for one in &found {
         let place = one.place.display();
@@ -111,6 +114,24 @@ pub(super) fn clean(here: &RepoContext, is_dry_run: bool, ui: &Ui) -> CommandRes
         plural(removed, "worktree")
     ));
     Ok(ExitStatus::Ok)
+}
+
+/// Removes the free worktrees of the pool that no task used for `[worktree] pool_ttl`.
+///
+/// # Errors
+/// When a worktree cannot be read or removed.
+pub(super) fn remove_idle(repo: &Repo, settings: &Settings, ui: &Ui) -> Result<(), CommandError> {
+    let settings = &settings.worktree;
+    let Some(ttl) = settings.pool_ttl else {
+        return Ok(());
+    };
+    for one in remove_free(repo, &settings.keep, ttl, false)? {
+        if one.stays.is_none() {
+            let place = one.place.display();
+            ui.status(&format!("removed the idle worktree {place} of the pool"));
+        }
+    }
+    Ok(())
 }
 
 fn kept_folders(here: &RepoContext) -> Result<Vec<String>, CommandError> {

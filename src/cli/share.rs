@@ -2,22 +2,26 @@
 
 use clap::Args;
 
-use crate::base::safe::secrets::mask_shapes;
-use crate::base::text::{error_chain, plural, terminal_safe};
+use crate::base::safe::secrets::{Secrets, mask_shapes};
+use crate::base::text::{clip, error_chain, plural, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
+use crate::engine::kernel::masking::secrets;
+use crate::engine::runs::read::read_settings;
 use crate::engine::share::remote::{default_remote, is_remote, no_default};
 use crate::engine::share::{Fetched, ShareError, fetch, push, runs_on};
 use crate::journal::journal_ref;
 use crate::model::ids::RunId;
+use crate::model::plan::Plan;
 use crate::model::run::RunState;
+use crate::plan::{Format, render};
 use crate::report::landing::secrets_in_files;
 use crate::ui::Ui;
 
 /// Push a run to a remote: journal, branches, kept work, logs
 ///
-/// All of it is pushed, or nothing. Secrets in logs are masked. A branch on the remote that has commits which are not here is not overwritten. If a task changed files to contain what looks like a secret, it asks first: branches are pushed as they are.
+/// All of it is pushed, or nothing. Secrets in logs are masked. A branch on the remote that has commits which are not here is not overwritten. If the plan, or a file that a task changed, contains what looks like a secret, it asks first: plan and branches are pushed as they are.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct PushArgs {
     #[command(flatten)]
@@ -77,7 +81,8 @@ pub(crate) fn push_run(args: PushArgs, ui: &Ui) -> CommandResult {
     let (remote, run) = args.names.resolve(&here)?;
     let run = here.find_and_announce_run(run.as_deref(), DefaultRun::Latest, ui)?;
     let state = here.read_state(&run)?;
-    confirm_secrets(&state, args.confirm, ui)?;
+    let known = secrets(&read_settings(&here.store, &run)?, &state.plan);
+    confirm_secrets(&state, &known, args.confirm, ui)?;
     let pushed = push(&here.repo, &here.store, &state, &remote)?;
     let remote = shown(&remote);
     ui.status(&match pushed.moved {
@@ -85,9 +90,13 @@ pub(crate) fn push_run(args: PushArgs, ui: &Ui) -> CommandResult {
             "{remote} has all of {run}: {}",
             plural(pushed.all, "reference")
         ),
+        moved if moved == pushed.all => {
+            format!("pushed {run} to {remote}: {}", plural(moved, "reference"))
+        }
         moved => format!(
-            "pushed {run} to {remote}: {moved} of {}",
-            plural(pushed.all, "reference")
+            "pushed {run} to {remote}: {}, and {} there already",
+            plural(moved, "reference"),
+            plural(pushed.all - moved, "reference")
         ),
     });
     ui.hint(&format!(
@@ -122,9 +131,24 @@ pub(crate) fn fetch_runs(args: FetchArgs, ui: &Ui) -> CommandResult {
     }
 }
 
-/// Asks before branches are pushed whose files are known to contain secrets: they cannot be taken back.
-fn confirm_secrets(state: &RunState, confirm: ConfirmArgs, ui: &Ui) -> Result<(), CommandError> {
-    let secrets = secrets_in_files(state);
+/// Lists the lines of a plan with a secret, masked. The journal has the plan as it was written.
+fn secrets_in_plan(plan: &Plan, known: &Secrets) -> Vec<String> {
+    let text = render(plan, Format::Markdown);
+    let masked = text.lines().filter_map(|line| known.mask_line(line));
+    masked
+        .map(|line| format!("the plan: {}", clip(line.trim(), 120)))
+        .collect()
+}
+
+/// Asks before a plan or branches are pushed that are known to contain secrets: they cannot be taken back.
+fn confirm_secrets(
+    state: &RunState,
+    known: &Secrets,
+    confirm: ConfirmArgs,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let mut secrets = secrets_in_plan(&state.plan, known);
+    secrets.extend(secrets_in_files(state));
     if secrets.is_empty() {
         return Ok(());
     }
@@ -133,7 +157,7 @@ fn confirm_secrets(state: &RunState, confirm: ConfirmArgs, ui: &Ui) -> Result<()
     }
     match confirm.yes {
         true => Ok(()),
-        false => confirm.confirm_no(ui, "Push the branches with these secrets?"),
+        false => confirm.confirm_no(ui, "Push the run with these secrets?"),
     }
 }
 
@@ -189,5 +213,24 @@ impl From<ShareError> for CommandError {
             ShareError::Engine(error) => error.into(),
             ShareError::Remote { .. } => command,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::RunFixture;
+
+    #[test]
+    fn a_secret_in_a_plan_is_named_by_its_line_and_not_shown() {
+        let known = [("SHOP_TOKEN".to_owned(), "s3cr3t-value".to_owned())];
+        let known = Secrets::of_environment(known, &[]);
+        let plan = |prompt: &str| {
+            let run = RunFixture::new("API").with_task(1, |task| task.prompt = prompt.to_owned());
+            secrets_in_plan(&run.state().plan, &known)
+        };
+        assert_eq!(plan("Call it."), Vec::<String>::new());
+        let found = plan("Call it\nwith s3cr3t-value, please.");
+        assert_eq!(found, ["the plan: with [masked], please."]);
     }
 }

@@ -16,7 +16,7 @@ use crate::ui::Ui;
 
 /// Print figures over all runs: success, failures, conflicts, cost, time
 ///
-/// A worker's tasks are those whose last attempt it made; AT ONCE are those that passed with their first attempt. The time saved is the run time of all workers less the time during which at least one of them ran.
+/// A worker's tasks are those whose last attempt it made; FIRST TRY are those that passed with their first attempt, or whose chosen variant did. The time saved is the time of all attempts less the time during which at least one of them ran.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct StatsArgs {
     /// The runs [default: all]

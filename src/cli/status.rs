@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::base::files;
 use crate::base::safe::json::json_safe;
 use crate::base::table::wrapped_table;
-use crate::base::text::{one_line, terminal_safe};
+use crate::base::text::{one_line, shell_word, terminal_safe};
 use crate::cli::assemble::warn_of_newer_commits;
+use crate::cli::disk;
 use crate::cli::drive::warn_of_mirror;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
@@ -31,6 +32,9 @@ use crate::web::report_page::render_report_page;
 pub(crate) struct StatusArgs {
     /// The run [default: the latest]
     run: Option<String>,
+    /// Show what dispatch keeps on disk instead, why, and the command that removes it
+    #[arg(long, conflicts_with = "run")]
+    disk: bool,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -92,6 +96,9 @@ fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
 /// When the run cannot be read.
 pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open_to_read()?;
+    if args.disk {
+        return disk::show(&here, args.json, ui);
+    }
     let mut shown = show(&here, args.run.as_deref())?;
     if args.json {
         note_newer_commits(&here.store, &shown.state, &mut shown.view)?;
@@ -137,6 +144,10 @@ pub(crate) fn board(args: BoardArgs, ui: &Ui) -> CommandResult {
 /// # Errors
 /// When the run cannot be read, or there is nothing to report yet.
 pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
+    if let Some(right) = misplaced_file(&args) {
+        let error = CommandError::usage("`--html` takes its file after `=`");
+        return Err(error.hint(format!("`{right}` writes it")));
+    }
     let here = RepoContext::open_to_read()?;
     let state = show(&here, args.run.as_deref())?.state;
     if args.json {
@@ -162,6 +173,13 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
         false => ui.answer_markdown(&report),
     }
     Ok(ExitStatus::Ok)
+}
+
+/// Returns the command that was meant by `--html FILE`, where FILE would be the name of a run.
+fn misplaced_file(args: &ReportArgs) -> Option<String> {
+    let name = args.run.as_deref().filter(|name| name.ends_with(".html"))?;
+    let is_bare = args.html == Some(None);
+    is_bare.then(|| format!("dispatch report --html={}", shell_word(name)))
 }
 
 /// Prints the report as HTML, or writes it to a file.
@@ -237,6 +255,22 @@ pub(crate) fn pretty(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_after_html_without_an_equals_sign_is_understood() {
+        let of = |run: &str, html| {
+            misplaced_file(&ReportArgs {
+                run: Some(run.to_owned()),
+                markdown: false,
+                html,
+                json: false,
+            })
+        };
+        let right = "dispatch report --html=out.html".to_owned();
+        assert_eq!(of("out.html", Some(None)), Some(right));
+        assert_eq!(of("shop-7k3q", Some(None)), None);
+        assert_eq!(of("out.html", None), None);
+    }
 
     #[test]
     fn the_history_is_a_table_with_room_for_long_names() {

@@ -54,7 +54,14 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     (
         "worktree",
         Nothing,
-        &["submodules", "isolation", "pool", "keep", "setup_when"],
+        &[
+            "submodules",
+            "isolation",
+            "pool",
+            "keep",
+            "setup_when",
+            "pool_ttl",
+        ],
     ),
     (
         "worktree",
@@ -78,7 +85,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     (
         "assemble",
         Nothing,
-        &["check_timeout", "history", "flaky_reruns"],
+        &["check_timeout", "history", "flaky_reruns", "warm"],
     ),
     ("assemble", UnlessOwn, &["check"]),
     ("resolve", Nothing, &["policy"]),

@@ -41,8 +41,8 @@ const WORKERS: &str = "
 ";
 
 const EXECUTORS: &str = "
-# Executors: other machines that run attempts (`dispatch help executors`). None is built in. A profile
-# with all its keys:
+# Executors: other machines that run attempts (`dispatch help executors`). None is built in. The keys of
+# [executors.NAME], with the defaults of each:
 ";
 
 /// Returns the example file: every key with its meaning and its default, commented out.
@@ -62,9 +62,11 @@ pub fn example() -> String {
         push_worker(&mut text, worker);
     }
     text.push_str(EXECUTORS);
-    text.push_str("#[executors.NAME]\n");
     for key in EXECUTOR_KEYS {
-        push_key(&mut text, key, &ExecutorProfile::named("NAME"));
+        push_comment(&mut text, &key.meaning());
+        let value = (key.to_toml)(&ExecutorProfile::named("hosts"));
+        // Not to be uncommented as it is: an executor that is named exists.
+        let _ = writeln!(text, "# {} = {}", key.name, inline(&value));
     }
     text
 }
@@ -91,10 +93,14 @@ fn push_worker(text: &mut String, worker: &Worker) {
 }
 
 fn push_key<T>(text: &mut String, key: &Key<T>, from: &T) {
-    for line in wrap_to_width(&key.meaning(), COLUMNS - 2) {
+    push_comment(text, &key.meaning());
+    push_setting(text, key.name, &(key.to_toml)(from));
+}
+
+fn push_comment(text: &mut String, comment: &str) {
+    for line in wrap_to_width(comment, COLUMNS - 2) {
         let _ = writeln!(text, "# {line}");
     }
-    push_setting(text, key.name, &(key.to_toml)(from));
 }
 
 /// Writes a setting on one line, or a long list on several.

@@ -188,6 +188,9 @@ tables! {
         /// Files, such as "package-lock.json". In a worktree of the pool that is set up, `setup` runs
         /// again only if one of them differs; without any, for every task.
         setup_when: Vec<String> as List<RepoFile> = Vec::new(),
+        /// Time after which a worktree of the pool that no task used is removed, at the end of a run and by
+        /// `dispatch clean`; "" means never.
+        pool_ttl: Option<Duration> as Maybe<Time> = Some(Duration::from_secs(7 * 24 * 3600)),
     }
 
     /// Retries of failed attempts.
@@ -240,6 +243,9 @@ tables! {
         history: History as History = History::Merge,
         /// Number of times that a failed check is repeated before a task is called the culprit.
         flaky_reruns: u32 as Times = 1,
+        /// Run the checks of a run in a worktree of the pool, with the caches of its tasks. A check may
+        /// then pass because of what a task left in a kept folder.
+        warm: bool as Flag = false,
     }
 
     /// Conflicts that are resolved automatically.

@@ -7,11 +7,16 @@ pub mod graphql;
 pub mod operation;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::base::clock::render_duration;
 use crate::base::process::{Finished, ProcessError, Program, find_program};
 use crate::base::text::{clip, one_line};
+
+/// The longest time of one call. A list of a thousand issues takes ten requests, each up to 10 seconds.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// A failure of `gh`.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +30,23 @@ pub enum GhError {
     /// Too many requests.
     #[error("GitHub rate limit exceeded: {0}")]
     RateLimited(String),
+    /// `gh` did not end in time.
+    #[error("`gh {command}` did not end within {}", render_duration(*.limit))]
+    TimedOut {
+        /// The subcommand.
+        command: String,
+        /// The longest time that it may take.
+        limit: Duration,
+    },
     /// No connection.
     #[error("could not connect to GitHub: {0}")]
     Offline(String),
     /// The repository has no remote on GitHub.
     #[error("no remote of this repository is on GitHub: {0}")]
     NoRepository(String),
+    /// GitHub has no such repository, or the user cannot see it.
+    #[error("not found on GitHub: {0}")]
+    NotFound(String),
     /// A label is missing in the repository.
     #[error("unknown label on GitHub: {0}")]
     NoLabel(String),
@@ -106,6 +122,7 @@ pub struct Wording {
 pub struct Gh {
     program: PathBuf,
     folder: PathBuf,
+    limit: Duration,
 }
 
 impl Gh {
@@ -116,7 +133,11 @@ impl Gh {
     pub fn find(folder: &Path) -> Result<Gh, GhError> {
         let program = find_program("gh").ok_or(GhError::NotInstalled)?;
         let folder = folder.to_owned();
-        Ok(Gh { program, folder })
+        Ok(Gh {
+            program,
+            folder,
+            limit: LIMIT,
+        })
     }
 
     /// Returns the open pull request of a branch.
@@ -181,7 +202,12 @@ impl Gh {
             .env("GH_NO_UPDATE_NOTIFIER", "1")
             .env("NO_COLOR", "1")
             .env("LC_ALL", "C");
-        let finished = program.output()?;
+        let Some(finished) = program.output_within(self.limit)? else {
+            return Err(GhError::TimedOut {
+                command: subcommand(args),
+                limit: self.limit,
+            });
+        };
         match finished.status.success() {
             true => Ok(String::from_utf8_lossy(&finished.stdout).into_owned()),
             false => Err(failed(args, &finished)),
@@ -299,16 +325,20 @@ fn failed(args: &[String], finished: &Finished) -> GhError {
         "check your internet connection",
     ]) {
         GhError::Offline(said)
+    } else if has(&["Could not resolve to a Repository", "HTTP 404"]) {
+        GhError::NotFound(said)
     } else if has(&["could not add label"]) {
         GhError::NoLabel(said)
     } else {
-        let command = args.iter().take(2).map(String::as_str).collect::<Vec<_>>();
-        let command = command.join(" ");
         GhError::Failed {
-            command,
+            command: subcommand(args),
             message: said,
         }
     }
+}
+
+fn subcommand(args: &[String]) -> String {
+    args[..args.len().min(2)].join(" ")
 }
 
 #[cfg(test)]
@@ -319,6 +349,18 @@ mod tests {
     use std::process::ExitStatus;
 
     use super::*;
+
+    #[test]
+    fn a_gh_that_does_not_end_is_an_error_that_may_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let gh = Gh {
+            program: PathBuf::from("sleep"),
+            folder: folder.path().to_owned(),
+            limit: Duration::from_millis(100),
+        };
+        let error = gh.run(&["600".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "`gh 600` did not end within 100ms");
+    }
 
     fn kind(code: i32, words: &str) -> String {
         let finished = Finished {

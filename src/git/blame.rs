@@ -76,7 +76,7 @@ impl Repo {
         path: &RepoPath,
         lines: Option<(usize, usize)>,
     ) -> Result<Vec<BlamedLine>, GitError> {
-        let mut args: Vec<OsString> = ["blame", "--line-porcelain", "--no-textconv"]
+        let mut args: Vec<OsString> = ["blame", "-M", "--line-porcelain", "--no-textconv"]
             .map(OsString::from)
             .to_vec();
         args.extend(lines.map(|(from, to)| OsString::from(format!("-L{from},{to}"))));

@@ -11,9 +11,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::fault;
 use crate::base::files::FileLock;
+use crate::base::parallel::cores;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::base::removal::remove_own_folder;
 use crate::git::checkout_pack::ALTERNATES;
@@ -33,6 +35,33 @@ const KEY_FOLDERS: [&str; 2] = ["git-crypt", "git-agecrypt"];
 
 /// References of a module store that keep commits of removed worktrees.
 const REMOVED: &str = "refs/dispatch/removed";
+
+/// The checkouts under way in this process.
+static FILLING: AtomicUsize = AtomicUsize::new(0);
+
+/// A checkout under way.
+struct Filling {
+    /// The number of those under way, with this one.
+    count: usize,
+}
+
+impl Filling {
+    fn begin() -> Filling {
+        let count = FILLING.fetch_add(1, Ordering::Relaxed) + 1;
+        Filling { count }
+    }
+
+    /// Returns the share of the processors that this checkout may use.
+    fn processors(&self) -> usize {
+        cores() / self.count
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        FILLING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Repo {
     /// Creates a worktree at `path` with `head` checked out, locked against `git worktree prune`
@@ -136,9 +165,22 @@ impl Repo {
             Some(folder) => git.env(ALTERNATES, folder.into_os_string()),
             None => git,
         };
+        let filling = Filling::begin();
+        let git = match filling.processors() {
+            several @ 2.. if !self.has_checkout_workers() => {
+                git.setting(&format!("checkout.workers={several}"))
+            }
+            _ => git,
+        };
         // By its tree, git need not look up the branch among all references.
         let tree = tree.map_or_else(|| "HEAD".to_owned(), |tree| tree.to_string());
         git.run(&["read-tree", "--reset", "-u", &tree]).map(drop)
+    }
+
+    /// Returns `true` if the user decides how many processes of git write files.
+    fn has_checkout_workers(&self) -> bool {
+        let is_set = |store: &Store| Ok(store.is_set("checkout.workers"));
+        self.with_store::<bool, StoreError>(is_set).unwrap_or(true)
     }
 
     /// Returns the empty tree if `tree` holds no attributes anywhere.

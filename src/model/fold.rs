@@ -289,6 +289,10 @@ impl RunState {
                 host,
                 ..
             } => {
+                // It no longer waits, so a note that says why it does is obsolete.
+                if host.is_some() {
+                    task.note = None;
+                }
                 if let Some(attempt) = task.attempt_mut(*attempt) {
                     attempt.executor = Some(executor.clone());
                     attempt.host.clone_from(host);

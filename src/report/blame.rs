@@ -145,8 +145,16 @@ pub fn render_lines(lines: &[CreditedLine], runs: &[RunState], columns: usize) -
     table(&lines.iter().map(row).collect::<Vec<_>>(), columns)
 }
 
+/// Masks the secrets in what the worker of a run was given.
+pub type Mask<'a> = &'a dyn Fn(&Credit, &str) -> String;
+
 /// Renders everything about one line; every line of the text ends in a line end.
-pub fn render_line(path: &RepoPath, line: &CreditedLine, runs: &[RunState]) -> String {
+pub fn render_line(
+    path: &RepoPath,
+    line: &CreditedLine,
+    runs: &[RunState],
+    mask: Mask<'_>,
+) -> String {
     let mut text = format!("{path}:{}  {}\n", line.number, line.text.trim());
     let mut field = |name: &str, value: String| {
         text.push_str(&format!("  {name:<8} {}\n", one_line(&value)));
@@ -196,14 +204,14 @@ pub fn render_line(path: &RepoPath, line: &CreditedLine, runs: &[RunState]) -> S
         format!("{} ({})", commit.short(), credit.link.sentence()),
     );
     let (name, given) = author.prompt();
-    field(name, given.to_owned());
+    field(name, mask(credit, given));
     let shown = format!("dispatch show {} {}", state.run, task.number.0);
     field("more", shown);
     terminal_safe(&text)
 }
 
 /// Renders the lines as JSON.
-pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState]) -> Value {
+pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState], mask: Mask<'_>) -> Value {
     let line = |line: &CreditedLine| {
         let author = line
             .credit
@@ -220,8 +228,10 @@ pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState]) -> Valu
                 "worker": author.worker().map(|attempt| attempt.worker.as_str()),
                 "by_hand": author.worker().is_none(),
                 "cost": cost,
-                "command": author.task.fields.run,
-                "prompt": Some(author.prompt()).filter(|(name, _)| *name == "prompt").map(|found| found.1),
+                "command": author.task.fields.run.as_ref().map(|command| mask(credit, command)),
+                "prompt": Some(author.prompt())
+                    .filter(|(name, _)| *name == "prompt")
+                    .map(|found| mask(credit, found.1)),
                 "link": credit.link.word(),
             })
         });

@@ -13,7 +13,9 @@ use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::status::Status;
+use crate::report::board::text::left_out_reason;
 use crate::report::completion::Completion;
+use crate::report::landing::included;
 use crate::report::pull_request::body_of_task;
 use crate::report::quiet::{quiet, quiet_title};
 
@@ -127,9 +129,16 @@ pub fn result_digest<'a>(comment: &'a str, run: &RunId) -> Option<&'a str> {
     lines.find_map(|line| line.trim().strip_prefix(&prefix)?.strip_suffix(" -->"))
 }
 
-/// Returns `true` if dispatch wrote a comment, for whatever run.
-pub fn is_own_comment(comment: &str) -> bool {
-    comment.lines().any(|line| line.trim().starts_with(MARK))
+/// Returns `true` if a comment with a result of a run is as dispatch wrote it: its text has the digest of
+/// its mark.
+pub fn is_whole_result(comment: &str, run: &RunId) -> bool {
+    let comment = comment.replace("\r\n", "\n");
+    let digest = result_digest(&comment, run);
+    let parts = comment.trim_end().rsplit_once('\n');
+    parts.is_some_and(|(text, mark)| {
+        let is_mark = result_digest(mark, run).is_some();
+        is_mark && digest == Some(&hmac_sha256(&[], [text.as_bytes()])[..DIGITS])
+    })
 }
 
 fn mark(run: &RunId, subject: Subject) -> String {
@@ -230,11 +239,18 @@ fn unfinished(state: &RunState, completion: &Completion) -> String {
     text
 }
 
+/// Renders the result of a task; `None` for one that could go on.
 fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
-    let outcome = state.task(number).outcome()?;
-    let mut text = match (&outcome.end, state.status(number)) {
-        (End::Passed { .. }, Status::Done) => body_of_task(state, number, &[]),
-        (End::Failed(failure), Status::Failed) => {
+    let end = state.task(number).outcome().map(|outcome| &outcome.end);
+    let mut text = match (state.status(number), end) {
+        (Status::Done, Some(End::Passed { .. })) => {
+            format!(
+                "{}{}",
+                left_out(state, number),
+                body_of_task(state, number, &[])
+            )
+        }
+        (Status::Failed, Some(End::Failed(failure))) => {
             let prose = |text: &str| quiet(&markdown_prose(&plain_line(text, 400)));
             let mut text = format!("**FAILED:** {}\n", prose(&failure.message));
             for (name, words) in [
@@ -247,22 +263,51 @@ fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
             }
             text
         }
+        (Status::Cancelled, _) => {
+            "**CANCELLED:** the user ended it; nothing of it is in the result.\n".to_owned()
+        }
+        (Status::Skipped, _) => "**SKIPPED:** nothing of it is in the result.\n".to_owned(),
+        (Status::Blocked(by), _) => {
+            let titles = by.iter().map(|task| {
+                let title = &state.plan.task(*task).title;
+                quiet(&markdown_prose(&plain_line(title, 80)))
+            });
+            let titles: Vec<String> = titles.collect();
+            format!(
+                "**BLOCKED:** it did not run, because of: {}\n",
+                titles.join("; ")
+            )
+        }
         _ => return None,
     };
-    let own = state
-        .pull_requests
-        .iter()
-        .filter(|one| one.task == Some(number));
+    let is_included = included(state).any(|included| included == number);
+    let own = state.pull_requests.iter().filter(|one| match one.task {
+        Some(task) => task == number,
+        None => is_included,
+    });
     for url in own.filter_map(|one| one.url.as_deref()) {
         let _ = writeln!(text, "\nPull request: {url}");
     }
     Some(text)
 }
 
+/// Says why the work of a task is not in the result; nothing if it is.
+fn left_out(state: &RunState, number: TaskNumber) -> String {
+    let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+    let out = out.find(|out| out.task == number);
+    let reason = out.map(|out| quiet(&markdown_prose(&plain_line(&left_out_reason(out), 400))));
+    reason.map_or_else(String::new, |reason| {
+        format!("**Left out** of the result of the run: {reason}\n\n")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixture::RunFixture;
+    use crate::merge::class::Class;
+    use crate::model::event::Event;
+    use crate::model::fixture::{RunFixture, candidate};
+    use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
     use crate::model::pull_request::PullRequest;
 
     fn none() -> Secrets {
@@ -372,7 +417,9 @@ mod tests {
         let two = Subject::Task(TaskNumber(2));
         let shown = |state: &RunState, subject, parts: &[&str]| {
             let text = result(state, subject, &none()).unwrap_or_default();
-            assert!(is_own_comment(&text));
+            assert!(is_whole_result(&text, &state.run));
+            let changed = text.replacen('*', "-", 1);
+            assert!(!is_whole_result(&changed, &state.run));
             for part in parts {
                 assert!(text.contains(part), "{part:?} is not in\n{text}");
             }
@@ -396,6 +443,95 @@ mod tests {
             ],
         );
         shown(&done, two, &["on top\n", "6 files"]);
+    }
+
+    #[test]
+    fn every_task_of_an_ended_run_has_a_result() {
+        let two = TaskNumber(2);
+        let run = || {
+            RunFixture::new("API · UI · Docs <- API")
+                .begin(1, "shell")
+                .pass(1, "made")
+        };
+        let of = |state: &RunState, task| {
+            let text = result_of_task(state, TaskNumber(task));
+            text.unwrap_or_else(|| "none".to_owned())
+        };
+        let failed = RunFixture::new("API · UI <- API").fail(1, "broken");
+        let all = [
+            of(&failed.ended(3).state(), 2),
+            of(&run().skip(2, false).ended(0).state(), 2),
+            of(
+                &run()
+                    .event(Event::TaskCancelled { task: two })
+                    .ended(3)
+                    .state(),
+                2,
+            ),
+            of(&run().state(), 2),
+        ];
+        assert_eq!(
+            all,
+            [
+                "**BLOCKED:** it did not run, because of: API\n",
+                "**SKIPPED:** nothing of it is in the result.\n",
+                "**CANCELLED:** the user ended it; nothing of it is in the result.\n",
+                "none",
+            ]
+        );
+        let out = Integration {
+            left_out: vec![LeftOut {
+                task: TaskNumber(1),
+                candidate: candidate(1),
+                reason: LeftOutReason::Conflict {
+                    class: Class::RenameRename,
+                    with: vec![two],
+                    paths: Vec::new(),
+                    failed_strategies: Vec::new(),
+                },
+            }],
+            ..Integration::default()
+        };
+        let text = of(&run().assembled(out).ended(4).state(), 1);
+        assert!(
+            text.starts_with("**Left out** of the result of the run: ")
+                && text.contains("conflict"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_pull_request_of_the_run_is_named_by_the_tasks_in_it() {
+        let merged = Merged {
+            task: TaskNumber(1),
+            candidate: candidate(1),
+            commit: candidate(1),
+            resolved: Vec::new(),
+        };
+        let mut state = run()
+            .begin(1, "shell")
+            .pass(1, "made")
+            .begin(2, "shell")
+            .pass(2, "made")
+            .assembled(Integration {
+                merged: vec![merged],
+                ..Integration::default()
+            })
+            .ended(0)
+            .state();
+        state.pull_requests.push(PullRequest {
+            task: None,
+            remote: "origin".to_owned(),
+            head: "dispatch/checkout-7k3q/integration".to_owned(),
+            base: "main".to_owned(),
+            commit: state.base,
+            url: Some("https://github.com/o/r/pull/9".to_owned()),
+        });
+        let names = |task| {
+            let text = result_of_task(&state, TaskNumber(task)).unwrap_or_default();
+            text.contains("\nPull request: https://github.com/o/r/pull/9\n")
+        };
+        assert!(names(1) && !names(2));
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl Queues {
         queues
     }
 
+    /// Counts the tasks that wait for a free slot or for their retry.
+    pub fn count_waiting(&self) -> usize {
+        self.ready.values().map(BTreeSet::len).sum::<usize>() + self.waiting.len()
+    }
+
     /// Updates the queues after an event was applied to the state.
     pub fn apply(&mut self, state: &RunState, limits: &Limits, event: &Event) {
         match changed(state, event) {

@@ -153,7 +153,10 @@ impl Command {
             )),
             Command::Retry if now.phase == TaskPhase::Done => Some(format!("{task} is done")),
             Command::Retry if view.state.landed.is_some() => Some(format!("{run} has landed")),
-            Command::Attach => not_started(),
+            Command::Attach => not_started().or_else(|| {
+                let is_command = view.state.plan.task(task).fields.run.is_some();
+                is_command.then(|| format!("{task} is a command, which has no session"))
+            }),
             _ => None,
         }
     }

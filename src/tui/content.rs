@@ -1,5 +1,8 @@
 //! The text of a pane, with the meaning of its parts instead of colours.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use crate::base::ansi::strip_escapes;
 use crate::model::ids::TaskNumber;
 use crate::report::pair::PairView;
@@ -75,6 +78,40 @@ impl Content {
     }
 }
 
+/// A text that was loaded, with its lines for one width, so that a long one is not broken again for
+/// every frame.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Loaded {
+    /// The name of the text.
+    pub(super) of: Wanted,
+    content: Content,
+    wrapped: RefCell<Option<(usize, Arc<Vec<Line>>)>>,
+}
+
+impl Loaded {
+    /// Takes a text.
+    pub(super) fn new(of: Wanted, content: Content) -> Loaded {
+        Loaded {
+            of,
+            content,
+            wrapped: RefCell::new(None),
+        }
+    }
+
+    /// Returns the lines, broken at this many columns.
+    pub(super) fn lines(&self, columns: usize) -> Arc<Vec<Line>> {
+        let mut wrapped = self.wrapped.borrow_mut();
+        match wrapped.as_ref() {
+            Some((width, lines)) if *width == columns => Arc::clone(lines),
+            _ => {
+                let lines = Arc::new(self.content.wrapped(columns));
+                *wrapped = Some((columns, Arc::clone(&lines)));
+                lines
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +129,21 @@ mod tests {
         90%
         \u{202e}x    y\u{7}
         ");
+    }
+
+    #[test]
+    fn a_line_of_a_million_characters_is_broken_in_one_pass() {
+        let loaded = Loaded::new(
+            Wanted::Log(TaskNumber(1)),
+            Content::plain(&"x".repeat(1_000_000)),
+        );
+        let lines = loaded.lines(80);
+        assert_eq!(lines.len(), 12_500);
+        assert!(
+            Arc::ptr_eq(&lines, &loaded.lines(80)),
+            "broken once for a width"
+        );
+        assert_eq!(loaded.lines(100).len(), 10_000);
     }
 
     #[test]

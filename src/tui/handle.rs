@@ -9,6 +9,7 @@ use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::tui::action::Action;
 use crate::tui::command::{Command, command_of};
+use crate::tui::content::Loaded;
 use crate::tui::key::{Input, Key};
 use crate::tui::palette::{Palette, command_line};
 use crate::tui::state::{Mode, Pane, Question, State};
@@ -21,7 +22,7 @@ const PAGE: i64 = 10;
 pub(super) fn handle(state: &mut State, input: Input, view: &RunView) -> Vec<Action> {
     match input {
         Input::Loaded(wanted, content) => {
-            state.content = Some((wanted, content));
+            state.content = Some(Loaded::new(wanted, content));
             Vec::new()
         }
         Input::Said(text) => {
@@ -63,13 +64,18 @@ fn changed(state: &mut State, view: &RunView) -> Vec<Action> {
     state.keep_selection(view);
     if view.is_over() && !state.has_seen_end {
         state.has_seen_end = true;
-        if state.panes.is_empty() {
-            open(state, Pane::Report);
-        }
-        state.message = Some("the run has ended; e shows the report".to_owned());
+        state.message = match state.panes.is_empty() {
+            true => {
+                open(state, Pane::Report);
+                None
+            }
+            false => Some("the run has ended; e shows the report".to_owned()),
+        };
     }
-    if !view.is_over() {
+    if !view.is_over() && state.has_seen_end {
+        // It was resumed: there is no report any more.
         state.has_seen_end = false;
+        state.panes.retain(|pane| *pane != Pane::Report);
     }
     let is_running = |task| view.state.task(task).phase == TaskPhase::Running;
     match state.pane() {
@@ -221,9 +227,12 @@ fn open_selected(state: &mut State, view: &RunView) -> Vec<Action> {
 }
 
 fn prioritize(state: &mut State, task: TaskNumber, by: i32, view: &RunView) -> Vec<Action> {
-    let now = view.state.plan.task(task).fields.priority;
+    let before = view.state.plan.task(task).fields.priority;
     let words = if by > 0 { "raised" } else { "lowered" };
-    state.message = Some(format!("the priority of {task} is {words} from {now}"));
+    let after = before.saturating_add(by);
+    state.message = Some(format!(
+        "the priority of {task} is {words} from {before} to {after}"
+    ));
     vec![Action::Request(Request::Prioritize { task, by })]
 }
 
@@ -255,7 +264,8 @@ fn pause(state: &mut State, view: &RunView) -> Vec<Action> {
 
 fn copy(state: &mut State, view: &RunView) -> Vec<Action> {
     let command = equivalent(state, view);
-    state.message = Some(format!("copied: {command}"));
+    // No terminal tells whether it took it.
+    state.message = Some(format!("sent to the clipboard of the terminal: {command}"));
     vec![Action::Copy(command)]
 }
 

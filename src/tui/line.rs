@@ -1,6 +1,6 @@
 //! Lines of panes: parts of text with their meaning instead of colours.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::base::safe::terminal_safe;
 
@@ -43,8 +43,12 @@ pub(super) fn wrap(line: &Line, columns: usize) -> Vec<Line> {
     let mut used = 0;
     for part in line {
         let mut rest = part.text.as_str();
-        while used + rest.width() > columns {
+        // Each round looks at what fits only: a line may be a million characters long.
+        let used_by_rest = loop {
             let (mut head, fits) = split(rest, columns - used);
+            if head.len() == rest.len() && used + fits <= columns {
+                break fits;
+            }
             // A word that began in an earlier part of the line is broken.
             if let (true, Some(space)) = (fits > columns / 2, head.rfind(' ')) {
                 head = &rest[..=space];
@@ -53,9 +57,9 @@ pub(super) fn wrap(line: &Line, columns: usize) -> Vec<Line> {
             lines.push(Line::new());
             rest = &rest[head.len()..];
             used = 0;
-        }
+        };
         push(&mut lines, rest, part.mark);
-        used += rest.width();
+        used += used_by_rest;
     }
     lines
 }

@@ -14,6 +14,7 @@
 //! reads the run, so leaving or killing it changes nothing.
 
 mod action;
+mod basic_colors;
 mod clipboard;
 mod command;
 mod content;

@@ -20,6 +20,7 @@ use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use std::time::Duration;
 
+use crate::tui::basic_colors::BasicColors;
 use crate::tui::key::{Input, Key};
 
 /// `true` while the board has the terminal.
@@ -29,7 +30,7 @@ static PANICS: Once = Once::new();
 
 /// The terminal, taken until this is dropped.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<BasicColors<Stdout>>>,
     /// The columns and lines that are drawn.
     size: (u16, u16),
     mouse: bool,
@@ -138,9 +139,11 @@ pub(super) fn terminal_size() -> (u16, u16) {
 
 /// Creates the drawing of an empty screen. Its size is fixed, because the one that follows the terminal
 /// asks that for the position of the cursor, which not every terminal answers.
-fn blank((columns, lines): (u16, u16)) -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+fn blank(
+    (columns, lines): (u16, u16),
+) -> io::Result<Terminal<CrosstermBackend<BasicColors<Stdout>>>> {
     let viewport = Viewport::Fixed(Rect::new(0, 0, columns, lines));
-    let backend = CrosstermBackend::new(stdout());
+    let backend = CrosstermBackend::new(BasicColors::new(stdout()));
     Terminal::with_options(backend, TerminalOptions { viewport })
 }
 

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -36,6 +38,9 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// The signals that the loop handles.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTSTP, SIGCONT];
+
+/// The signals after which the process ends.
+const ENDS: [i32; 7] = [SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGALRM, SIGUSR1, SIGUSR2];
 
 /// Shows the board until the user leaves it. Returns the last state of the run.
 ///
@@ -73,12 +78,12 @@ pub(super) fn show(watch: Watch, ui: &Ui) -> Result<Arc<RunState>, WatchError> {
     left.map(|()| session.view.state)
 }
 
-/// Ends this process on SIGTERM, SIGHUP and when the terminal is gone, as it would end without the
-/// board, but with the terminal given back. The run goes on.
+/// Ends this process on every signal that would end it, and when the terminal is gone, as it would end
+/// without the board, but with the terminal given back. The run goes on.
 ///
 /// The loop cannot do that: reading keys of a terminal that is gone never returns.
 fn end_with_the_terminal() -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new(ENDS)?;
     let end = |signal| {
         give_back();
         // It does not return; if it did, the board would go on.

@@ -1,7 +1,7 @@
 //! The state of the board on the screen: what is selected, open, filtered and asked.
 
 use crate::model::ids::TaskNumber;
-use crate::tui::content::{Content, Wanted};
+use crate::tui::content::{Loaded, Wanted};
 use crate::tui::palette::{CliCommand, Palette};
 use crate::tui::view::RunView;
 
@@ -68,8 +68,8 @@ pub(super) struct State {
     pub(super) message: Option<String>,
     /// `true` while the mouse belongs to the board.
     pub(super) mouse: bool,
-    /// The text of the pane in front, with its name, once it is loaded.
-    pub(super) content: Option<(Wanted, Content)>,
+    /// The text of the pane in front, once it is loaded.
+    pub(super) content: Option<Loaded>,
     /// The size of the screen in columns and lines.
     pub(super) size: (u16, u16),
     /// The commands that the palette offers.
@@ -120,9 +120,8 @@ impl State {
     }
 
     /// Returns the loaded text of the pane in front.
-    pub(super) fn loaded(&self) -> Option<&Content> {
+    pub(super) fn loaded(&self) -> Option<&Loaded> {
         let wanted = self.wanted()?;
-        let (of, content) = self.content.as_ref()?;
-        (*of == wanted).then_some(content)
+        self.content.as_ref().filter(|loaded| loaded.of == wanted)
     }
 }

@@ -201,6 +201,7 @@ fn examples_after_a_run_work() {
     for example in [
         "dispatch status",
         "dispatch status shop-7k --json",
+        "dispatch status --disk",
         "dispatch board",
         "dispatch board shop-7k > board.md",
         "dispatch report",

@@ -18,6 +18,45 @@ const WHILE_FILES_CHANGE: [&str; 2] = [
     "pool with its files@",
 ];
 
+/// The second is prepared and set up while the first runs, which waits for that, but not forever.
+const AHEAD: &str = "# Pool\n\n\
+    1. [A] First\n   - run: n=0; until test $(ls $RECORDS/*/set-up 2>/dev/null | wc -l) = 2 -o $n = 500; do n=$((n+1)); done; echo a > a.txt\n\
+    2. [B] Second\n   - run: test -e set-up/x && test ! -e a.txt && echo b > b.txt\n\
+    3. [C] Third — blocked by #1\n   - run: test -e set-up/x && test ! -e b.txt && test -e a.txt && echo c > c.txt\n";
+
+/// A project, with its plan.
+struct Case {
+    scene: fn() -> Scene,
+    plan: &'static str,
+    /// A point that must be reached.
+    reaches: &'static str,
+}
+
+const USED_AGAIN: Case = Case {
+    scene,
+    plan: PLAN,
+    reaches: "pool given back@",
+};
+
+const PREPARED: Case = Case {
+    scene: scene_with_set_up,
+    plan: AHEAD,
+    reaches: "pool ahead after its set-up@",
+};
+
+fn scene_with_set_up() -> Scene {
+    let mut scene = Scene::new();
+    scene.write(".gitignore", "set-up/\n");
+    scene.write("lock", "1\n");
+    scene.configure(
+        "[worktree]\npool = \"auto\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+         setup = [\"mkdir -p set-up && echo x > set-up/x\"]\n",
+    );
+    let records = scene.root.join("shop/.git/dispatch/pool");
+    scene.set_env("RECORDS", records.to_str().unwrap());
+    scene
+}
+
 fn scene() -> Scene {
     let scene = Scene::new();
     scene.write(".gitignore", "target/\nout/\n");
@@ -45,14 +84,14 @@ fn points(list: &std::path::Path) -> Vec<String> {
         .collect()
 }
 
-fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
-    let mut scene = scene();
+fn crash_at(case: &Case, point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = (case.scene)();
     let done = scene.root.join("done");
     scene.set_env("DISPATCH_FAULT", point);
     scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
     let before = scene.fingerprint();
     let all = |scene: &Scene| -> Result<(), String> {
-        let first = scene.run(PLAN, &["--max-parallel", "1"]);
+        let first = scene.run(case.plan, &["--max-parallel", "1"]);
         if first.code != 0 {
             let resumed = scene.dispatch(&["resume"]);
             if resumed.code != 0 && !resumed.err.contains("has ended") {
@@ -111,20 +150,27 @@ fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
 }
 
 #[test]
-#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
 fn a_run_in_a_pool_survives_them_too() {
-    let mut scene = scene();
+    survives(&USED_AGAIN);
+}
+
+#[test]
+fn so_does_a_run_for_which_worktrees_are_prepared() {
+    survives(&PREPARED);
+}
+
+#[allow(clippy::print_stdout)] // The number of points is part of what these tests say.
+fn survives(case: &Case) {
+    let mut scene = (case.scene)();
     let list = scene.root.join("points");
     scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
-    scene.run(PLAN, &["--max-parallel", "1"]).expect(0);
+    scene.run(case.plan, &["--max-parallel", "1"]).expect(0);
     let expected = result(&scene);
     scene.dispatch(&["land", "--yes"]).expect(0);
     scene.dispatch(&["clean"]).expect(0);
     let points = points(&list);
     assert!(
-        points
-            .iter()
-            .any(|point| point.starts_with("pool given back@")),
+        points.iter().any(|point| point.starts_with(case.reaches)),
         "{points:?}"
     );
     let next = AtomicUsize::new(0);
@@ -133,7 +179,7 @@ fn a_run_in_a_pool_survives_them_too() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    match crash_at(point, &expected) {
+                    match crash_at(case, point, &expected) {
                         Ok(true) => {}
                         Ok(false) => drop(missed.fetch_add(1, Ordering::SeqCst)),
                         Err(what) => wrong.lock().unwrap().push(format!("{point}: {what}")),

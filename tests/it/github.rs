@@ -2,6 +2,7 @@
 
 mod document;
 mod hub;
+mod marks;
 mod mock;
 mod mutations;
 mod real;
@@ -113,6 +114,9 @@ impl Ended {
             record: Record::load(&self.repo, &self.state.run),
             pace: Pace::new(false),
             failures: BTreeMap::new(),
+            replaces_closed: false,
+            is_alone: false,
+            has_lock: true,
         }
     }
 }
@@ -191,6 +195,7 @@ fn a_run_is_shown_once_whoever_shows_it_again() {
     let direct = Direct(mock.clone());
     let mut mirror = ended.mirror(&direct, "new");
     let mut found = mirror.read(&ended.state, &mut |_| {}).unwrap();
+    found.made = mirror.made_projects(&ended.state, &mut |_| {}).unwrap();
     mirror
         .carry_out_steps(&ended.state, &mut found, &mut |_| {}, &|_, found| {
             closing_steps(found)

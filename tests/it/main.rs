@@ -70,6 +70,7 @@ mod plan;
 mod planner;
 mod plugin;
 mod pool;
+mod pool_ahead;
 mod preflight;
 mod private_folder;
 mod process;

@@ -26,22 +26,22 @@ fn task(scene: &Scene, number: u32, name: &str, more: &str, script: &str) -> Str
     )
 }
 
-fn noted(scene: &Scene, kind: &str, name: &str) -> String {
+pub(crate) fn noted(scene: &Scene, kind: &str, name: &str) -> String {
     let text = fs::read_to_string(scene.root.join(format!("{kind}-{name}")));
     text.unwrap_or_default().trim().to_owned()
 }
 
-fn slot(scene: &Scene, number: u32) -> PathBuf {
+pub(crate) fn slot(scene: &Scene, number: u32) -> PathBuf {
     let root = scene.root.canonicalize().unwrap();
     root.join(format!("shop.dispatch/pool/{number}"))
 }
 
-fn place(scene: &Scene, name: &str) -> PathBuf {
+pub(crate) fn place(scene: &Scene, name: &str) -> PathBuf {
     PathBuf::from(noted(scene, "pwd", name))
 }
 
 /// Returns `true` in a pass with a reftable, where every task has a worktree of its own.
-fn has_no_pool() -> bool {
+pub(crate) fn has_no_pool() -> bool {
     std::env::var_os("DISPATCH_TEST_REFS").is_some_and(|refs| refs == "reftable")
 }
 

@@ -171,7 +171,7 @@ fn a_missing_long_running_filter_is_named_with_the_way_out() {
     scene.write("secret", "xyz\n");
     let refused = scene.run(ONE, &[]).expect(1).err;
     for words in [
-        "filter.crypt.process = `no-such-program serve` failed: ",
+        "filter.crypt.process = `no-such-program serve` failed",
         "install the program that `filter.crypt.process` names",
         "git config filter.crypt.required false",
     ] {

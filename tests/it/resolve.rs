@@ -728,7 +728,7 @@ fn what_is_left_in_the_worktree_of_a_conflict_is_kept_and_named() {
     );
     let ended = go_on(&scene).expect(0);
     assert!(!place.exists(), "{}", ended.err);
-    let said = "with notes.log, which git ignores; kept below refs/dispatch/attempts/";
+    let said = "notes.log, which git ignores; kept below refs/dispatch/attempts/";
     assert!(ended.err.contains(said), "{}", ended.err);
     let below = format!("refs/dispatch/attempts/{}", scene.run_name());
     let kept = scene.git(&["for-each-ref", "--format=%(refname) %(subject)", &below]);

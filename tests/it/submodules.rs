@@ -537,11 +537,11 @@ fn settings_that_the_caller_gives_in_the_environment_hold_for_submodules() {
     scene.git(&["-C", place, "add", "new.txt"]);
     scene.git(&["-C", place, "commit", "-qm", "new"]);
     let new = scene.git(&["-C", place, "rev-parse", "HEAD"]);
+    scene.configure("[worktree]\nsubmodules = true\n");
     // The module store lacks the commit, and its address works with a setting of the caller only.
     scene.git(&["update-index", "--cacheinfo", &format!("160000,{new},sub")]);
     scene.git(&["commit", "-qm", "The new commit"]);
     scene.git(&["config", "submodule.sub.url", "hidden://host/sub.origin"]);
-    scene.configure("[worktree]\nsubmodules = true\n");
     let key = format!("url.{}/.insteadOf", scene.root.display());
     scene.set_env("GIT_CONFIG_COUNT", "1");
     scene.set_env("GIT_CONFIG_KEY_0", &key);

@@ -160,9 +160,14 @@ pub(crate) fn mirror_in_background(repo: &Repo, run: &RunId, settings: &Settings
     }
 }
 
-/// Warns if the process that shows a run on GitHub has failed.
+/// Warns if the process that shows a run on GitHub waits or has failed.
 pub(crate) fn warn_of_mirror(repo: &Repo, run: &RunId, ui: &Ui) {
-    if let Some(problem) = mirror::problem(repo, run) {
+    if let Some(wait) = mirror::waits_for(repo, run) {
+        ui.warning(&format!(
+            "{run} is shown on GitHub later: {}",
+            terminal_safe(&wait)
+        ));
+    } else if let Some(problem) = mirror::problem(repo, run) {
         ui.warning(&format!(
             "{run} is not shown on GitHub: {}",
             terminal_safe(&problem)

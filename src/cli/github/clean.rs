@@ -13,9 +13,10 @@ use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::preview::preview;
 use crate::engine::mirror::process::lock;
 use crate::engine::mirror::steps::closing_steps;
+use crate::forge::graphql::GraphQlError;
 use crate::ui::Ui;
 
-/// Close the issues of a run on GitHub, and its project if dispatch made it
+/// Close the issues of a run on GitHub, and the projects that dispatch made for it
 ///
 /// Nothing is deleted. Issues that are closed already stay as they are.
 #[derive(Args, Debug, Clone)]
@@ -44,14 +45,23 @@ pub(super) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     };
     let connection = Connection::open(&here)?;
     let mut mirror = connection.mirror(&here, &state)?;
+    mirror.has_lock = !args.dry_run;
     let mut tell = |progress| say(ui, &progress);
-    let mut found = match mirror.read(&state, &mut tell) {
-        // The issues are closed without it.
-        Err(MirrorError::ProjectDeleted(_) | MirrorError::NoProject(_)) => {
-            mirror.project = None;
-            mirror.read(&state, &mut tell)?
+    // The issues are closed whatever has become of the project, and every project that was made for the
+    // run, from whatever clone.
+    let has_project = mirror.project.take().is_some() || !mirror.record.project.is_empty();
+    let mut found = mirror.read(&state, &mut tell)?;
+    found.made = match mirror.made_projects(&state, &mut tell) {
+        Err(MirrorError::GraphQl(
+            error @ (GraphQlError::MissingScope { .. } | GraphQlError::Forbidden(_)),
+        )) if !has_project => {
+            ui.warning(&format!(
+                "projects of the run are not looked for: {}",
+                terminal_safe(&error.to_string())
+            ));
+            Vec::new()
         }
-        found => found?,
+        made => made?,
     };
     let steps = closing_steps(&found);
     if args.dry_run {

@@ -52,7 +52,8 @@ impl Connection {
         state: &RunState,
     ) -> Result<Mirror<'a>, MirrorError> {
         let settings = read_settings(&here.store, &state.run)?;
-        let record = Record::load(&here.repo, &state.run);
+        let mut record = Record::load(&here.repo, &state.run);
+        record.wait = None;
         Ok(Mirror {
             repo: &here.repo,
             graphql: &self.graphql,
@@ -62,6 +63,9 @@ impl Connection {
             record,
             pace: Pace::new(!here.clock.is_frozen()),
             failures: BTreeMap::new(),
+            replaces_closed: false,
+            is_alone: false,
+            has_lock: true,
         })
     }
 }

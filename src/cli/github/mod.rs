@@ -8,6 +8,7 @@ mod sync;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use crate::base::clock::render_duration;
 use crate::base::process::leave_terminal;
@@ -19,8 +20,10 @@ use crate::cli::repo_context::RepoContext;
 use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::follow::follow;
 use crate::engine::mirror::pace::Pace;
-use crate::engine::mirror::process::{keep_end, lock};
+use crate::engine::mirror::process::{keep_end, keep_wait, lock};
+use crate::engine::mirror::record::Wait;
 use crate::engine::mirror::sync::{Mirror, Progress};
+use crate::forge::GhError;
 use crate::forge::graphql::GraphQlError;
 use crate::model::ids::RunId;
 use crate::model::run::RunState;
@@ -28,6 +31,9 @@ use crate::ui::Ui;
 
 /// The pause before the process in the background tries to reach GitHub again.
 const CONNECT_WAIT: Duration = Duration::from_secs(60);
+
+/// The hint where `gh` is missing.
+const INSTALL: &str = "install it (https://cli.github.com) and log in with `gh auth login`";
 
 /// The failures after which it gives up.
 const CONNECT_TRIES: u32 = 30;
@@ -75,8 +81,9 @@ pub(crate) fn mirror_detached(run: &str, ui: &Ui) -> CommandResult {
 
 fn mirror_until_end(here: &RepoContext, run: &RunId, ui: &Ui) -> Result<(), MirrorError> {
     let state = crate::engine::runs::read::read_state(&here.repo, &here.store, run)?;
-    let connection = connect(here, ui)?;
+    let connection = connect(here, run, ui)?;
     let mut mirror = connection.mirror(here, &state)?;
+    mirror.is_alone = true;
     follow(&mut mirror, &here.store, run, &mut |progress| {
         say(ui, &progress);
     })?;
@@ -84,15 +91,19 @@ fn mirror_until_end(here: &RepoContext, run: &RunId, ui: &Ui) -> Result<(), Mirr
 }
 
 /// Opens the connection, again after a while if GitHub cannot be reached.
-fn connect(here: &RepoContext, ui: &Ui) -> Result<Connection, MirrorError> {
+fn connect(here: &RepoContext, run: &RunId, ui: &Ui) -> Result<Connection, MirrorError> {
     let pace = Pace::new(!here.clock.is_frozen());
     let mut failures = 0;
     loop {
         match Connection::open(here) {
             Err(error) if error.is_transient() && failures < CONNECT_TRIES => {
                 failures += 1;
-                say(ui, &Progress::Waiting(CONNECT_WAIT, error.to_string()));
+                let why = error.to_string();
+                say(ui, &Progress::Waiting(CONNECT_WAIT, why.clone()));
+                let until = Timestamp::now() + CONNECT_WAIT;
+                keep_wait(&here.repo, run, Some(Wait { until, why }))?;
                 pace.pause(CONNECT_WAIT);
+                keep_wait(&here.repo, run, None)?;
             }
             result => return result,
         }
@@ -135,6 +146,7 @@ impl From<MirrorError> for CommandError {
                 Some(hint) => failed.hint(hint),
                 None => failed,
             },
+            MirrorError::Gh(GhError::NotInstalled) => failed.hint(INSTALL),
             MirrorError::Gh(error) => failed.hint(hint(&error)),
             MirrorError::NoIssues(name) => failed.hint(format!(
                 "`gh repo edit {name} --enable-issues` turns them on"
@@ -146,17 +158,26 @@ impl From<MirrorError> for CommandError {
                 "`dispatch github sync --project new` makes another one, `--project none` goes on with issues alone",
             ),
             MirrorError::ProjectClosed(_) => {
-                failed.hint("open it again on GitHub, or name another one with `--project`")
+                failed.hint("open it again on GitHub; `--project new` makes another one")
             }
             MirrorError::ForeignField { .. } => failed.hint(
                 "give it another name on GitHub, and dispatch makes its own; its options are never rewritten, \
                  because that takes the values from all cards",
             ),
-            MirrorError::Busy(run) => CommandError::new(
-                ExitStatus::Held,
-                format!("another dispatch mirrors {run} on GitHub"),
-            )
-            .hint("it goes on until the run has ended"),
+            MirrorError::Busy {
+                run,
+                waits_for,
+                is_live,
+            } => CommandError::new(ExitStatus::Held, terminal_safe(&failed.message)).hint(
+                match (waits_for.as_str(), is_live) {
+                    ("", true) => "it shows every change until the run has ended".to_owned(),
+                    ("", false) => "run the same command again in a moment".to_owned(),
+                    (wait, _) => format!(
+                        "it waits: {}; `dispatch status {run}` says how long",
+                        terminal_safe(wait)
+                    ),
+                },
+            ),
             MirrorError::Engine(error) => error.into(),
         }
     }
@@ -169,9 +190,7 @@ fn graphql_hint(error: &GraphQlError) -> Option<String> {
         host => format!(" --hostname {host}"),
     };
     Some(match error {
-        GraphQlError::NotInstalled => {
-            "install it (https://cli.github.com) and log in with `gh auth login`".to_owned()
-        }
+        GraphQlError::NotInstalled => INSTALL.to_owned(),
         GraphQlError::NotLoggedIn { host, .. } => format!(
             "`gh auth login{}` logs in; run the same command again",
             of_host(host)
@@ -188,7 +207,11 @@ fn graphql_hint(error: &GraphQlError) -> Option<String> {
             "`gh repo view` shows the repository that gh uses; what was made is found again"
                 .to_owned()
         }
-        GraphQlError::RateLimited { .. } | GraphQlError::Server(_) | GraphQlError::NoAnswer(_) => {
+        GraphQlError::RateLimited { wait, .. } => format!(
+            "run the same command again in {}: it goes on where it stopped, and makes nothing twice",
+            render_duration(*wait)
+        ),
+        GraphQlError::Server(_) | GraphQlError::NoAnswer(_) => {
             "run the same command later: it goes on where it stopped, and makes nothing twice"
                 .to_owned()
         }

@@ -14,7 +14,8 @@ use crate::model::run::{RunPhase, RunState};
 use crate::report::suggest;
 use crate::ui::Ui;
 
-/// Shows the changes, asks, and takes them over. With `dry_run` it only shows them.
+/// Shows the changes, asks, and takes them over. With `dry_run` it only shows them. Returns `true` if some
+/// were taken over.
 ///
 /// # Errors
 /// When the user declines, or the run cannot be reached.
@@ -25,33 +26,34 @@ pub(super) fn run(
     found: &Found,
     (dry_run, consent): (bool, ConfirmArgs),
     ui: &Ui,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let changes = changes(state, found, &mirror.record, &mirror.secrets);
     for left in &changes.left {
         ui.warning(&format!("not taken over: {}", terminal_safe(left)));
     }
     if changes.taken.is_empty() {
         ui.status("nothing has changed there that the run can take over");
-        return Ok(());
+        return Ok(false);
     }
     for change in &changes.taken {
         ui.status(&terminal_safe(&change.words()));
     }
     if dry_run {
-        return Ok(());
+        return Ok(false);
     }
     let count = plural(changes.taken.len(), "change");
     consent.confirm(ui, &format!("Take {count} over into {}?", state.run))?;
     for change in &changes.taken {
         take(here, state, change)?;
     }
+    let state = here.read_state(&state.run)?;
     if matches!(state.phase, RunPhase::Ended(_)) {
         ui.hint(&format!(
             "`{}` goes on with them",
             suggest::resume(&state.run)
         ));
     }
-    Ok(())
+    Ok(true)
 }
 
 fn take(here: &RepoContext, state: &RunState, change: &Change) -> Result<(), CommandError> {
@@ -61,7 +63,15 @@ fn take(here: &RepoContext, state: &RunState, change: &Change) -> Result<(), Com
             task: *task,
             cascade: *cascade,
         })?,
-        Change::Cancel { task } => ask(Request::Cancel { task: Some(*task) })?,
+        Change::Cancel { task, skip } => {
+            ask(Request::Cancel { task: Some(*task) })?;
+            if *skip {
+                ask(Request::Skip {
+                    task: *task,
+                    cascade: false,
+                })?;
+            }
+        }
         Change::Prioritize { task, from, to } => ask(Request::Prioritize {
             task: *task,
             by: to.saturating_sub(*from),

@@ -11,7 +11,7 @@ use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::mirror::commands::commands;
 use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::follow::follow;
-use crate::engine::mirror::found::{Found, Object};
+use crate::engine::mirror::found::{Found, FoundProject, Object};
 use crate::engine::mirror::preview::{limits, preview};
 use crate::engine::mirror::process::lock;
 use crate::engine::mirror::record::Record;
@@ -20,6 +20,7 @@ use crate::engine::mirror::sync::Mirror;
 use crate::model::github_project::GithubProject;
 use crate::model::run::RunPhase;
 use crate::report::issue::Subject;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// Show a run on GitHub: an issue for each task, and a card on a project board
@@ -66,18 +67,20 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
     let lock = match lock(&here.repo, &run) {
         _ if args.dry_run => None,
         // The process that mirrors the run shows what is taken over.
-        Err(MirrorError::Busy(_)) if args.pull => None,
+        Err(MirrorError::Busy { .. }) if args.pull => None,
         lock => Some(lock?),
     };
     let connection = Connection::open(&here)?;
     let mut mirror = connection.mirror(&here, &state)?;
+    mirror.has_lock = lock.is_some();
     if let Some(chosen) = &args.project {
         choose(&mut mirror, chosen);
     }
     let mut tell = |progress| say(ui, &progress);
     let mut found = mirror.read(&state, &mut tell)?;
+    let mut has_pulled = false;
     if args.pull {
-        pull::run(
+        has_pulled = pull::run(
             &here,
             &mirror,
             &state,
@@ -108,7 +111,14 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
         // It remembers what is shown, so that later changes of people are told from its own.
         mirror.carry_out(&state, &mut found, &mut tell)?;
     } else {
-        ask(&steps, &found, goes_on, args.consent, ui)?;
+        let asked = ask(&steps, &found, goes_on, args.consent, ui);
+        if has_pulled && asked.is_err() {
+            ui.status(&format!(
+                "the changes are in {run}; nothing was written to GitHub"
+            ));
+            return Ok(ExitStatus::Ok);
+        }
+        asked?;
         mirror.record.problem.clear();
         mirror.carry_out(&state, &mut found, &mut tell)?;
     }
@@ -120,7 +130,18 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
     }
     print_places(&found, ui);
     if goes_on {
-        follow(&mut mirror, &here.store, &run, &mut tell)?;
+        let last = follow(&mut mirror, &here.store, &run, &mut tell)?;
+        if !matches!(last.phase, RunPhase::Ended(_)) {
+            ui.warning(&format!(
+                "no process drives {run} any more, and it has not ended; GitHub shows it as it is now"
+            ));
+            ui.hint(&format!(
+                "`{}` goes on with it, and then `{} --watch`",
+                suggest::resume(&run),
+                suggest_sync(&last)
+            ));
+            return Ok(ExitStatus::Failed);
+        }
     }
     Ok(exit(&mirror))
 }
@@ -137,10 +158,13 @@ fn choose(mirror: &mut Mirror<'_>, chosen: &str) {
             columns: std::mem::take(&mut record.columns),
             issues: std::mem::take(&mut record.issues),
             done: std::mem::take(&mut record.done),
+            comments: std::mem::take(&mut record.comments),
+            closed: std::mem::take(&mut record.closed),
             ..Record::default()
         };
     }
     mirror.project = chosen.parse().ok();
+    mirror.replaces_closed = mirror.project == Some(GithubProject::New);
 }
 
 /// Shows what will be done and who sees it, and asks.
@@ -158,11 +182,30 @@ fn ask(
     if goes_on {
         ui.status("then every change, until the run has ended");
     }
-    ui.status(&match found.repository.is_public {
+    let is_public = found.repository.is_public;
+    ui.status(&match is_public {
         true => format!("{name} is public: anyone can read titles, prompts and results"),
         false => format!("everyone who can read {name} sees titles, prompts and results"),
     });
-    consent.confirm(ui, &format!("Write to {name} on GitHub?"))
+    if let Some(project) = &found.project {
+        ui.status(&terminal_safe(&board_line(project)));
+    }
+    let is_open = found.project.as_ref().is_some_and(|one| one.is_public);
+    let question = format!("Write to {name} on GitHub?");
+    match (is_public || is_open) && !consent.yes {
+        // What anyone can read cannot be taken back.
+        true => consent.confirm_no(ui, &question),
+        false => consent.confirm(ui, &question),
+    }
+}
+
+/// Names an existing board and those who see it.
+fn board_line(project: &FoundProject) -> String {
+    let FoundProject { title, url, .. } = project;
+    match project.is_public {
+        true => format!("the project {title:?} ({url}) is public: anyone can read its cards"),
+        false => format!("everyone who can read the project {title:?} ({url}) sees its cards"),
+    }
 }
 
 /// Refuses to write to a closed project.

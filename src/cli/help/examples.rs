@@ -104,6 +104,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     "status" {
         "dispatch status" => "the latest run",
         "dispatch status shop-7k --json" => "this run, for programs",
+        "dispatch status --disk" => "what is kept on disk, and how it goes",
     }
     "board" {
         "dispatch board" => "the latest run",

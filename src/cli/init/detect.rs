@@ -31,10 +31,11 @@ pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
         .iter()
         .filter(|agent| path.iter().any(|f| is_program(&f.join(agent.program))));
     let tools = BUILD_TOOLS.iter().filter_map(|find| find(top));
+    let keep = caches(top);
     let mut findings = Findings {
         workers: present.map(|agent| agent.worker).collect(),
-        copies: copies(top),
-        keep: caches(top),
+        copies: without(copies(top), &keep),
+        keep,
         ..Findings::default()
     };
     for tool in tools {
@@ -51,6 +52,16 @@ pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
             .extend(make(top).map(|tool| (tool.check, tool.file)));
     }
     findings
+}
+
+/// Leaves out copies of kept folders: each worktree has its own, filled from the store that its package
+/// manager shares among all of them.
+fn without(copies: Vec<String>, keep: &[&str]) -> Vec<String> {
+    let is_kept = |copy: &String| {
+        let last = copy.trim_end_matches(['/', '*']).rsplit('/').next();
+        last.is_some_and(|last| keep.contains(&last))
+    };
+    copies.into_iter().filter(|copy| !is_kept(copy)).collect()
 }
 
 /// Files that list packages with their versions.

@@ -156,7 +156,9 @@ fn render_worktree(text: &mut String, findings: &Findings) {
     }
     if !findings.keep.is_empty() {
         text.push_str(
-            "# Worktrees that one task after another uses, with these caches.\n#pool = \"auto\"\n",
+            "# Worktrees that one task after another uses, with these caches. Packages come from the stores that\n\
+             # all worktrees share (~/.cargo, ~/.npm, the stores of pnpm and uv), so they need not be copied.\n\
+             #pool = \"auto\"\n",
         );
         let _ = writeln!(text, "#keep = {}", list(&owned(&findings.keep)));
     }
@@ -202,7 +204,10 @@ mod tests {
                 ("Cargo.toml", "[package]"),
                 ("package.json", r#"{"scripts": {"test": "vitest"}}"#),
                 ("pnpm-lock.yaml", ""),
-                (".worktreeinclude", "# secrets\n/.env\nsecrets/*.json\n"),
+                (
+                    ".worktreeinclude",
+                    "# secrets\n/.env\nsecrets/*.json\nnode_modules/\n",
+                ),
                 (".env", ""),
                 (".envrc", ""),
             ],
@@ -228,7 +233,8 @@ mod tests {
         #setup = ["pnpm install --frozen-lockfile"]
         # Untracked files that are copied into each worktree: every worker can read them.
         #copy = [".env", "secrets/*.json", ".envrc"]
-        # Worktrees that one task after another uses, with these caches.
+        # Worktrees that one task after another uses, with these caches. Packages come from the stores that
+        # all worktrees share (~/.cargo, ~/.npm, the stores of pnpm and uv), so they need not be copied.
         #pool = "auto"
         #keep = ["target", "node_modules"]
         #setup_when = ["pnpm-lock.yaml"]

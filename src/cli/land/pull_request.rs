@@ -159,6 +159,9 @@ pub(crate) fn hint(error: &GhError) -> &'static str {
         GhError::RateLimited(_) => "wait until it resets; run the same command again",
         GhError::Offline(_) => "run the same command again once it can be reached",
         GhError::NoRepository(_) => "`git remote -v` shows their addresses",
+        GhError::NotFound(_) => {
+            "`gh repo view` shows which repository gh uses; `gh repo set-default` chooses another one"
+        }
         GhError::NoLabel(_) => "create it with `gh label create`, or change `[github] labels`",
         _ => "run the same command again",
     }

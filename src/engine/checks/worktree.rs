@@ -2,7 +2,8 @@
 //!
 //! The worktree is kept between steps and between assemblies, with the files that git ignores, so
 //! that build caches stay warm. Other files that a check leaves are removed before the next step, and
-//! never get into a commit: trees come from merges alone.
+//! never get into a commit: trees come from merges alone. With `[assemble] warm` it is one of the pool, with
+//! the kept folders of a task.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
 use crate::engine::kernel::worktree_size::WorktreeSize;
+use crate::engine::pool::prepare::take_for_checks;
 use crate::engine::worktree::edits_by_hand::{EditsByHand, mark_in_use, mark_used};
 use crate::engine::worktree::populate::{EarlierUse, Population};
 use crate::engine::worktree::purpose::{Purpose, run_environment};
@@ -211,6 +213,12 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
 }
 
 fn make(context: &Context, path: &Path, head: &Head) -> Result<Worktree, EngineError> {
+    if let (true, Head::Detached(commit)) = (context.settings.assemble.warm, head)
+        && let Some(warm) = take_for_checks(context, path, *commit)?
+    {
+        mark_in_use(&warm);
+        return Ok(warm);
+    }
     let reason = format!("dispatch {}/integration", context.run);
     Ok(context.repo.add_worktree(path, head, &reason)?)
 }

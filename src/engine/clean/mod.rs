@@ -1,6 +1,7 @@
 //! Removes the worktrees and branches of a finished run, but no unsaved work and not the journal.
 
 mod branches;
+pub mod kept;
 mod worktrees;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,7 +13,7 @@ use crate::engine::clean::branches::{BranchOfRun, branches};
 use crate::engine::clean::worktrees::{WorktreeOfRun, worktrees};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::remote_refs;
-use crate::engine::pool::give_back::remove_or_give_back;
+use crate::engine::pool::give_back::{remove_or_give_back, returns};
 use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::losses::Losses;
 use crate::engine::worktree::remove::{lock_by_user, unsaved_work};
@@ -35,6 +36,8 @@ pub struct CleanPlan {
     pub kept: Vec<(String, String)>,
     /// The tasks whose worktrees are kept.
     pub kept_tasks: BTreeSet<TaskNumber>,
+    /// The folders of the worktrees that go back to the pool instead.
+    pub returned: BTreeSet<PathBuf>,
     /// Losses that come with the removal of worktrees, by their folders.
     pub losses: BTreeMap<PathBuf, Losses>,
 }
@@ -77,11 +80,15 @@ impl CleanPlan {
         for (worktree, losses) in used.into_iter().zip(losses) {
             plan.losses.insert(worktree.path, losses);
         }
-        let checks = context.integration_worktree();
+        let checks = context.place_of(context.integration_worktree());
         if let Some(checks) = plan.worktrees.iter().find(|one| one.path == checks) {
             let losses = Losses::of_checks(context, checks)?;
             plan.losses.insert(checks.path.clone(), losses);
         }
+        let all = context.repo.worktrees();
+        let returned = plan.worktrees.iter();
+        let returned = returned.filter(|worktree| returns(context, worktree, &all));
+        plan.returned = returned.map(|worktree| worktree.path.clone()).collect();
         let branches = branches(&store, context, state)?;
         plan.add_branches(branches, &context.repo.checkouts());
         Ok(plan)
@@ -108,11 +115,12 @@ impl CleanPlan {
         }
     }
 
-    /// Removes the worktrees and branches, and empty folders above them.
+    /// Removes the worktrees and branches, and empty folders above them. Returns how many worktrees were
+    /// returned to the pool instead.
     ///
     /// # Errors
     /// When something cannot be removed; what was removed until then is gone.
-    pub fn apply(&self, context: &Context) -> Result<(), EngineError> {
+    pub fn apply(&self, context: &Context) -> Result<usize, EngineError> {
         fault::point("cleaning", "before it begins");
         let all = context.repo.worktrees();
         let known = self.worktrees.iter();
@@ -126,8 +134,9 @@ impl CleanPlan {
             remove_or_give_back(context, worktree, &all)
         });
         fault::point("cleaning", "without worktrees");
+        let mut returned = 0;
         for (path, removed) in known.iter().zip(removed) {
-            removed?;
+            returned += usize::from(removed?);
             // Only empty folders are removed: the run's, then the repository's.
             let parents = path.ancestors().skip(1).take(2);
             parents.for_each(|folder| drop(std::fs::remove_dir(folder)));
@@ -143,7 +152,7 @@ impl CleanPlan {
                 other => other?,
             }
         }
-        Ok(())
+        Ok(returned)
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Message {
     DiskMeasured(DiskSpace),
     /// The worktrees and bytes that dispatch keeps were measured against the user's limits.
     QuotaMeasured(Result<Quota, EngineError>),
+    /// A worktree of the pool was prepared, or not.
+    PreparedAhead(Result<Prepared, EngineError>),
     /// A worktree was removed to make space for another.
     WorktreeRemoved(Result<(), EngineError>),
     /// The answer to a request for a slot of `max_parallel_total`.
@@ -107,6 +109,17 @@ pub enum Quota {
     Allowed,
     /// One more would exceed the limit; this worktree can be removed, as its content is in git.
     Exceeded(Shortage, Option<Worktree>),
+}
+
+/// The result of preparing worktrees of the pool ahead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Prepared {
+    /// Enough are ready, or none can be made ready.
+    Nothing,
+    /// One more is ready.
+    One,
+    /// One more has its files, but set-up does not work ahead of an attempt.
+    WithoutSetUp,
 }
 
 /// The answer to a request for a slot.

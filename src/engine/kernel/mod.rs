@@ -4,6 +4,7 @@ pub mod blocking;
 pub mod cancel;
 pub mod context;
 pub mod disk_space;
+pub mod disk_use;
 pub mod error;
 pub mod integration_record;
 pub mod interruptible;

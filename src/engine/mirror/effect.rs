@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::engine::mirror::answer::text;
 use crate::engine::mirror::column::Column;
 use crate::engine::mirror::found::{Found, FoundComment, FoundIssue, FoundProject, Object};
 use crate::engine::mirror::step::Step;
@@ -22,10 +23,21 @@ pub fn note(step: &Step, found: &mut Found, answer: &Value) {
                 ..FoundProject::default()
             });
         }
-        Step::DescribeProject { .. } | Step::CloseProject => {
+        Step::DescribeProject { .. } => {
             if let Some(project) = &mut found.project {
-                project.is_marked |= *step != Step::CloseProject;
-                project.is_closed |= *step == Step::CloseProject;
+                project.is_marked = true;
+            }
+        }
+        Step::CloseProject { id, .. } => {
+            let mut made = found.made.iter_mut();
+            if let Some(project) = made.find(|project| project.id == *id) {
+                project.is_closed = true;
+            }
+        }
+        Step::CloseFurther { number, .. } => {
+            let mut further = found.duplicates.iter_mut();
+            if let Some(further) = further.find(|further| further.number == *number) {
+                further.is_closed = true;
             }
         }
         Step::CreateStatusField => note_options(found, &answer["projectV2Field"]["options"]),
@@ -78,6 +90,7 @@ fn note_change(step: &Step, found: &mut Found, answer: &Value) {
         Step::Comment { text: said, .. } => issue.comments.push(FoundComment {
             id: text(&answer["commentEdge"]["node"]["id"]),
             text: said.clone(),
+            is_own: true,
             ..FoundComment::default()
         }),
         Step::UpdateComment { id, text, .. } => {
@@ -90,8 +103,4 @@ fn note_change(step: &Step, found: &mut Found, answer: &Value) {
         Step::Reopen(_) => issue.reopen(),
         _ => {}
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

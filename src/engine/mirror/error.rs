@@ -1,9 +1,12 @@
 //! Errors of the mirror on GitHub.
 
+use std::time::Duration;
+
 use crate::engine::EngineError;
 use crate::forge::GhError;
 use crate::forge::graphql::GraphQlError;
 use crate::model::github_project::GithubProject;
+use crate::model::ids::RunId;
 
 /// A run cannot be shown on GitHub.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +40,36 @@ pub enum MirrorError {
         why: String,
     },
     /// Another process mirrors the run.
-    #[error("another dispatch mirrors {0} on GitHub")]
-    Busy(String),
+    #[error("another dispatch mirrors {run} on GitHub")]
+    Busy {
+        /// The run.
+        run: RunId,
+        /// What it waits for, in words; empty if it waits for nothing.
+        waits_for: String,
+        /// `true` if the run goes on.
+        is_live: bool,
+    },
     /// The run cannot be read, or a file not written.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
 impl MirrorError {
+    /// Returns the time for which GitHub asks to wait, if it does.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            MirrorError::GraphQl(GraphQlError::RateLimited { wait, .. }) => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if the same may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             MirrorError::GraphQl(error) => error.is_transient(),
-            MirrorError::Gh(GhError::RateLimited(_) | GhError::Offline(_)) => true,
+            MirrorError::Gh(
+                GhError::RateLimited(_) | GhError::Offline(_) | GhError::TimedOut { .. },
+            ) => true,
             MirrorError::Gh(GhError::Failed { message, .. }) => message.contains("HTTP 5"),
             _ => false,
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::found::Found;
-use crate::engine::mirror::sync::{Mirror, Progress, Say};
+use crate::engine::mirror::sync::{Mirror, Say};
 use crate::engine::runs::read::StateReader;
 use crate::git::Store;
 use crate::journal::runs::RunLock;
@@ -20,7 +20,7 @@ const SHORT_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest time without a process that drives the run, while one hands it to another.
 const HANDOVER: Duration = Duration::from_secs(5);
 
-/// The wait after GitHub has failed for long.
+/// The wait after GitHub has failed for long, unless it asks for a longer one.
 const LATER: Duration = Duration::from_secs(120);
 
 /// The failures of that kind after the end of the run after which the mirror is given up.
@@ -59,8 +59,8 @@ pub fn follow(
                 Err(error) if error.is_transient() && failures < TRIES_AT_END => {
                     failures += u32::from(is_ended);
                     found = None;
-                    say(Progress::Waiting(LATER, error.to_string()));
-                    mirror.pace.pause(LATER);
+                    let wait = error.wait().unwrap_or(LATER).max(LATER);
+                    mirror.pause(run, wait, error.to_string(), say)?;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -87,7 +87,10 @@ fn show(
     say: Say<'_>,
 ) -> Result<(), MirrorError> {
     let known = match found {
-        Some(known) => known,
+        Some(known) => {
+            mirror.refresh(state, known, say)?;
+            known
+        }
         None => {
             let read = mirror.read(state, say)?;
             found.insert(read)

@@ -36,8 +36,32 @@ pub struct Found {
     pub issues: BTreeMap<Subject, FoundIssue>,
     /// The ids of all that is there.
     pub ids: BTreeMap<Object, String>,
-    /// The numbers of further issues with the mark of one that is there.
-    pub duplicates: Vec<u64>,
+    /// Further issues with the mark of one that is there.
+    pub duplicates: Vec<Duplicate>,
+    /// The projects that were made for the run, where they were looked for.
+    pub made: Vec<MadeProject>,
+}
+
+/// A further issue with the mark of one that is there.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Duplicate {
+    /// Its id.
+    pub id: String,
+    /// Its number.
+    pub number: u64,
+    /// `true` if it is closed.
+    pub is_closed: bool,
+}
+
+/// A project that was made for the run.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MadeProject {
+    /// Its id.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// `true` if it is closed.
+    pub is_closed: bool,
 }
 
 /// The repository with the issues.
@@ -62,6 +86,8 @@ pub struct FoundProject {
     pub title: String,
     /// `true` if it is closed.
     pub is_closed: bool,
+    /// `true` if anyone on the internet can read it.
+    pub is_public: bool,
     /// `true` if its readme says that it was made for this run.
     pub is_marked: bool,
 }
@@ -85,7 +111,7 @@ pub struct FoundIssue {
     pub column: Option<String>,
     /// Its priority in the project, if it is set.
     pub priority: Option<i32>,
-    /// Its comments, the latest ones.
+    /// Its comments, the oldest first.
     pub comments: Vec<FoundComment>,
 }
 
@@ -98,6 +124,8 @@ pub struct FoundComment {
     pub author: String,
     /// `true` if its author is a user, not a program, who may write to the repository.
     pub is_by_collaborator: bool,
+    /// `true` if it is dispatch's own comment with the result of the run.
+    pub is_own: bool,
     /// Its text.
     pub text: String,
 }

@@ -7,8 +7,10 @@
 //! Everything is found by the name of the run in the texts on GitHub. The record in the run's own folder
 //! only remembers what dispatch did last, so that it does not undo what people change there.
 
+pub mod answer;
 pub mod column;
 pub mod commands;
+pub mod comments;
 pub mod effect;
 pub mod error;
 pub mod follow;
@@ -17,6 +19,7 @@ pub mod mutation;
 pub mod pace;
 pub mod preview;
 pub mod process;
+pub mod project;
 pub mod pull;
 pub mod read;
 pub mod record;

@@ -22,8 +22,8 @@ pub fn mutation(step: &Step, repository: &FoundRepository, id: Ids<'_>) -> Opera
     match step {
         Step::CreateLabel => create_label(repository),
         Step::CreateProject { title } => create_project(repository, title),
-        Step::DescribeProject { readme } => update_project(id, Some(readme)),
-        Step::CloseProject => update_project(id, None),
+        Step::DescribeProject { readme } => update_project(id(Object::Project), Some(readme)),
+        Step::CloseProject { id, .. } => update_project(text(id), None),
         Step::CreateStatusField => create_field(id, true),
         Step::CreatePriorityField => create_field(id, false),
         Step::CreateIssue { title, body, .. } => create_issue(repository, id, title, body),
@@ -55,15 +55,8 @@ pub fn mutation(step: &Step, repository: &FoundRepository, id: Ids<'_>) -> Opera
         Step::SetPriority(task, priority) => set_priority(id, *task, *priority),
         Step::Comment { subject, text } => comment(issue(*subject), text),
         Step::UpdateComment { id, text, .. } => update_comment(id, text),
-        Step::Close(subject, reason) => Operation {
-            field: "closeIssue",
-            variables: vec![issue(*subject)],
-            input: match reason {
-                Reason::Completed => "issueId:$issue,stateReason:COMPLETED",
-                Reason::NotPlanned => "issueId:$issue,stateReason:NOT_PLANNED",
-            },
-            output: "issue{id}",
-        },
+        Step::Close(subject, reason) => close(issue(*subject), *reason),
+        Step::CloseFurther { id, .. } => close(("issue", "ID!", text(id)), Reason::NotPlanned),
         Step::Reopen(subject) => Operation {
             field: "reopenIssue",
             variables: vec![issue(*subject)],
@@ -115,8 +108,8 @@ fn create_project(repository: &FoundRepository, title: &str) -> Operation {
 }
 
 /// Writes the readme of the project, or closes it.
-fn update_project(id: Ids<'_>, readme: Option<&str>) -> Operation {
-    let mut variables: Vec<Variable> = vec![("project", "ID!", id(Object::Project))];
+fn update_project(id: Argument, readme: Option<&str>) -> Operation {
+    let mut variables: Vec<Variable> = vec![("project", "ID!", id)];
     variables.extend(readme.map(|readme| ("readme", "String!", text(readme))));
     Operation {
         field: "updateProjectV2",
@@ -174,6 +167,18 @@ fn set_priority(id: Ids<'_>, task: TaskNumber, priority: i32) -> Operation {
         ],
         input: "projectId:$project,itemId:$item,fieldId:$field,value:{number:$number}",
         output: "projectV2Item{id}",
+    }
+}
+
+fn close(issue: Variable, reason: Reason) -> Operation {
+    Operation {
+        field: "closeIssue",
+        variables: vec![issue],
+        input: match reason {
+            Reason::Completed => "issueId:$issue,stateReason:COMPLETED",
+            Reason::NotPlanned => "issueId:$issue,stateReason:NOT_PLANNED",
+        },
+        output: "issue{id}",
     }
 }
 

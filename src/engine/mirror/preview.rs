@@ -17,7 +17,7 @@ pub fn preview(steps: &[Step]) -> Vec<String> {
         match step {
             Step::CreateLabel => lines.push(format!("create the label {LABEL}")),
             Step::CreateProject { title } => lines.push(format!("create the project {title:?}")),
-            Step::CreateStatusField | Step::CreatePriorityField | Step::CloseProject => {
+            Step::CreateStatusField | Step::CreatePriorityField | Step::CloseProject { .. } => {
                 lines.push(step.words());
             }
             _ => {}
@@ -36,7 +36,7 @@ pub fn preview(steps: &[Step]) -> Vec<String> {
             lines.push(format!("  … and {more} more"));
         }
     }
-    let kinds: [(&str, &str, usize); 8] = [
+    let kinds: [(&str, &str, usize); 9] = [
         (
             "add",
             "sub-issue",
@@ -65,12 +65,17 @@ pub fn preview(steps: &[Step]) -> Vec<String> {
         (
             "write",
             "comment with results",
-            count(&|step| matches!(step, Step::Comment { .. } | Step::UpdateComment { .. })),
+            count(&|step| matches!(step, Step::Comment { .. })),
+        ),
+        (
+            "update",
+            "comment with results",
+            count(&|step| matches!(step, Step::UpdateComment { .. })),
         ),
         (
             "close",
             "issue",
-            count(&|step| matches!(step, Step::Close(..))),
+            count(&|step| matches!(step, Step::Close(..) | Step::CloseFurther { .. })),
         ),
         (
             "reopen",
@@ -109,8 +114,9 @@ pub fn limits(wanted: &Wanted, found: &Found) -> Vec<String> {
             plural(wide, "task")
         ));
     }
-    if !found.duplicates.is_empty() {
-        let numbers: Vec<String> = found.duplicates.iter().map(|n| format!("#{n}")).collect();
+    let open = found.duplicates.iter().filter(|one| !one.is_closed);
+    let numbers: Vec<String> = open.map(|one| format!("#{}", one.number)).collect();
+    if !numbers.is_empty() {
         lines.push(format!(
             "further issues with the mark of one of the run are left alone: {}",
             numbers.join(", ")

@@ -7,13 +7,16 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::base::files::{self, FileLock};
 use crate::base::process::Program;
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::mirror::error::MirrorError;
-use crate::engine::mirror::record::Record;
+use crate::engine::mirror::record::{Record, Wait};
 use crate::git::Repo;
+use crate::journal::runs::RunLock;
 use crate::model::ids::RunId;
 
 /// The hidden subcommand that mirrors a run in the background.
@@ -45,7 +48,13 @@ pub fn lock(repo: &Repo, run: &RunId) -> Result<FileLock, MirrorError> {
     let failed = |error| EngineError::File(file.display().to_string(), error);
     files::private_folder(&repo.run_folder(run.as_str())).map_err(failed)?;
     let lock = FileLock::try_take(&file).map_err(failed)?;
-    lock.ok_or_else(|| MirrorError::Busy(run.to_string()))
+    lock.ok_or_else(|| MirrorError::Busy {
+        run: run.clone(),
+        waits_for: Record::load(repo, run)
+            .wait
+            .map_or_else(String::new, |wait| wait.words(Timestamp::now())),
+        is_live: RunLock::is_held(repo, run),
+    })
 }
 
 fn lock_file(repo: &Repo, run: &RunId) -> PathBuf {
@@ -63,6 +72,25 @@ pub fn keep_end(
 ) -> Result<(), EngineError> {
     let mut record = Record::load(repo, run);
     record.problem = end.map_or_else(|error| error_chain(error), |()| String::new());
+    record.save(repo, run)
+}
+
+/// Returns what the process that mirrors a run waits for, in words; `None` if it waits for nothing.
+pub fn waits_for(repo: &Repo, run: &RunId) -> Option<String> {
+    let wait = Record::load(repo, run).wait?;
+    let file = lock_file(repo, run);
+    // A process that was killed leaves its wait behind.
+    let is_there = file.exists() && matches!(FileLock::try_take(&file), Ok(None));
+    is_there.then(|| wait.words(Timestamp::now()))
+}
+
+/// Keeps what the process in the background waits for; `None` once it waits no more.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn keep_wait(repo: &Repo, run: &RunId, wait: Option<Wait>) -> Result<(), EngineError> {
+    let mut record = Record::load(repo, run);
+    record.wait = wait;
     record.save(repo, run)
 }
 

@@ -1,14 +1,16 @@
 //! Finds what people changed on GitHub and a run can take over.
 
+use std::collections::BTreeMap;
+
 use crate::base::safe::secrets::Secrets;
 use crate::base::text::{clip, one_line, plural};
 use crate::engine::mirror::column::Column;
 use crate::engine::mirror::found::{Found, FoundIssue};
-use crate::engine::mirror::record::Record;
+use crate::engine::mirror::record::{Record, key};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
-use crate::report::issue::{Subject, is_own_comment};
+use crate::report::issue::Subject;
 
 /// The longest comment that is taken over, in bytes, as `dispatch tell` has it.
 const LIMIT: usize = 100 * 1024;
@@ -27,6 +29,8 @@ pub enum Change {
     Cancel {
         /// The task.
         task: TaskNumber,
+        /// `true` if its dependents start: the issue is closed as completed.
+        skip: bool,
     },
     /// They set a priority.
     Prioritize {
@@ -41,9 +45,7 @@ pub enum Change {
     Tell {
         /// The task.
         task: TaskNumber,
-        /// The login of the author.
-        author: String,
-        /// The text.
+        /// The text, with the login of the author.
         text: String,
     },
 }
@@ -72,14 +74,19 @@ impl Change {
             Change::Skip { task, .. } => {
                 format!("skip {task}, as if it had passed: its issue is closed as completed")
             }
-            Change::Cancel { task } => {
-                format!("cancel {task}, which is running: its issue is closed")
+            Change::Cancel { task, skip: true } => {
+                format!(
+                    "cancel {task}, which is running, and skip it as if it had passed: its issue is closed as completed"
+                )
+            }
+            Change::Cancel { task, .. } => {
+                format!("cancel {task}, which is running: its issue is closed as not planned")
             }
             Change::Prioritize { task, from, to } => {
                 format!("change the priority of {task} from {from} to {to}")
             }
-            Change::Tell { task, author, text } => {
-                format!("tell {task}, from {author}: {}", clip(&one_line(text), 200))
+            Change::Tell { task, text, .. } => {
+                format!("tell {task}: {}", clip(&one_line(text), 200))
             }
         }
     }
@@ -91,11 +98,19 @@ impl Change {
 /// A message in the journal has its secrets masked, and is compared like that.
 pub fn changes(state: &RunState, found: &Found, record: &Record, secrets: &Secrets) -> Changes {
     let mut changes = Changes::default();
+    let run = found.issues.get(&Subject::Run);
+    // Another clone may have closed all of it with `dispatch github clean`: dispatch closes the issue of
+    // the run for no other reason like that.
+    let is_cleaned = run.is_some_and(|run| run.is_closed && run.reason == "NOT_PLANNED");
     for task in state.plan.tasks() {
         let subject = Subject::Task(task.number);
         if let Some(issue) = found.issues.get(&subject) {
             let last = record.column(subject).and_then(Column::named);
-            add_closed(&mut changes, state, task.number, issue, last);
+            let is_own = last.is_some_and(|last| last.closes().is_some())
+                || record.closed.contains(&key(subject));
+            if issue.is_closed && !is_own {
+                add_closed(&mut changes, state, task.number, issue, is_cleaned);
+            }
             let last = record.priority(subject);
             add_priority(&mut changes, state, task.number, issue, last);
             add_comments(&mut changes, state, task.number, issue, secrets);
@@ -104,20 +119,30 @@ pub fn changes(state: &RunState, found: &Found, record: &Record, secrets: &Secre
     changes
 }
 
+/// Renders a comment as a message to a task.
+fn message(author: &str, text: &str) -> String {
+    match author {
+        "" => format!("A comment on GitHub:\n\n{text}"),
+        author => format!("{author} on GitHub:\n\n{text}"),
+    }
+}
+
 fn add_closed(
     changes: &mut Changes,
     state: &RunState,
     task: TaskNumber,
     issue: &FoundIssue,
-    last: Option<Column>,
+    is_cleaned: bool,
 ) {
-    let is_own = last.is_some_and(|last| last.closes().is_some());
-    if !issue.is_closed || is_own {
-        return;
-    }
     match state.task(task).phase {
         TaskPhase::Done | TaskPhase::Skipped { .. } | TaskPhase::Cancelled => {}
-        TaskPhase::Running | TaskPhase::Choosing => changes.taken.push(Change::Cancel { task }),
+        _ if is_cleaned => changes.left.push(format!(
+            "the closed issue of {task}: the issue of the whole run is closed as not planned, too"
+        )),
+        TaskPhase::Running | TaskPhase::Choosing => changes.taken.push(Change::Cancel {
+            task,
+            skip: issue.reason == "COMPLETED",
+        }),
         _ => changes.taken.push(Change::Skip {
             task,
             cascade: issue.reason != "COMPLETED",
@@ -152,7 +177,11 @@ fn add_comments(
     issue: &FoundIssue,
     secrets: &Secrets,
 ) {
-    let known = &state.task(task).messages;
+    // Two comments may have the same text, and each counts once.
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    for message in &state.task(task).messages {
+        *known.entry(message.text.as_str()).or_default() += 1;
+    }
     let is_closed = matches!(
         state.task(task).phase,
         TaskPhase::Done | TaskPhase::Skipped { .. }
@@ -160,11 +189,16 @@ fn add_comments(
     let mut foreign = 0;
     for comment in &issue.comments {
         let text = comment.text.trim();
-        let masked = secrets.mask(text);
-        let is_known = known
-            .iter()
-            .any(|message| message.text == text || message.text == masked);
-        if text.is_empty() || is_own_comment(text) || is_known {
+        if text.is_empty() || comment.is_own {
+            continue;
+        }
+        let message = message(&comment.author, text);
+        let masked = secrets.mask(&message);
+        let mut is_known = |text: &str| {
+            let left = known.get_mut(text).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        };
+        if is_known(&message) || is_known(&masked) {
             continue;
         }
         if !comment.is_by_collaborator {
@@ -175,7 +209,7 @@ fn add_comments(
                 "a comment of {} on {task}, which is {status}",
                 comment.author
             ));
-        } else if text.len() > LIMIT {
+        } else if message.len() > LIMIT {
             changes.left.push(format!(
                 "a comment of {} on {task}: it is too long",
                 comment.author
@@ -183,8 +217,7 @@ fn add_comments(
         } else {
             changes.taken.push(Change::Tell {
                 task,
-                author: comment.author.clone(),
-                text: text.to_owned(),
+                text: message,
             });
         }
     }

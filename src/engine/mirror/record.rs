@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::base::clock::render_duration;
 use crate::base::files;
 use crate::base::regular_file;
 use crate::engine::EngineError;
@@ -30,6 +33,10 @@ pub struct Record {
     pub project_url: String,
     /// The ids of the issues.
     pub issues: BTreeMap<String, String>,
+    /// The ids of dispatch's own comments.
+    pub comments: BTreeMap<String, String>,
+    /// The issues that dispatch closed, and nobody has opened since.
+    pub closed: BTreeSet<String>,
     /// The columns that were shown last.
     pub columns: BTreeMap<String, String>,
     /// The priorities that were shown last.
@@ -38,6 +45,26 @@ pub struct Record {
     pub done: BTreeSet<String>,
     /// The error that ended the mirror in the background; empty after a success.
     pub problem: String,
+    /// The wait for GitHub; none while nothing is waited for.
+    pub wait: Option<Wait>,
+}
+
+/// A wait for GitHub.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Wait {
+    /// The time of the next request.
+    pub until: Timestamp,
+    /// The reason.
+    pub why: String,
+}
+
+impl Wait {
+    /// Returns the rest of the wait and its reason in words.
+    pub fn words(&self, now: Timestamp) -> String {
+        let left = self.until.duration_since(now).as_secs().max(0);
+        let left = render_duration(Duration::from_secs(left.unsigned_abs()));
+        format!("{}; the next request is in {left}", self.why)
+    }
 }
 
 impl Record {

@@ -67,8 +67,20 @@ pub enum Step {
     Close(Subject, Reason),
     /// Opens an issue again that dispatch has closed.
     Reopen(Subject),
-    /// Closes the project.
-    CloseProject,
+    /// Closes a further issue with the mark of another.
+    CloseFurther {
+        /// Its id.
+        id: String,
+        /// Its number.
+        number: u64,
+    },
+    /// Closes a project.
+    CloseProject {
+        /// Its id.
+        id: String,
+        /// Its address.
+        url: String,
+    },
 }
 
 impl Step {
@@ -90,7 +102,8 @@ impl Step {
             Step::UpdateComment { subject, .. } => format!("result {}", key(*subject)),
             Step::Close(subject, _) => format!("close {}", key(*subject)),
             Step::Reopen(subject) => format!("reopen {}", key(*subject)),
-            Step::CloseProject => "close project".to_owned(),
+            Step::CloseFurther { number, .. } => format!("close #{number}"),
+            Step::CloseProject { id, .. } => format!("close project {id}"),
         }
     }
 
@@ -118,7 +131,10 @@ impl Step {
             }
             Step::Close(subject, _) => format!("close {}", issue(subject)),
             Step::Reopen(subject) => format!("open {} again", issue(subject)),
-            Step::CloseProject => "close the project".to_owned(),
+            Step::CloseFurther { number, .. } => {
+                format!("close issue #{number}, which has the mark of another")
+            }
+            Step::CloseProject { url, .. } => format!("close the project {url}"),
         }
     }
 
@@ -153,13 +169,14 @@ impl Step {
     pub fn needs(&self) -> Vec<Object> {
         let issue = |task: &TaskNumber| Object::Issue(Subject::Task(*task));
         match self {
-            Step::CreateLabel | Step::CreateProject { .. } | Step::UpdateComment { .. } => {
-                Vec::new()
+            Step::CreateLabel
+            | Step::CreateProject { .. }
+            | Step::UpdateComment { .. }
+            | Step::CloseFurther { .. }
+            | Step::CloseProject { .. } => Vec::new(),
+            Step::DescribeProject { .. } | Step::CreateStatusField | Step::CreatePriorityField => {
+                vec![Object::Project]
             }
-            Step::DescribeProject { .. }
-            | Step::CreateStatusField
-            | Step::CreatePriorityField
-            | Step::CloseProject => vec![Object::Project],
             Step::CreateIssue { .. } => vec![Object::Label],
             Step::AddSubIssue(task) => vec![Object::Issue(Subject::Run), issue(task)],
             Step::AddBlockedBy(task, by) => vec![issue(task), issue(by)],

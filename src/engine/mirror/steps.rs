@@ -40,17 +40,23 @@ pub fn steps(wanted: &Wanted, found: &Found, record: &Record) -> Vec<Step> {
     steps
 }
 
-/// Lists what closes everything that was made for a run: its open issues, and the project if dispatch made
-/// it.
+/// Lists what closes everything that was made for a run: its open issues, those that were made twice, and
+/// the projects that dispatch made.
 pub fn closing_steps(found: &Found) -> Vec<Step> {
     let open = found.issues.iter().filter(|(_, issue)| !issue.is_closed);
     let mut steps: Vec<Step> = open
         .map(|(subject, _)| Step::Close(*subject, Reason::NotPlanned))
         .collect();
-    let project = found.project.as_ref();
-    if project.is_some_and(|project| project.is_marked && !project.is_closed) {
-        steps.push(Step::CloseProject);
-    }
+    let further = found.duplicates.iter().filter(|issue| !issue.is_closed);
+    steps.extend(further.map(|issue| Step::CloseFurther {
+        id: issue.id.clone(),
+        number: issue.number,
+    }));
+    let projects = found.made.iter().filter(|project| !project.is_closed);
+    steps.extend(projects.map(|project| Step::CloseProject {
+        id: project.id.clone(),
+        url: project.url.clone(),
+    }));
     steps
 }
 
@@ -246,9 +252,10 @@ impl Comparison<'_> {
     }
 }
 
-/// Returns the id and the digest of dispatch's own comment with the result.
+/// Returns the id and the digest of dispatch's own comment with the result. A mark alone does not make it
+/// dispatch's: anyone can write one.
 fn own_result<'a>(found: &'a FoundIssue, run: &RunId) -> Option<(&'a str, &'a str)> {
-    let mut comments = found.comments.iter();
+    let mut comments = found.comments.iter().filter(|comment| comment.is_own);
     comments.find_map(|comment| {
         let digest = result_digest(&comment.text, run)?;
         Some((comment.id.as_str(), digest))

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::base::safe::secrets::Secrets;
 use crate::engine::mirror::effect::note;
 use crate::engine::mirror::error::MirrorError;
-use crate::engine::mirror::found::{Found, Object};
+use crate::engine::mirror::found::{Found, MadeProject, Object};
 use crate::engine::mirror::mutation::mutation;
 use crate::engine::mirror::pace::Pace;
+use crate::engine::mirror::process::keep_wait;
 use crate::engine::mirror::read::{Reader, remember};
-use crate::engine::mirror::record::{Record, key};
+use crate::engine::mirror::record::{Record, Wait, key};
 use crate::engine::mirror::step::Step;
 use crate::engine::mirror::steps::{once, steps};
 use crate::engine::mirror::wanted::{Wanted, WantedIssue};
@@ -21,6 +23,7 @@ use crate::forge::graphql::{Answer, GraphQl, GraphQlError};
 use crate::forge::operation::{Argument, alias, batch};
 use crate::git::Repo;
 use crate::model::github_project::GithubProject;
+use crate::model::ids::RunId;
 use crate::model::run::RunState;
 use crate::report::issue::{Subject, project_title};
 
@@ -33,8 +36,14 @@ const MOST_CONTENT: usize = 5;
 /// The number of failures one after the other after which a call is given up.
 const TRIES: u32 = 5;
 
-/// The longest wait that GitHub may ask for; a longer one is an error.
+/// The longest wait that GitHub may ask a user for who waits; a longer one is an error.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// The longest wait of a mirror for which nobody waits; GitHub's own limits are over within an hour.
+const LONGEST_WAIT_ALONE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The longest pause of the pace that is not worth a message.
+const SHORT_PAUSE: Duration = Duration::from_secs(10);
 
 /// The wait of GitHub's manual where content comes too fast.
 const TOO_FAST: Duration = Duration::from_secs(60);
@@ -71,6 +80,12 @@ pub struct Mirror<'a> {
     pub pace: Pace,
     /// The failures of steps, by their keys.
     pub failures: BTreeMap<String, u32>,
+    /// `true` if a new project takes the place of a closed one.
+    pub replaces_closed: bool,
+    /// `true` if no user waits for it.
+    pub is_alone: bool,
+    /// `true` if no other process writes the run to GitHub meanwhile.
+    pub has_lock: bool,
 }
 
 impl Mirror<'_> {
@@ -84,24 +99,77 @@ impl Mirror<'_> {
     /// # Errors
     /// When GitHub fails for good.
     pub fn read(&mut self, state: &RunState, say: Say<'_>) -> Result<Found, MirrorError> {
+        let project = self.project.clone();
+        let found = self.call(state, say, &|reader| reader.read(project.as_ref()))?;
+        remember(&mut self.record, &found);
+        Ok(found)
+    }
+
+    /// Lists the projects that were made for the run. A failure that may pass is waited for.
+    ///
+    /// # Errors
+    /// When GitHub fails for good, or the user may not read projects.
+    pub fn made_projects(
+        &mut self,
+        state: &RunState,
+        say: Say<'_>,
+    ) -> Result<Vec<MadeProject>, MirrorError> {
+        self.call(state, say, &|reader| reader.made_projects())
+    }
+
+    /// Reads again whether people closed or opened the issues that the next steps close or open. What was
+    /// found may be old, and closing an issue again would change the reason that they gave.
+    ///
+    /// # Errors
+    /// When GitHub fails for good.
+    pub fn refresh(
+        &mut self,
+        state: &RunState,
+        found: &mut Found,
+        say: Say<'_>,
+    ) -> Result<(), MirrorError> {
+        let steps = self.steps(&self.wanted(state), found);
+        let subjects = steps.iter().filter_map(|step| match step {
+            Step::Close(subject, _) | Step::Reopen(subject) => Some(*subject),
+            _ => None,
+        });
+        let subjects: Vec<Subject> = subjects.collect();
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        *found = self.call(state, say, &|reader| {
+            let mut found = found.clone();
+            reader.refresh(&mut found, &subjects)?;
+            Ok(found)
+        })?;
+        Ok(())
+    }
+
+    /// Reads something, again after a failure that may pass.
+    fn call<T>(
+        &mut self,
+        state: &RunState,
+        say: Say<'_>,
+        read: &dyn Fn(&Reader<'_>) -> Result<T, MirrorError>,
+    ) -> Result<T, MirrorError> {
         let title = project_title(state, &self.secrets);
         let since = self.wanted(state).since;
         let mut failures = 0;
         loop {
-            let reader = Reader {
+            let result = read(&Reader {
                 graphql: self.graphql,
                 repository: &self.repository,
                 run: &state.run,
                 since: since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 project_title: &title,
-            };
-            match reader.read(self.project.as_ref(), &self.record) {
-                Ok(found) => {
-                    remember(&mut self.record, &found);
-                    return Ok(found);
+                replaces_closed: self.replaces_closed,
+                record: &self.record,
+            });
+            match result {
+                Err(MirrorError::GraphQl(error)) => {
+                    self.wait(&state.run, error, &mut failures, say)?;
                 }
-                Err(MirrorError::GraphQl(error)) => self.wait(error, &mut failures, say)?,
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
     }
@@ -160,7 +228,16 @@ impl Mirror<'_> {
                 return Ok(());
             }
             let content = chosen.iter().filter(|step| step.is_content()).count();
-            self.pace.take(content);
+            let delay = self.pace.delay(content);
+            match delay > SHORT_PAUSE {
+                true => {
+                    let why = "GitHub allows no more new issues and comments at once".to_owned();
+                    self.pause(&state.run, delay, why, say)?;
+                }
+                false => self.pace.pause(delay),
+            }
+            self.pace.count(content);
+            self.expect_closed(&chosen, state)?;
             match self.send(&chosen, found) {
                 Ok(answer) => {
                     failures = 0;
@@ -172,10 +249,24 @@ impl Mirror<'_> {
                         continue;
                     }
                 }
-                Err(error) => self.wait(error, &mut failures, say)?,
+                Err(error) => self.wait(&state.run, error, &mut failures, say)?,
             }
             // The request may have had its effect, or someone has changed what it was based on.
             *found = self.read(state, say)?;
+        }
+    }
+
+    /// Remembers that the issues are closed by dispatch, before they are: the answer may get lost.
+    fn expect_closed(&mut self, steps: &[Step], state: &RunState) -> Result<(), MirrorError> {
+        let closed = steps.iter().filter_map(|step| match step {
+            Step::Close(subject, _) => Some(key(*subject)),
+            _ => None,
+        });
+        let before = self.record.closed.len();
+        self.record.closed.extend(closed);
+        match self.record.closed.len() > before {
+            true => Ok(self.record.save(self.repo, &state.run)?),
+            false => Ok(()),
         }
     }
 
@@ -244,7 +335,8 @@ impl Mirror<'_> {
 
     /// Waits after a failure that may pass.
     fn wait(
-        &self,
+        &mut self,
+        run: &RunId,
         error: GraphQlError,
         failures: &mut u32,
         say: Say<'_>,
@@ -254,12 +346,40 @@ impl Mirror<'_> {
             GraphQlError::RateLimited { wait, .. } => *wait,
             _ => Duration::from_secs(1 << (*failures).min(6)),
         };
-        if !error.is_transient() || *failures >= TRIES || wait > LONGEST_WAIT {
+        let longest = match self.is_alone {
+            true => LONGEST_WAIT_ALONE,
+            false => LONGEST_WAIT,
+        };
+        if !error.is_transient() || *failures >= TRIES || wait > longest {
             return Err(error.into());
         }
-        say(Progress::Waiting(wait, error.to_string()));
+        self.pause(run, wait, error.to_string(), say)
+    }
+
+    /// Waits, and keeps the reason for those who ask meanwhile.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn pause(
+        &mut self,
+        run: &RunId,
+        wait: Duration,
+        why: String,
+        say: Say<'_>,
+    ) -> Result<(), MirrorError> {
+        let until = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        let until = Timestamp::now().checked_add(until);
+        let until = until.unwrap_or(Timestamp::MAX);
+        let message = Progress::Waiting(wait, why.clone());
+        if self.has_lock {
+            keep_wait(self.repo, run, Some(Wait { until, why }))?;
+        }
+        say(message);
         self.pace.pause(wait);
-        Ok(())
+        match self.has_lock {
+            true => Ok(keep_wait(self.repo, run, None)?),
+            false => Ok(()),
+        }
     }
 
     /// Remembers what is shown of a run or task.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::engine::EngineError;
 use crate::engine::pool::free::{GONE, change_by_hand};
+use crate::engine::pool::use_mark::is_used;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::git::Repo;
 use crate::git::pool_entry::PoolEntry;
@@ -72,7 +73,8 @@ fn examine_one(repo: &Repo, keep: &[String], entry: PoolEntry) -> Result<Examine
                 Some(worktree) if worktree.path.is_dir() => {
                     change_by_hand(repo, keep, &entry, &worktree)?
                 }
-                _ => Some(GONE.to_owned()),
+                // The next attempt makes one that was only prepared.
+                _ => is_used(&entry).then(|| GONE.to_owned()),
             };
             (Usage::Free(commit), problem)
         }

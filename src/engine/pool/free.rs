@@ -3,13 +3,17 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::base::text::first_names;
 use crate::engine::EngineError;
+use crate::engine::pool::set_up_ahead::is_being_set_up;
+use crate::engine::pool::use_mark::{is_unfinished, is_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::ignored_files::NAMED;
 use crate::engine::worktree::kept_folders::is_kept;
 use crate::engine::worktree::log_mark::{entry as log_entry, read_mark};
+use crate::exec::local::LocalExecutor;
 use crate::git::Repo;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::worktree::{Head, Worktree};
@@ -30,11 +34,11 @@ pub fn change_by_hand(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
-    if let Some(reason) = worktree.lock_reason() {
+    if let Some(reason) = worktree.lock_by_user() {
         return Ok(Some(format!("is locked ({reason})")));
     }
     let Some(written) = WrittenFiles::read(entry) else {
-        return Ok(Some("is incomplete".to_owned()));
+        return Ok((!is_unfinished(repo, entry)).then(|| "is incomplete".to_owned()));
     };
     let log = repo.head_log(worktree)?;
     let has_log = !log.is_empty() && log_entry(&log, 0) != read_mark(worktree);
@@ -87,7 +91,11 @@ fn changed_paths(
 /// When git cannot read one.
 pub fn a_free_one(repo: &Repo, keep: &[String]) -> Result<Option<Worktree>, EngineError> {
     for entry in repo.pool() {
-        if entry.lease(repo).is_some() {
+        let lock = entry.try_lock();
+        let lock =
+            lock.map_err(|error| EngineError::File(entry.record.display().to_string(), error))?;
+        // One that is being prepared is needed.
+        if lock.is_none() || entry.lease(repo).is_some() {
             continue;
         }
         if let Some(worktree) = repo.find_worktree(&entry.place)
@@ -108,35 +116,44 @@ pub struct FreeWorktree {
     pub stays: Option<String>,
 }
 
-/// Removes the free worktrees of the pool, but those in which something was changed by hand. With
-/// `is_dry_run` nothing is removed.
+/// Removes the free worktrees of the pool that no task used for so long, but those in which something was
+/// changed by hand. With `is_dry_run` nothing is removed.
 ///
 /// # Errors
 /// When git fails, or a folder cannot be removed.
 pub fn remove_free(
     repo: &Repo,
     keep: &[String],
+    idle_for: Duration,
     is_dry_run: bool,
 ) -> Result<Vec<FreeWorktree>, EngineError> {
     let mut found = Vec::new();
+    // Only the states of processes are read.
+    let executor = LocalExecutor::new("dispatch");
     for entry in repo.pool() {
         let failed = |error| EngineError::File(entry.record.display().to_string(), error);
         let Some(_lock) = entry.try_lock().map_err(failed)? else {
             continue;
         };
-        if entry.lease(repo).is_some() {
+        let is_idle = idle_for.is_zero() || idle_time(&entry) >= idle_for;
+        if entry.lease(repo).is_some() || !is_idle || is_being_set_up(&executor, &entry) {
             continue;
         }
         let worktree = repo.find_worktree(&entry.place);
         let stays = match &worktree {
             Some(worktree) if entry.place.is_dir() => change_by_hand(repo, keep, &entry, worktree)?,
-            _ if has_something(&entry.place) => Some(GONE.to_owned()),
+            _ if has_something(&entry.place) && is_used(&entry) => Some(GONE.to_owned()),
             _ => None,
         };
         if stays.is_none() && !is_dry_run {
             match &worktree {
                 Some(worktree) => repo.remove_worktree(worktree)?,
-                None => repo.remove_from_pool(&entry).map_err(failed)?,
+                None => {
+                    repo.remove_orphan(&entry.place)?;
+                    // A folder that is not empty is the user's.
+                    let _ = std::fs::remove_dir(&entry.place);
+                    repo.remove_from_pool(&entry).map_err(failed)?;
+                }
             }
         }
         found.push(FreeWorktree {
@@ -145,6 +162,13 @@ pub fn remove_free(
         });
     }
     Ok(found)
+}
+
+/// Returns the time since a worktree was prepared, reset or taken.
+fn idle_time(entry: &PoolEntry) -> Duration {
+    let written = entry.record.metadata().and_then(|meta| meta.modified());
+    let passed = written.ok().and_then(|written| written.elapsed().ok());
+    passed.unwrap_or_default()
 }
 
 fn has_something(place: &Path) -> bool {

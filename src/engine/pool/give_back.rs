@@ -22,9 +22,8 @@ pub fn remove_or_give_back(
     worktree: &Worktree,
     all: &[Worktree],
 ) -> Result<bool, EngineError> {
-    let entry = context.repo.in_pool(&worktree.path);
-    if let Some(entry) = entry.filter(|_| has_pool(context))
-        && is_reusable(context, worktree, all)
+    if let Some(entry) = context.repo.in_pool(&worktree.path)
+        && returns(context, worktree, all)
     {
         tear_down(context, worktree)?;
         if give_back(context, &entry, worktree).is_ok() {
@@ -35,8 +34,11 @@ pub fn remove_or_give_back(
     Ok(false)
 }
 
-/// Returns `true` unless a worktree has something of its own that a reset does not reach.
-fn is_reusable(context: &Context, worktree: &Worktree, all: &[Worktree]) -> bool {
+/// Returns `true` for a worktree of the pool, unless it has something of its own that a reset does not reach.
+pub fn returns(context: &Context, worktree: &Worktree, all: &[Worktree]) -> bool {
+    if !has_pool(context) || context.repo.in_pool(&worktree.path).is_none() {
+        return false;
+    }
     let is_inner =
         |one: &Worktree| one.path != worktree.path && one.path.starts_with(&worktree.path);
     let submodules = context.repo.submodules_in(worktree);
@@ -80,7 +82,10 @@ pub fn has_free(context: &Context) -> Result<bool, EngineError> {
     let repo = &context.repo;
     let all = repo.pool();
     let is_free = |entry: &&PoolEntry| {
-        entry.lease(repo).is_none() && entry.place.is_dir() && WrittenFiles::read(entry).is_some()
+        let is_free = entry.lease(repo).is_none() && entry.place.is_dir();
+        // One that is being prepared cannot be taken.
+        let is_unlocked = || matches!(entry.try_lock(), Ok(Some(_)));
+        is_free && WrittenFiles::read(entry).is_some() && is_unlocked()
     };
     if all.iter().any(|entry| is_free(&entry)) {
         return Ok(true);

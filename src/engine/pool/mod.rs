@@ -6,7 +6,7 @@
 //!
 //! | state | lease | next |
 //! |---|---|---|
-//! | in use | of the attempt | released when the attempt has passed and the journal says so |
+//! | in use | of the attempt | released when the attempt has passed, or was interrupted, and the journal says so |
 //! | released | of the attempt, with the mark `released` | taken over by another attempt, or given back |
 //! | free | none | taken, if nothing was changed in it meanwhile |
 //!
@@ -18,18 +18,25 @@
 //! ([`written_files`]): git writes those whose time, size or number has changed, and no others, so that
 //! builds see which files are new. Neither a worker's index nor its flags are believed.
 //!
+//! While workers run, one that has been released, or a new one, is made free at the base of the run and set
+//! up ([`ahead`]). No attempt waits for that: one that is being prepared is in use for it.
+//!
 //! Every step holds the lock of the worktree's record, and can be repeated: the lease changes last when
 //! a worktree is given back, and first when it is taken; a lease without its link does not count.
 //!
 //! [`PoolEntry`]: crate::git::pool_entry::PoolEntry
 
+pub mod ahead;
 pub mod examine;
 pub mod free;
 pub mod give_back;
 mod ignored_paths;
+mod movement;
 pub mod prepare;
 pub mod release;
 mod reset;
+pub mod set_up_ahead;
 pub mod set_up_mark;
 mod take_back;
+mod use_mark;
 pub mod written_files;

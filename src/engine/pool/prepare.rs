@@ -1,26 +1,28 @@
 //! Prepares the branch and the worktree of an attempt: one of the pool, or a new one.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
-use crate::base::regular_file;
 use crate::base::text::error_chain;
 use crate::config::pool_size::PoolSize;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::pool::free::{GONE, change_by_hand};
+use crate::engine::pool::free::GONE;
+use crate::engine::pool::movement::Movement;
 use crate::engine::pool::release::mark_warm;
 use crate::engine::pool::reset::reset;
-use crate::engine::pool::take_back::{TakenBack, take_back};
+use crate::engine::pool::set_up_ahead::is_being_set_up;
+use crate::engine::pool::set_up_mark::SetUpMark;
+use crate::engine::pool::use_mark::{is_unfinished, is_used, mark_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::prepare::{add_worktree, move_branch, refuse_used};
 use crate::git::pool_entry::{Lease, PoolEntry};
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
+use crate::model::plan::INTEGRATION;
 
 /// The worktree of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,16 +44,17 @@ pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Prepa
     move_branch(context, spec, base)?;
     let mut taking = Taking {
         context,
-        spec,
-        base,
+        spec: Some(spec),
         link: context.worktree_path(spec.task, spec.attempt),
-        messages: Vec::new(),
+        head: Head::Branch(context.attempt_branch(spec.of())),
+        reason: format!("dispatch {}/{}", context.run, context.slug(spec.task)),
+        movement: Movement::to(context, base),
     };
     let taken = match uses_pool(context, spec) {
         true => taking.take()?,
         false => None,
     };
-    let messages = taking.messages;
+    let messages = taking.movement.messages;
     Ok(match taken {
         Some((worktree, entry)) => Prepared {
             worktree,
@@ -64,6 +67,30 @@ pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Prepa
             messages,
         },
     })
+}
+
+/// Takes a worktree of the pool for the checks of the run, which knows it by this path, and detaches it at a
+/// commit. Returns `None` if the pool has none for it.
+///
+/// # Errors
+/// When files cannot be written, or git fails.
+pub fn take_for_checks(
+    context: &Context,
+    link: &Path,
+    commit: Oid,
+) -> Result<Option<Worktree>, EngineError> {
+    if !has_pool(context) {
+        return Ok(None);
+    }
+    let mut taking = Taking {
+        context,
+        spec: None,
+        link: link.to_owned(),
+        head: Head::Detached(commit),
+        reason: format!("dispatch {}/{INTEGRATION}", context.run),
+        movement: Movement::to(context, commit),
+    };
+    Ok(taking.take()?.map(|(worktree, _)| worktree))
 }
 
 /// Returns `true` if an attempt gets a worktree of the pool. What a worktree has of its own beside its
@@ -84,11 +111,15 @@ pub fn has_pool(context: &Context) -> bool {
 /// The search for a worktree.
 struct Taking<'a> {
     context: &'a Context,
-    spec: &'a AttemptSpec,
-    base: Oid,
+    /// The attempt; `None` for checks.
+    spec: Option<&'a AttemptSpec>,
     /// The path under which the run knows the worktree.
     link: PathBuf,
-    messages: Vec<String>,
+    /// The HEAD that it gets.
+    head: Head,
+    /// The reason of its lock.
+    reason: String,
+    movement: Movement<'a>,
 }
 
 impl Taking<'_> {
@@ -97,7 +128,9 @@ impl Taking<'_> {
     fn take(&mut self) -> Result<Option<(Worktree, PoolEntry)>, EngineError> {
         let repo = &self.context.repo;
         if let Some(own) = repo.behind_link(&self.link) {
-            refuse_used(self.context, self.spec, &self.link)?;
+            if let Some(spec) = self.spec {
+                refuse_used(self.context, spec, &self.link)?;
+            }
             let _lock = own.wait_for_lock().map_err(|error| failed(&own, error))?;
             return self.restart(own).map(Some);
         }
@@ -109,15 +142,32 @@ impl Taking<'_> {
         let (released, mut free): (Vec<_>, Vec<_>) = all.iter().partition(is_released);
         // One that needs no move comes first.
         free.sort_by_key(|entry| {
-            WrittenFiles::read(entry).is_none_or(|written| written.commit != self.base)
+            WrittenFiles::read(entry).is_none_or(|written| written.commit != self.movement.base)
         });
+        let (cold, free) = self.cold_and_others(free)?;
         let released = released.into_iter().filter(|entry| entry.is_released());
-        for entry in free.into_iter().chain(released) {
+        for entry in free.into_iter().chain(released).chain(cold) {
             if let Some(worktree) = self.try_take(entry)? {
                 return Ok(Some((worktree, entry.clone())));
             }
         }
         self.add(all.len())
+    }
+
+    /// Separates the free worktrees whose kept folders no task and no set-up has filled. One that a task
+    /// has just left saves more.
+    fn cold_and_others<'e>(
+        &self,
+        free: Vec<&'e PoolEntry>,
+    ) -> Result<(Vec<&'e PoolEntry>, Vec<&'e PoolEntry>), EngineError> {
+        let context = self.context;
+        if context.settings.worktree.keep.is_empty() || free.iter().all(|entry| is_used(entry)) {
+            return Ok((Vec::new(), free));
+        }
+        let mark = SetUpMark::of(context, self.movement.base)?;
+        let is_set_up = |entry: &PoolEntry| mark.as_ref().is_some_and(|mark| mark.is_on(entry));
+        let all = free.into_iter();
+        Ok(all.partition(|entry| !is_used(entry) && !is_set_up(entry)))
     }
 
     /// Takes a worktree of the pool, unless it is in use or has work in it.
@@ -138,70 +188,34 @@ impl Taking<'_> {
             repo.remove_worktree(&worktree)?;
             return Ok(None);
         }
-        match self.make_ready(entry, &worktree) {
+        if is_being_set_up(self.context.executor.as_ref(), entry) {
+            return Ok(None);
+        }
+        if is_unfinished(repo, entry) {
+            repo.remove_worktree(&worktree)?;
+            return Ok(None);
+        }
+        match self.movement.make_ready(entry, &worktree) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
             Err(error) => {
-                self.say(entry, &error_chain(&error));
+                self.movement.say(entry, &error_chain(&error));
                 return Ok(None);
             }
         }
-        self.hand_over(entry, &worktree, true)?;
+        self.hand_over(entry, &worktree)?;
         Ok(Some(worktree))
     }
 
-    /// Moves a worktree to the base, if nothing in it can be lost.
-    fn make_ready(&mut self, entry: &PoolEntry, worktree: &Worktree) -> Result<bool, EngineError> {
-        let context = self.context;
-        if let Some(lease) = entry.lease(&context.repo) {
-            match take_back(context, &lease.run, worktree)? {
-                TakenBack::Stays(_) => return Ok(false),
-                TakenBack::Free(words) => self.messages.extend(words),
-            }
-            reset(context, entry, worktree, self.base)?;
-            return Ok(true);
-        }
-        let keep = &context.settings.worktree.keep;
-        if let Some(change) = change_by_hand(&context.repo, keep, entry, worktree)? {
-            self.say(entry, &change);
-            return Ok(false);
-        }
-        let Some(written) = WrittenFiles::read(entry) else {
-            return Ok(false);
-        };
-        if written.commit == self.base && written.serve(context, worktree, self.base)? {
-            return Ok(true);
-        }
-        let moves = written.serve(context, worktree, self.base)?
-            && !written.differs_in(context, self.base, ".gitignore")?;
-        if !moves {
-            reset(context, entry, worktree, self.base)?;
-            return Ok(true);
-        }
-        WrittenFiles::forget(entry)?;
-        fault::point("pool", "before it is moved");
-        let index = WrittenFiles::index(entry);
-        let head = Head::Detached(self.base);
-        context.repo.move_worktree(worktree, &head, Some(&index))?;
-        fault::point("pool", "moved");
-        WrittenFiles::record(context, entry, worktree, self.base)?;
-        Ok(true)
-    }
-
     /// Gives a worktree at the base to the attempt.
-    fn hand_over(
-        &self,
-        entry: &PoolEntry,
-        worktree: &Worktree,
-        is_warm: bool,
-    ) -> Result<(), EngineError> {
-        let given = mark_warm(&entry.record, is_warm);
+    fn hand_over(&self, entry: &PoolEntry, worktree: &Worktree) -> Result<(), EngineError> {
+        let given = mark_warm(&entry.record, is_used(entry));
+        let given = given.and_then(|()| mark_used(entry));
         let given = given.and_then(|()| entry.give(&self.context.repo, &self.lease()));
         given.map_err(|error| failed(entry, error))?;
-        worktree.lock(&self.reason())?;
-        let branch = self.context.attempt_branch(self.spec.of());
-        worktree.set_head(&Head::Branch(branch))?;
+        worktree.lock(&self.reason)?;
+        worktree.set_head(&self.head)?;
         fault::point("pool", "taken");
         Ok(())
     }
@@ -212,10 +226,9 @@ impl Taking<'_> {
         let found = context.repo.find_worktree(&entry.place);
         if let Some(worktree) = found.filter(|found| found.path.is_dir()) {
             let is_whole = worktree.verify().is_ok() && !worktree.has_private_folder();
-            if is_whole && reset(context, &entry, &worktree, self.base).is_ok() {
-                worktree.lock(&self.reason())?;
-                let branch = context.attempt_branch(self.spec.of());
-                worktree.set_head(&Head::Branch(branch))?;
+            if is_whole && reset(context, &entry, &worktree, self.movement.base).is_ok() {
+                worktree.lock(&self.reason)?;
+                worktree.set_head(&self.head)?;
                 return Ok((worktree, entry));
             }
             context.repo.remove_worktree(&worktree)?;
@@ -230,8 +243,8 @@ impl Taking<'_> {
 
     /// Makes a worktree where the record of one is left, but nothing else.
     fn fill_vacant(&mut self, entry: &PoolEntry) -> Result<Option<Worktree>, EngineError> {
-        if entry.place.symlink_metadata().is_ok() {
-            self.say(entry, GONE);
+        if entry.place.symlink_metadata().is_ok() && is_used(entry) {
+            self.movement.say(entry, GONE);
             return Ok(None);
         }
         self.fill(entry).map(Some)
@@ -243,12 +256,8 @@ impl Taking<'_> {
         if matches!(settings.pool, PoolSize::Most(most) if count >= most) {
             return Ok(None);
         }
-        for number in 1..=count + 64 {
-            let home = self.context.repo.home();
-            let place = settings.folder(home, FOLDER, &number.to_string());
-            if place.symlink_metadata().is_err()
-                && let Some(made) = self.make(&place)?
-            {
+        for place in new_places(self.context, count) {
+            if let Some(made) = self.make(&place)? {
                 return Ok(Some(made));
             }
         }
@@ -269,15 +278,15 @@ impl Taking<'_> {
     fn fill(&self, entry: &PoolEntry) -> Result<Worktree, EngineError> {
         let context = self.context;
         let given = mark_warm(&entry.record, false);
+        let given = given.and_then(|()| mark_used(entry));
         let given = given.and_then(|()| entry.give(&context.repo, &self.lease()));
         given.map_err(|error| failed(entry, error))?;
-        let head = Head::Branch(context.attempt_branch(self.spec.of()));
         let made = context
             .repo
-            .add_worktree(&entry.place, &head, &self.reason());
+            .add_worktree(&entry.place, &self.head, &self.reason);
         match made {
             Ok(worktree) => {
-                WrittenFiles::record(context, entry, &worktree, self.base)?;
+                WrittenFiles::record(context, entry, &worktree, self.movement.base)?;
                 fault::point("pool", "with a new worktree");
                 Ok(worktree)
             }
@@ -295,28 +304,17 @@ impl Taking<'_> {
             link: self.link.clone(),
         }
     }
-
-    fn reason(&self) -> String {
-        let context = self.context;
-        format!("dispatch {}/{}", context.run, context.slug(self.spec.task))
-    }
-
-    /// Tells once why a worktree is not used.
-    fn say(&mut self, entry: &PoolEntry, why: &str) {
-        let file = entry.record.join("not-used");
-        let known = regular_file::read_line(&file).unwrap_or_default();
-        if known != why {
-            let _ = fs::write(&file, why);
-            let place = entry.place.display();
-            self.messages.push(format!(
-                "the free worktree {place} is not used, because it {why}; `dispatch doctor --pool` shows it"
-            ));
-        }
-    }
 }
 
 /// The name that stands for the run in the paths of the pool's worktrees. No run has it.
 const FOLDER: &str = "pool";
+
+/// Lists places for a further worktree of the pool, which has so many.
+pub(super) fn new_places(context: &Context, count: usize) -> impl Iterator<Item = PathBuf> {
+    let (settings, home) = (&context.settings.worktree, context.repo.home());
+    let places = (1..=count + 64).map(|number| settings.folder(home, FOLDER, &number.to_string()));
+    places.filter(|place| place.symlink_metadata().is_err())
+}
 
 fn failed(entry: &PoolEntry, error: io::Error) -> EngineError {
     EngineError::File(entry.record.display().to_string(), error)

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
@@ -11,7 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::kept_folders::is_kept;
-use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::populate::brought_paths;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::StoreError;
 use crate::git::pool_entry::PoolEntry;
@@ -74,12 +75,12 @@ impl SetUpMark {
         worktree: &Worktree,
     ) -> Result<(), EngineError> {
         let keep = &context.settings.worktree.keep;
-        let links = links_in(context, &worktree.path);
+        let brought = brought_paths(context, &worktree.path)?;
         let start = StartingTree::read(worktree);
         let is_as_base = start.as_ref().is_none_or(StartingTree::is_as_base);
+        // The next attempt gets copies and links of its own.
         let ignored = start.iter().flat_map(StartingTree::ignored);
-        let mut made =
-            ignored.filter(|path| !links.iter().any(|link| path.as_os_str() == link.as_str()));
+        let mut made = ignored.filter(|path| !is_brought(&worktree.path, path, &brought));
         let mut text = self.0.clone().into_bytes();
         let all_stay = made.all(|path| {
             text.push(0);
@@ -92,6 +93,21 @@ impl SetUpMark {
             false => remove(entry),
         }
     }
+}
+
+/// Returns `true` for a copy or a link, and for a folder that has nothing else in it.
+fn is_brought(top: &Path, path: &Path, brought: &[PathBuf]) -> bool {
+    let place = top.join(path);
+    let is_folder = place.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    if !is_folder || brought.iter().any(|one| one == path) {
+        return brought.iter().any(|one| one == path);
+    }
+    let Ok(entries) = fs::read_dir(&place) else {
+        return false;
+    };
+    let is_one = |entry: fs::DirEntry| is_brought(top, &path.join(entry.file_name()), brought);
+    brought.iter().any(|one| one.starts_with(path))
+        && entries.into_iter().all(|entry| entry.is_ok_and(is_one))
 }
 
 /// Removes the mark if a file that decides about the set-up was written since: a worker that changes the

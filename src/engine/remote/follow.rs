@@ -137,9 +137,14 @@ impl RemoteAttempt {
     }
 
     pub(super) fn placed(&self, now: &mut Progressed, host: &str) {
-        if now.host.as_deref() != Some(host) {
-            now.host = Some(host.to_owned());
-            self.post_submitted(now.host.clone());
+        if now.host.as_deref() == Some(host) && now.last_note.is_empty() {
+            return;
         }
+        now.host = Some(host.to_owned());
+        // It takes the note of this process away, and that of the worker is posted again.
+        now.last_note.clear();
+        now.posted
+            .retain(|fact| !matches!(fact, Event::ProgressReported { .. }));
+        self.post_submitted(now.host.clone());
     }
 }

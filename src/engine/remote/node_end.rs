@@ -126,6 +126,8 @@ impl Node {
                 (false, Some(worktree)) => drop(remove_with_losses(&context, &worktree)?),
                 (false, None) => {}
             }
+            // Only an empty folder of the run goes.
+            let _ = spec.worktree.parent().map(std::fs::remove_dir);
             let mut names = refs.all().to_vec();
             // The branch of a worktree of the pool goes with its next attempt.
             if !is_of_pool {

@@ -32,13 +32,16 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outbox::Outbox;
 use crate::engine::run::pacing::Pacing;
 use crate::engine::run::recorder::Recorder;
+use crate::engine::run::refill::{Load, Refill};
 use crate::engine::run::requests;
 use crate::engine::run::shutdown::Shutdown;
+use crate::engine::worktree::reuse::reusable;
 use crate::exec::StopSignal;
+use crate::model::attempt::Attempt;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
-use crate::model::run::RunState;
+use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
 
@@ -82,6 +85,7 @@ pub struct Driver {
     pub(super) recorder: Recorder,
     pub(super) outbox: Outbox,
     detection: Detection,
+    refill: Refill,
     notifications: Notifications,
     pub(super) shutdown: Shutdown,
     /// The effects of the current call.
@@ -119,6 +123,7 @@ impl Driver {
             recorder: Recorder::new(state.seq),
             outbox: Outbox::new(&state, board_is_committed, now.instant),
             detection: Detection::new(&settings, now.instant),
+            refill: Refill::new(&settings),
             notifications: Notifications::new(&settings, &state),
             shutdown: Shutdown::new(background),
             effects: Vec::new(),
@@ -188,6 +193,10 @@ impl Driver {
             Message::VariantChosen(task, result) => self.variant_chosen(task, result, now),
             Message::VariantAccepted(task, result) => self.variant_accepted(task, result, now),
             Message::Assembled(result) => self.assembled(result, now),
+            Message::PreparedAhead(result) => {
+                self.refill.prepared(result.as_ref().ok().copied());
+                self.warn_of(result.map(drop), |_| {});
+            }
             Message::CandidatesCompared => self.detection.candidates_compared(now.instant),
             Message::WorkCompared => self.detection.work_compared(now.instant),
             Message::OutOfSpace(shortage) => self.record_shortage(&shortage, now),
@@ -268,6 +277,7 @@ impl Driver {
             self.show();
             self.publish(now);
             self.detect(now);
+            self.refill();
             self.assemble();
             self.leave_if_over();
         }
@@ -304,6 +314,7 @@ impl Driver {
         self.admission.apply(&fact.event);
         self.outbox.apply(&self.state, &fact);
         self.detection.apply(&fact.event);
+        self.refill.apply(&fact.event);
         if let Event::AttemptEnded { task, attempt, .. }
         | Event::DependenciesConflict {
             task,
@@ -313,30 +324,49 @@ impl Driver {
         {
             self.effects.push(Effect::Release((*task, *attempt)));
         }
-        let released = self.worktree_of_passed(&fact.event);
+        let released = self.released_worktree(&fact.event);
         self.recorder.add(fact, now.instant);
         if let Some(worktree) = released {
             self.after_write(Effect::ReleaseWorktree(worktree));
         }
     }
 
-    /// Returns the worktree of an attempt that has passed, for which another task may use one of the pool.
-    /// Those of variants wait for a choice.
-    fn worktree_of_passed(&self, event: &Event) -> Option<PathBuf> {
-        let Event::AttemptEnded {
-            task,
-            attempt,
-            outcome,
-            ..
-        } = event
-        else {
+    /// Returns the worktree that another task may use, if it is one of the pool, after an attempt has ended.
+    fn released_worktree(&self, event: &Event) -> Option<PathBuf> {
+        let Event::AttemptEnded { task, attempt, .. } = event else {
             return None;
         };
-        let has_passed = matches!(outcome.end, End::Passed { .. });
         let attempt = self.state.task(*task).attempt(*attempt)?;
-        let is_meant =
-            has_passed && attempt.variant.is_none() && self.settings.worktree.pool != PoolSize::Off;
-        is_meant.then(|| self.layout.recorded_worktree(&attempt.worktree))
+        let is_released = self.is_released(*task, attempt);
+        is_released.then(|| self.layout.recorded_worktree(&attempt.worktree))
+    }
+
+    /// Returns `true` if the worktree of an ended attempt is not needed for its task: it has passed, or was
+    /// interrupted and no attempt continues in it. Those of variants wait for a choice.
+    pub(super) fn is_released(&self, task: TaskNumber, attempt: &Attempt) -> bool {
+        if self.settings.worktree.pool == PoolSize::Off || attempt.variant.is_some() {
+            return false;
+        }
+        // A further attempt may have continued in it.
+        let attempts = self.state.task(task).attempts.iter();
+        let last = attempts
+            .rev()
+            .find(|other| other.worktree == attempt.worktree);
+        if last.is_some_and(|last| last.number != attempt.number) {
+            return false;
+        }
+        match attempt.outcome.as_ref().map(|outcome| &outcome.end) {
+            Some(End::Passed { .. }) => true,
+            Some(End::Interrupted {}) => {
+                self.settings
+                    .workers
+                    .get(&attempt.worker)
+                    .is_some_and(|worker| {
+                        reusable(&self.layout, &self.state, task.into(), worker).is_none()
+                    })
+            }
+            _ => false,
+        }
     }
 
     /// Returns `true` if an event is still valid. A timer may fire after the user has changed the
@@ -484,6 +514,21 @@ impl Driver {
         if self.assembly == Assembly::Announced && is_ready {
             self.assembly = Assembly::Running;
             self.effects.push(Effect::Assemble);
+        }
+    }
+
+    /// Prepares a worktree of the pool while workers run.
+    fn refill(&mut self) {
+        let may_prepare = self.state.phase == RunPhase::Running
+            && !self.shutdown.is_requested()
+            && !self.admission.is_short();
+        let load = Load {
+            starting: self.attempts.starting(),
+            alive: self.attempts.count(),
+            waiting: self.pacing.waiting(),
+        };
+        if may_prepare {
+            self.effects.extend(self.refill.next(load));
         }
     }
 

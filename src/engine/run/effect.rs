@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::control::{Reply, Response};
 use crate::engine::EngineError;
 use crate::engine::kernel::kept_commit::KeptCommit;
+use crate::engine::pool::ahead::Wanted;
 use crate::engine::publish::Board;
 use crate::engine::run::notice::Notice;
 use crate::engine::spec::{AttemptSpec, ReusedWorktree};
@@ -63,6 +64,8 @@ pub enum Effect {
     RemoveWorktree(Worktree),
     /// Let another attempt take over the worktree of one that has passed, if it is of the pool.
     ReleaseWorktree(PathBuf),
+    /// Prepare a worktree of the pool in the background.
+    PrepareAhead(Wanted),
     /// Choose one of the variants of a task.
     ChooseVariant(TaskNumber),
     /// Signal the process of the judge that chooses.

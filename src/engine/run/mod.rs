@@ -9,6 +9,7 @@
 //! | `pacing`, [`cooldowns`], [`timers`] | when the next one starts |
 //! | `detection`, [`throttle`], [`notice`] | when candidates and running work are compared |
 //! | `outbox` | when a board is committed |
+//! | `refill` | when a worktree of the pool is prepared ahead |
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
@@ -38,8 +39,10 @@ pub mod now;
 mod outbox;
 mod outside;
 mod pacing;
+mod preparation;
 pub mod quota;
 mod recorder;
+mod refill;
 pub mod requests;
 mod scheduling;
 mod shortages;

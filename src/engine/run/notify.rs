@@ -8,11 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::render_duration;
-use crate::base::process::{Program, find_program};
+use crate::base::process::{Finished, ProcessError, Program, find_program};
 use crate::base::text::{error_chain, one_line};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::message::{Message, Post};
-use crate::engine::run::webhook::Webhook;
+use crate::engine::run::webhook::{NAME, Webhook, last_message, was_cut};
 use crate::model::run::RunState;
 use crate::report::notification::Notification;
 
@@ -97,7 +97,7 @@ impl Notifier {
             ));
         }
         if let Some(webhook) = &self.webhook {
-            let _ = queue.send(("the webhook of [notify]", webhook.program(&object)));
+            let _ = queue.send((NAME, webhook.program(&object)));
         }
         if self.desktop
             && let Some(program) = on_desktop(&notification.message)
@@ -119,16 +119,29 @@ impl Notifier {
     }
 }
 
+/// Runs a program; a webhook whose connection was cut once more.
+fn run(name: &str, program: &Program) -> Result<Option<Finished>, ProcessError> {
+    let ended = program.output_within(LIMIT)?;
+    match &ended {
+        Some(cut) if name == NAME && was_cut(cut.status.code()) => program.output_within(LIMIT),
+        _ => Ok(ended),
+    }
+}
+
 /// Runs programs until there are no more. Returns a warning that the loop did not take, because it had
 /// ended.
 fn work(programs: &Receiver<Queued>, post: &Post) -> Option<String> {
     let mut has_complained = false;
     let mut unsaid = None;
     while let Ok((name, program)) = programs.recv() {
-        let (wrong, is_over) = match program.output_within(LIMIT) {
+        let (wrong, is_over) = match run(name, &program) {
             Ok(Some(ended)) if ended.status.success() => continue,
             Ok(Some(ended)) => {
-                let said = one_line(&String::from_utf8_lossy(&ended.stderr));
+                let said = String::from_utf8_lossy(&ended.stderr);
+                let said = match name {
+                    NAME => last_message(&said),
+                    _ => one_line(&said),
+                };
                 let said = crate::base::text::clip(&said, 200);
                 let colon = if said.is_empty() { "" } else { ": " };
                 (format!("ended with {}{colon}{said}", ended.status), false)

@@ -27,6 +27,7 @@ use crate::engine::run::effect::{Effect, Leave};
 use crate::engine::run::live_work::LiveWork;
 use crate::engine::run::notice::Notice;
 use crate::engine::run::notify::{Notifier, Unsent};
+use crate::engine::run::preparation::{Preparation, remove_idle};
 use crate::engine::run::quota;
 use crate::engine::run::slots::{self, Slot};
 use crate::engine::run::watcher::Watcher;
@@ -61,6 +62,7 @@ pub(super) struct Outside<'a> {
     /// The executors that are not this machine.
     fleets: BTreeMap<String, Arc<Fleet>>,
     live_work: Arc<Mutex<Option<LiveWork>>>,
+    preparation: Preparation,
 }
 
 impl<'a> Outside<'a> {
@@ -86,6 +88,7 @@ impl<'a> Outside<'a> {
             slots: BTreeMap::new(),
             fleets: BTreeMap::new(),
             live_work: Arc::default(),
+            preparation: Preparation::default(),
         }
     }
 
@@ -144,6 +147,9 @@ impl<'a> Outside<'a> {
                     self.watcher.warning(&error_chain(&error));
                 }
             }
+            Effect::PrepareAhead(wanted) => {
+                self.preparation.start(&self.context, wanted, &self.post)
+            }
             Effect::ChooseVariant(task) => self.choose_variant(task, state),
             Effect::CancelChoice(task, signal) => {
                 if let Some(choice) = self.choices.get(&task) {
@@ -167,8 +173,8 @@ impl<'a> Outside<'a> {
         None
     }
 
-    /// Waits for the journal before the loop ends, and a moment for notifications if the run has ended.
-    /// Returns those that are left.
+    /// Waits for the journal and for a worktree that is being prepared before the loop ends, and a moment
+    /// for notifications if the run has ended. Returns those that are left.
     pub(super) async fn finish(
         &mut self,
         inbox: &mut UnboundedReceiver<Message>,
@@ -177,9 +183,11 @@ impl<'a> Outside<'a> {
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
         }
+        self.preparation.end(&self.context).await;
         if !matches!(leave, Some(Leave::Ended(_) | Leave::Detached)) {
             return None;
         }
+        remove_idle(&self.context).await;
         let unsent = self.notifier.finish().await;
         while let Ok(message) = inbox.try_recv() {
             if let Message::Warning(text) = message {

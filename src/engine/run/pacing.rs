@@ -70,6 +70,11 @@ impl Pacing {
         alive < self.limits.max_parallel
     }
 
+    /// Returns the number of tasks that wait for a free slot or for their retry.
+    pub(super) fn waiting(&self) -> usize {
+        self.queues.count_waiting()
+    }
+
     /// Starts the cooldown of a worker that starts an attempt.
     pub(super) fn started(&mut self, state: &RunState, worker: &str, now: Now) {
         let interval = start_interval(state, &self.limits, worker);

@@ -1,14 +1,13 @@
 //! Measures the disk use of dispatch in a repository against the user's limits.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::text::shell_path;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
+use crate::engine::kernel::disk_use::{disk_use, worktrees};
 use crate::engine::pool::free::a_free_one;
 use crate::engine::pool::give_back::has_free;
 use crate::engine::worktree::remove::unsaved_work;
@@ -24,7 +23,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 /// it runs in the background.
 pub fn exceeded(context: &Context) -> Option<Shortage> {
     let run = &context.settings.run;
-    let kept = worktrees(context);
+    let kept = worktrees(&context.repo, &context.settings);
     let prefix = worktree_prefix(&context.repo, &context.settings);
     let shortage = |resource, has: u64, needs: u64| Shortage {
         resource,
@@ -42,36 +41,27 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
         return Some(shortage(Resource::Worktrees, count, most as u64));
     }
     let most = run.max_total_disk?;
-    let places = kept.iter().map(|worktree| worktree.path.as_path());
-    let own = context.repo.dispatch_folder();
-    let used: u64 = places.chain([own.as_path()]).map(disk_use).sum();
+    let used = used(context, &kept);
     let more = if has_free { 0 } else { context.size().bytes };
     (used + more > most).then(|| shortage(Resource::TotalDisk, used, most))
 }
 
-/// Returns every worktree of dispatch, of any run. One inside of another is a worker's own.
-fn worktrees(context: &Context) -> Vec<Worktree> {
-    let prefix = worktree_prefix(&context.repo, &context.settings);
-    let prefix = prefix.to_string_lossy();
-    let depth = |path: &Path| path.components().count();
-    let own = &context.settings.worktree;
-    let own_depth = depth(&own.folder(context.repo.home(), "run", "task"));
-    let mut all = context.repo.worktrees();
-    all.retain(|worktree| {
-        worktree.path.to_string_lossy().starts_with(&*prefix) && depth(&worktree.path) <= own_depth
-    });
-    all
+/// Returns `true` if the user's limits allow a worktree that no attempt needs yet.
+pub(super) fn allows_one_more(context: &Context) -> bool {
+    let run = &context.settings.run;
+    let kept = worktrees(&context.repo, &context.settings);
+    let is_below = run.max_worktrees.is_none_or(|most| kept.len() < most);
+    is_below
+        && run
+            .max_total_disk
+            .is_none_or(|most| used(context, &kept) + context.size().bytes <= most)
 }
 
-/// Returns the bytes of a folder on its disk. A file that is removed meanwhile counts 0.
-fn disk_use(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let of_entry = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => disk_use(&entry.path()) + 512 * meta.blocks(),
-        Ok(meta) => 512 * meta.blocks(),
-        Err(_) => 0,
-    };
-    entries.map(of_entry).sum()
+/// Returns the bytes of worktrees, logs and caches.
+fn used(context: &Context, kept: &[Worktree]) -> u64 {
+    let places = kept.iter().map(|worktree| worktree.path.as_path());
+    let own = context.repo.dispatch_folder();
+    places.chain([own.as_path()]).map(disk_use).sum()
 }
 
 /// Returns a free worktree of the pool, or that of the task that passed first, if its whole content is in

@@ -1,6 +1,5 @@
 //! Carries out the decisions of the scheduler, and announces them.
 
-use crate::config::pool_size::PoolSize;
 use crate::engine::EngineError;
 use crate::engine::attempt::flaky::{before, failed_before};
 use crate::engine::prompt::brief::brief;
@@ -15,7 +14,7 @@ use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunPhase;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::Cost;
@@ -233,22 +232,27 @@ impl Driver {
         })
     }
 
-    /// Releases the worktrees of passed tasks, in case that the process that recorded their ends was killed.
-    fn release_passed(&mut self) {
-        if self.settings.worktree.pool == PoolSize::Off {
-            return;
-        }
-        let numbers = self.state.plan.tasks().iter().map(|task| task.number);
-        let passed = numbers.filter_map(|number| {
-            let task = self.state.task(number);
-            let attempt = task
+    /// Releases the worktrees of ended attempts, in case that the process that recorded their ends was
+    /// killed. Of those of a task that has passed, only that of its result.
+    fn release_ended(&mut self) {
+        let this = &*self;
+        let numbers = this.state.plan.tasks().iter().map(|task| task.number);
+        let ended = numbers.flat_map(|number| {
+            let task = this.state.task(number);
+            let deciding = task
                 .deciding_attempt()
-                .filter(|_| task.phase == TaskPhase::Done)?;
-            let is_released = attempt.variant.is_none();
-            is_released.then(|| self.layout.recorded_worktree(&attempt.worktree))
+                .filter(|_| task.phase == TaskPhase::Done);
+            let attempts = task.attempts.iter();
+            let interrupted = attempts.filter(|attempt| {
+                let outcome = attempt.outcome.as_ref();
+                outcome.is_some_and(|outcome| matches!(outcome.end, End::Interrupted {}))
+            });
+            let ended = deciding.into_iter().chain(interrupted);
+            ended.filter(move |attempt| this.is_released(number, attempt))
         });
-        let passed: Vec<_> = passed.map(Effect::ReleaseWorktree).collect();
-        self.effects.extend(passed);
+        let worktrees = ended.map(|attempt| this.layout.recorded_worktree(&attempt.worktree));
+        let effects: Vec<_> = worktrees.map(Effect::ReleaseWorktree).collect();
+        self.effects.extend(effects);
     }
 
     /// Adopts the attempts that another process left alive.
@@ -256,7 +260,7 @@ impl Driver {
     /// # Errors
     /// When a worker is no longer configured.
     pub(super) fn adopt_live(&mut self) -> Result<(), EngineError> {
-        self.release_passed();
+        self.release_ended();
         let live: Vec<AttemptKey> = self.attempts.live().collect();
         for (task, attempt) in live {
             let Some(known) = self.state.task(task).attempt(attempt) else {

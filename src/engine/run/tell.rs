@@ -92,6 +92,8 @@ pub fn tell(
 fn can_continue(context: &Context, task: &TaskState, attempt: AttemptNumber) -> bool {
     let workers = &context.settings.workers;
     let attempt = task.attempt(attempt).filter(|_| !task.cancelled);
+    // On another machine each attempt starts afresh.
+    let attempt = attempt.filter(|attempt| attempt.executor.is_none());
     let worker = attempt.and_then(|attempt| workers.get(&attempt.worker));
     // An agent whose output has no dialect tells no session.
     worker.is_some_and(|worker| worker.can_continue() && worker.dialect != Dialect::Text)

@@ -12,8 +12,29 @@ use crate::config::settings::NotifySettings;
 /// The header with the code of the body, as GitHub and others name it.
 const SIGNATURE: &str = "X-Hub-Signature-256";
 
-/// The seconds in which all tries together have to end.
-const SECONDS: u32 = 8;
+/// The name of the webhook in a warning.
+pub(super) const NAME: &str = "the webhook of [notify]";
+
+/// The seconds of one try.
+const SECONDS: u32 = 4;
+
+/// The seconds after which no other try begins.
+const ALL_SECONDS: u32 = 5;
+
+/// The exit codes of a `curl` whose connection was cut. It counts them as final, unless it is a new one
+/// that is told otherwise.
+const CUT: [i32; 4] = [18, 52, 55, 56];
+
+/// Returns `true` if `curl` ended because its connection was cut.
+pub(super) fn was_cut(code: Option<i32>) -> bool {
+    code.is_some_and(|code| CUT.contains(&code))
+}
+
+/// Returns the message of the last try; `curl` has one for each.
+pub(super) fn last_message(said: &str) -> String {
+    let messages = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    messages.last().unwrap_or_default().to_owned()
+}
 
 /// An address that gets notifications.
 #[derive(Clone, Debug)]
@@ -65,7 +86,7 @@ impl Webhook {
             option("proto", "=http,https"),
             option("output", "/dev/null"),
             format!("max-time = {SECONDS}"),
-            format!("retry-max-time = {SECONDS}"),
+            format!("retry-max-time = {ALL_SECONDS}"),
             "retry = 3".to_owned(),
             "retry-connrefused".to_owned(),
             // An answer that leads elsewhere is an error: a post is not repeated at another address.
@@ -127,6 +148,17 @@ mod tests {
             webhook.body(&object),
             r#"{"text":"&lt;!channel&gt; a &amp; b\n`dispatch show 'x'`"}"#
         );
+    }
+
+    #[test]
+    fn the_last_try_tells_what_was_wrong() {
+        let said =
+            "curl: (7) Failed to connect\ncurl: (22) The requested URL returned error: 503\n";
+        assert_eq!(
+            last_message(said),
+            "curl: (22) The requested URL returned error: 503"
+        );
+        assert!(was_cut(Some(52)) && !was_cut(Some(22)) && !was_cut(None));
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn logs_length(folder: &Path) -> u64 {
 }
 
 /// Returns the folders of the single commands, in the order in which they ran.
-pub(super) fn log_folders(folder: &Path) -> Vec<PathBuf> {
+pub fn log_folders(folder: &Path) -> Vec<PathBuf> {
     let numbered = (1..).map(|number| log_folder(folder, number));
     let files = std::iter::once(files_folder(folder)).filter(|place| place.is_dir());
     files

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -251,6 +251,18 @@ pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
         fs::read_link(worktree.join(path)).is_ok_and(|to| to == context.repo.top.join(path))
     };
     links(context).filter(is_ours).map(str::to_owned).collect()
+}
+
+/// Returns the paths that copies and links of `[worktree]` have in a worktree.
+///
+/// # Errors
+/// When git fails.
+pub fn brought_paths(context: &Context, worktree: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let copies = files_to_copy(context)?;
+    let copies = copies.iter();
+    let copies = copies.map(|path| PathBuf::from(OsStr::from_bytes(path.as_bytes())));
+    let links = links_in(context, worktree).into_iter().map(PathBuf::from);
+    Ok(copies.chain(links).collect())
 }
 
 /// Returns the configured links. A slash at the end marks a folder and does not belong to a link's name.

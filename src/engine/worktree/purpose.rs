@@ -1,7 +1,7 @@
 //! The uses of a worktree, each with the environment and the logs of its set-up.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
@@ -15,6 +15,8 @@ use crate::worker::environment::check_environment;
 pub enum Purpose<'a> {
     /// An attempt, on this base.
     Attempt(&'a AttemptSpec, Oid),
+    /// A task that is not known yet: the worktree of the pool with this record.
+    Pool(&'a Path),
     /// Another use, by a name that no other worktree of the run has at the same time.
     Other(&'a str),
 }
@@ -24,7 +26,7 @@ impl Purpose<'_> {
     pub(super) fn start(&self, context: &Context) -> Option<(String, Oid)> {
         match self {
             Purpose::Attempt(spec, base) => Some((context.attempt_branch(spec.of()), *base)),
-            Purpose::Other(_) => None,
+            Purpose::Pool(_) | Purpose::Other(_) => None,
         }
     }
 
@@ -32,7 +34,7 @@ impl Purpose<'_> {
     pub fn environment(&self, context: &Context) -> BTreeMap<String, String> {
         match self {
             Purpose::Attempt(spec, base) => environment(context, spec, *base),
-            Purpose::Other(_) => run_environment(context),
+            Purpose::Pool(_) | Purpose::Other(_) => run_environment(context),
         }
     }
 
@@ -42,6 +44,7 @@ impl Purpose<'_> {
             Purpose::Attempt(spec, _) => {
                 set_up_folder(&context.repo, &context.run, spec.task, spec.attempt)
             }
+            Purpose::Pool(record) => record.join("setup"),
             Purpose::Other(name) => {
                 let folder = context.repo.run_folder(context.run.as_str());
                 folder.join("setup").join(name)
@@ -54,6 +57,10 @@ impl Purpose<'_> {
         let run = &context.run;
         match self {
             Purpose::Attempt(spec, _) => format!("{run}/{}/{}/setup", spec.task.0, spec.attempt),
+            Purpose::Pool(record) => {
+                let name = record.file_name().unwrap_or_default();
+                format!("{run}/{}/setup", name.to_string_lossy())
+            }
             Purpose::Other(name) => format!("{run}/{name}/setup"),
         }
     }

@@ -46,7 +46,10 @@ pub struct Statistics {
     pub unknown_cost: u64,
     /// The run time of all workers, one after the other, in milliseconds.
     pub work_millis: u64,
-    /// The time during which at least one attempt ran, in milliseconds.
+    /// The time of all ended attempts, one after the other, in milliseconds: the workers with the preparation
+    /// of their worktrees.
+    pub attempt_millis: u64,
+    /// The time during which at least one ended attempt ran, in milliseconds.
     pub busy_millis: u64,
     /// The workers, by name.
     pub workers: BTreeMap<String, WorkerFigures>,
@@ -95,7 +98,9 @@ impl Statistics {
             self.add_judges(task);
         }
         worker::add(&mut self.workers, state);
-        self.busy_millis += busy(state).as_millis() as u64;
+        let (all, busy) = times(state);
+        self.attempt_millis += all.as_millis() as u64;
+        self.busy_millis += busy.as_millis() as u64;
     }
 
     fn add_attempt(&mut self, attempt: &Attempt) {
@@ -123,9 +128,10 @@ impl Statistics {
         }
     }
 
-    /// Returns the time that running tasks at once has saved against one after the other.
+    /// Returns the time that running tasks at once has saved against one after the other. What runs saved
+    /// each is the sum.
     pub fn saved(&self) -> Duration {
-        Duration::from_millis(self.work_millis.saturating_sub(self.busy_millis))
+        Duration::from_millis(self.attempt_millis.saturating_sub(self.busy_millis))
     }
 }
 
@@ -142,21 +148,25 @@ impl TaskFigures {
     }
 }
 
-/// Returns the time of a run during which at least one attempt ran.
+/// Returns the time of all attempts of a run, and the time during which at least one of them ran.
 ///
 /// Start and end of an attempt are times of the journal. A worker's own run time is inside of them.
-fn busy(state: &RunState) -> Duration {
+fn times(state: &RunState) -> (Duration, Duration) {
     let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
     let span = |attempt: &Attempt| Some((attempt.started, attempt.ended?));
     let mut spans: Vec<(Timestamp, Timestamp)> = attempts.filter_map(span).collect();
     spans.sort_unstable();
-    let (mut total, mut until) = (Duration::ZERO, Timestamp::MIN);
+    let between = |from: Timestamp, to: Timestamp| {
+        // It is negative for a time that another attempt has covered.
+        Duration::try_from(to.duration_since(from)).unwrap_or_default()
+    };
+    let (mut all, mut busy, mut until) = (Duration::ZERO, Duration::ZERO, Timestamp::MIN);
     for (from, to) in spans {
-        let from = from.max(until);
-        total += Duration::try_from(to.duration_since(from)).unwrap_or_default();
+        all += between(from, to);
+        busy += between(from.max(until), to);
         until = until.max(to);
     }
-    total
+    (all, busy)
 }
 
 #[cfg(test)]
@@ -165,6 +175,8 @@ mod tests {
     use crate::merge::class::Class;
     use crate::model::failure::{Failure, FailureClass};
     use crate::model::fixture::{RunFixture, conflict, failure};
+    use crate::model::ids::TaskNumber;
+    use crate::model::plan::Variants;
 
     use super::*;
 
@@ -240,6 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_that_was_chosen_and_passed_at_first_is_a_first_try() {
+        let run = RunFixture::new("a")
+            .with_task(1, |task| {
+                task.fields.variants = Some(Variants::Count(2));
+            })
+            .begin_variant(1, 1)
+            .pass(1, "one")
+            .begin_variant(1, 2)
+            .pass(1, "two")
+            .choose(1, 1)
+            .ended(0);
+        let state = run.state();
+        let worker = &state.task(TaskNumber(1)).attempts[0].worker;
+        let found = sum([RunFixture::new("a").begin(1, worker).pass(1, "a").ended(0)]);
+        assert_eq!(found.workers[worker].at_once, 1);
+        let mut found = Statistics::default();
+        found.add(&state);
+        assert_eq!(found.workers[worker].at_once, 1);
+    }
+
+    #[test]
     fn attempts_at_once_count_as_one_busy_time() {
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let mut state = RunFixture::new("a · b · c")
@@ -255,7 +288,12 @@ mod tests {
             task.attempts[0].started = at(from);
             task.attempts[0].ended = Some(at(to));
         }
-        assert_eq!(busy(&state), Duration::from_secs(30));
+        let seconds = Duration::from_secs;
+        assert_eq!(times(&state), (seconds(35), seconds(30)));
+        let mut sum = Statistics::default();
+        sum.add(&state);
+        sum.add(&state);
+        assert_eq!(sum.saved(), seconds(10));
     }
 
     #[test]
@@ -267,9 +305,9 @@ mod tests {
         failed attempts: 1 logic, 1 transient
         conflicting pairs: 1 content
 
-        WORKER  TASKS  DONE   AT ONCE  CONFLICT  ATTEMPTS  WORK    COST
-        claude  2      100 %  50 %     50 %      3         2m 30s  —
-        codex   2      50 %   50 %     50 %      2         3m 10s  —
+        WORKER  TASKS  DONE   FIRST TRY  CONFLICT  ATTEMPTS  WORK    COST
+        claude  2      100 %  50 %       50 %      3         2m 30s  —
+        codex   2      50 %   50 %       50 %      2         3m 10s  —
         ");
         insta::assert_snapshot!(render(&Statistics::default(), 80), @"");
     }

@@ -57,8 +57,8 @@ fn tasks(figures: &Statistics) -> String {
 fn work(figures: &Statistics) -> String {
     let elapsed = |millis| render_elapsed(Duration::from_millis(millis));
     format!(
-        "{} of work in {}, {} less than one after the other ({})",
-        elapsed(figures.work_millis),
+        "{} of attempts in {}, {} less than one after the other ({})",
+        elapsed(figures.attempt_millis),
         elapsed(figures.busy_millis),
         render_elapsed(figures.saved()),
         plural(figures.attempts as usize, "attempt"),
@@ -87,7 +87,14 @@ fn counts(what: &str, counts: &BTreeMap<&'static str, u64>) -> Option<String> {
 
 fn workers(workers: &BTreeMap<String, WorkerFigures>, columns: usize) -> String {
     let head = [
-        "WORKER", "TASKS", "DONE", "AT ONCE", "CONFLICT", "ATTEMPTS", "WORK", "COST",
+        "WORKER",
+        "TASKS",
+        "DONE",
+        "FIRST TRY",
+        "CONFLICT",
+        "ATTEMPTS",
+        "WORK",
+        "COST",
     ];
     let row = |(name, worker): (&String, &WorkerFigures)| {
         let share = |part: u64| match worker.tasks {

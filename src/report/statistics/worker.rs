@@ -18,7 +18,7 @@ pub struct WorkerFigures {
     pub tasks: u64,
     /// Those of them that passed.
     pub done: u64,
-    /// Those of them that passed with the first attempt.
+    /// Those of them that passed with the first attempt of their worker.
     pub at_once: u64,
     /// Those of them that failed.
     pub failed: u64,
@@ -80,7 +80,9 @@ pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunStat
         let figures = workers.entry(last.worker.clone()).or_default();
         figures.tasks += 1;
         figures.done += u64::from(is_done);
-        figures.at_once += u64::from(is_done && made_by_workers().count() == 1);
+        // Other variants are no earlier tries of the one that was chosen.
+        let tries = made_by_workers().filter(|attempt| attempt.variant == last.variant);
+        figures.at_once += u64::from(is_done && tries.count() == 1);
         figures.failed += u64::from(state.status(number) == Status::Failed);
         figures.in_conflict += u64::from(in_conflict.contains(&number));
     }

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use crate::base::table::wrap_to_width;
+use crate::model::run::RunPhase;
 use crate::tui::command::{Command, KEYS};
 use crate::tui::draw::cell::safe;
 use crate::tui::state::{Mode, Pane, Question, State};
@@ -74,17 +75,21 @@ fn keys(state: &State, view: &RunView, width: usize, theme: Theme) -> Line<'stat
             Command::Help => false,
             _ => true,
         };
-        let length = row.shown.chars().count() + row.name.chars().count() + 3;
+        let name = match (row.command, view.state.phase) {
+            (Command::Pause, RunPhase::Paused) => "continue",
+            _ => row.name,
+        };
+        let length = row.shown.chars().count() + name.chars().count() + 3;
         if !is_shown || used + length + help.len() > width {
             continue;
         }
         let is_possible = row.command.hindrance(view, state.selected).is_none();
-        let (key, name) = match is_possible {
+        let (key, words) = match is_possible {
             true => (theme.key(), ratatui::style::Style::new()),
             false => (theme.faint(), theme.faint()),
         };
         spans.push(Span::styled(row.shown, key));
-        spans.push(Span::styled(format!(" {}  ", row.name), name));
+        spans.push(Span::styled(format!(" {name}  "), words));
         used += length;
     }
     spans.push(Span::styled("?", theme.key()));

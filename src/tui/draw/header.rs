@@ -105,7 +105,15 @@ fn progress(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<
             spans.push(Span::styled(words, style));
         }
     };
-    for kind in [Status::Failed, Status::InProgress, Status::Retry(0)] {
+    // What needs a person comes first, because a narrow screen has no room for all.
+    for kind in [
+        Status::Failed,
+        Status::InProgress,
+        Status::Retry(0),
+        Status::Blocked(Vec::new()),
+        Status::Cancelled,
+        Status::Skipped,
+    ] {
         let same = |row: &&TaskRow| row.status.word() == kind.word();
         let count = board.tasks.iter().filter(same).count();
         if count > 0 {

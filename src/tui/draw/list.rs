@@ -5,12 +5,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 use crate::base::clock::render_elapsed;
 use crate::model::task_list::comma_list;
 use crate::report::board::view::TaskRow;
 use crate::report::task_facts::TaskFacts;
-use crate::tui::draw::cell::{cell, safe};
+use crate::tui::draw::cell::{both_ends, cell, safe};
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
@@ -30,18 +31,59 @@ struct Columns {
 impl Columns {
     fn fit(view: &RunView, width: usize) -> Columns {
         let rows = || view.board.tasks.iter();
-        let tag = rows().map(|row| row.tag.chars().count()).max();
+        let tag = rows().map(|row| row.tag.width()).max().unwrap_or(0);
         let number = rows().map(|row| row.number.to_string().len()).max();
-        Columns {
+        let worker = rows().filter_map(|row| row.worker_name.as_deref());
+        let worker = worker.map(UnicodeWidthStr::width).max().unwrap_or(0);
+        let mut columns = Columns {
             number: number.unwrap_or(2),
-            tag: tag.unwrap_or(0).min(if width < 70 { 8 } else { 12 }),
-            title: if width >= 100 { 24 } else { 0 },
-            worker: if width >= 88 { 10 } else { 0 },
+            tag: tag.clamp("Tag".len(), if width < 70 { 8 } else { 12 }),
+            title: 0,
+            worker: if width >= 88 {
+                worker.clamp("Worker".len(), 12)
+            } else {
+                0
+            },
             status: if width < 70 { 11 } else { 18 },
             time: 7,
-            files: if width >= 78 { 9 } else { 0 },
-            cost: if width >= 110 { 8 } else { 0 },
+            files: if width >= 120 {
+                12
+            } else if width >= 78 {
+                9
+            } else {
+                0
+            },
+            cost: if width >= 110 && view.board.bill.is_some() {
+                8
+            } else {
+                0
+            },
+        };
+        if width >= 100 {
+            // The title and the note share what the others leave.
+            let title = rows().map(|row| row.title.width()).max().unwrap_or(0);
+            columns.title = title.min(width.saturating_sub(columns.used()) / 2).max(12);
         }
+        columns
+    }
+
+    /// Returns the columns in front of the note.
+    fn used(&self) -> usize {
+        let all = [
+            self.number,
+            self.tag,
+            self.title,
+            self.worker,
+            self.status,
+            self.time,
+            self.files,
+            self.cost,
+        ];
+        2 + all
+            .iter()
+            .filter(|width| **width > 0)
+            .map(|width| width + 1)
+            .sum::<usize>()
     }
 }
 
@@ -67,7 +109,18 @@ pub(super) fn draw(
     let rows = view.rows(&state.filter);
     let height = usize::from(area.height).saturating_sub(1);
     let first = first_row(state, view, height);
-    let mut lines = vec![heading(&columns, theme)];
+    let place = match rows.len() > height {
+        true => format!(
+            "{}–{} of {}",
+            first + 1,
+            (first + height).min(rows.len()),
+            rows.len()
+        ),
+        false => String::new(),
+    };
+    let heading = heading(&columns);
+    let (faint, width) = (theme.faint(), usize::from(area.width));
+    let mut lines = vec![both_ends((&heading, faint), (&place, faint), width)];
     for row in rows.iter().skip(first).take(height) {
         let mut line = task_line(row, &columns, view, now, theme);
         if Some(row.number) == state.selected {
@@ -85,7 +138,7 @@ pub(super) fn draw(
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn heading(columns: &Columns, theme: Theme) -> Line<'static> {
+fn heading(columns: &Columns) -> String {
     let mut text = "  ".to_owned();
     for (name, width) in [
         ("#", columns.number),
@@ -102,7 +155,7 @@ fn heading(columns: &Columns, theme: Theme) -> Line<'static> {
             text.push(' ');
         }
     }
-    Line::styled(format!("{text}Note"), theme.faint())
+    text + "Note"
 }
 
 fn task_line(

@@ -12,6 +12,7 @@ mod task;
 use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 
 use crate::tui::state::{Mode, Pane, State};
 use crate::tui::theme::Theme;
@@ -42,7 +43,7 @@ impl Areas {
                 let left = width * 11 / 20;
                 (
                     Some(part(0, left, middle)),
-                    Some(part(left + 1, width - left - 1, middle)),
+                    Some(part(left + 2, width - left - 2, middle)),
                 )
             }
             (false, None) => {
@@ -76,12 +77,23 @@ pub(super) fn draw(frame: &mut Frame, state: &State, view: &RunView, now: Timest
         list::draw(frame, area, (state, view), now, theme);
     }
     if let Some(area) = areas.pane {
+        if area.x > 0 {
+            rule(frame, area, theme);
+        }
         let shown = state.pane().unwrap_or(Pane::Task);
         pane::draw(frame, area, shown, (state, view), now, theme);
     }
     footer::draw(frame, areas.footer, (state, view), theme);
     if let Mode::Palette(palette) = &state.mode {
         palette::draw(frame, (state, view), palette, theme);
+    }
+}
+
+/// Draws the line between the list and a pane beside it.
+fn rule(frame: &mut Frame, pane: Rect, theme: Theme) {
+    for y in pane.y..pane.y + pane.height {
+        let at = Rect::new(pane.x - 2, y, 1, 1);
+        frame.render_widget(Span::styled("│", theme.faint()), at);
     }
 }
 
@@ -103,12 +115,7 @@ pub(super) fn last_scroll(state: &State, view: &RunView) -> usize {
     let area = Areas::new(state, view).pane.unwrap_or_default();
     let Some(shown) = state.pane() else { return 0 };
     // The lines do not depend on the time.
-    let lines = pane::lines(
-        shown,
-        area,
-        (state, view),
-        view.state.updated,
-        Theme { has_color: false },
-    );
-    lines.len().saturating_sub(pane::room(area))
+    let now = view.state.updated;
+    let body = pane::body(shown, area, (state, view), now, Theme { has_color: false });
+    body.len().saturating_sub(pane::room(area))
 }

@@ -1,5 +1,7 @@
 //! The pane beside or in place of the list.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,6 +16,7 @@ use crate::tui::command::KEYS;
 use crate::tui::content::Content;
 use crate::tui::draw::cell::{both_ends, cell, safe};
 use crate::tui::draw::{conflicts, task};
+use crate::tui::line as content_line;
 use crate::tui::state::{Pane, State};
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
@@ -28,21 +31,16 @@ pub(super) fn draw(
     now: Timestamp,
     theme: Theme,
 ) {
-    let lines = lines(shown, area, (state, view), now, theme);
-    let room = room(area);
-    let last = lines.len().saturating_sub(room);
+    let body = body(shown, area, (state, view), now, theme);
+    let (length, room) = (body.len(), room(area));
+    let last = length.saturating_sub(room);
     let first = match (shown, state.is_at_end) {
-        (Pane::Conflicts, _) => conflicts::first_line(state, lines.len(), room),
+        (Pane::Conflicts, _) => conflicts::first_line(state, length, room),
         (_, true) => last,
         _ => state.scroll.min(last),
     };
-    let place = match lines.len() > room {
-        true => format!(
-            "{}–{} of {}",
-            first + 1,
-            (first + room).min(lines.len()),
-            lines.len()
-        ),
+    let place = match length > room {
+        true => format!("{}–{} of {length}", first + 1, (first + room).min(length)),
         false => String::new(),
     };
     let title = title(shown, state, view);
@@ -52,8 +50,8 @@ pub(super) fn draw(
         (&place, theme.faint()),
         width,
     );
-    let body = lines.into_iter().skip(first).take(room);
-    let all: Vec<Line<'static>> = std::iter::once(head).chain(body).collect();
+    let mut all = vec![head];
+    all.extend(body.part(first, room, theme));
     frame.render_widget(Paragraph::new(all), area);
 }
 
@@ -84,19 +82,47 @@ fn title(shown: Pane, state: &State, view: &RunView) -> String {
     }
 }
 
+/// The lines of a pane.
+pub(super) enum Body {
+    /// Lines as they are drawn.
+    Drawn(Vec<Line<'static>>),
+    /// A loaded text, of which only what is shown gets its colours.
+    Text(Arc<Vec<content_line::Line>>),
+}
+
+impl Body {
+    /// Returns the number of the lines.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Body::Drawn(lines) => lines.len(),
+            Body::Text(lines) => lines.len(),
+        }
+    }
+
+    fn part(self, first: usize, count: usize, theme: Theme) -> Vec<Line<'static>> {
+        match self {
+            Body::Drawn(lines) => lines.into_iter().skip(first).take(count).collect(),
+            Body::Text(lines) => {
+                let lines = lines.iter().skip(first).take(count);
+                lines.map(|line| styled_line(line, theme)).collect()
+            }
+        }
+    }
+}
+
 /// Returns the lines of a pane.
-pub(super) fn lines(
+pub(super) fn body(
     shown: Pane,
     area: Rect,
     (state, view): (&State, &RunView),
     now: Timestamp,
     theme: Theme,
-) -> Vec<Line<'static>> {
+) -> Body {
     let width = usize::from(area.width);
-    match shown {
+    Body::Drawn(match shown {
         Pane::Task => task::lines(state, view, now, width, theme),
         Pane::Log | Pane::Diff | Pane::Prompt | Pane::Pair(..) => match state.loaded() {
-            Some(content) => styled(content, width, theme),
+            Some(loaded) => return Body::Text(loaded.lines(width)),
             None => vec![Line::styled("reading …", theme.faint())],
         },
         Pane::Conflicts => conflicts::lines(state, view, width, theme),
@@ -104,7 +130,7 @@ pub(super) fn lines(
         Pane::Timeline => timeline(state, view, now, width, theme),
         Pane::Report => report(view, width),
         Pane::Help => help(width, theme),
-    }
+    })
 }
 
 fn text_lines(text: &str) -> Vec<Line<'static>> {
@@ -114,14 +140,14 @@ fn text_lines(text: &str) -> Vec<Line<'static>> {
 }
 
 fn styled(content: &Content, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let lines = content.wrapped(width).into_iter();
-    lines
-        .map(|line| {
-            let spans = line.into_iter();
-            let spans = spans.map(|piece| Span::styled(piece.text, theme.mark(piece.mark)));
-            Line::from(spans.collect::<Vec<_>>())
-        })
-        .collect()
+    let lines = content.wrapped(width);
+    lines.iter().map(|line| styled_line(line, theme)).collect()
+}
+
+fn styled_line(line: &content_line::Line, theme: Theme) -> Line<'static> {
+    let spans = line.iter();
+    let spans = spans.map(|piece| Span::styled(piece.text.clone(), theme.mark(piece.mark)));
+    Line::from(spans.collect::<Vec<_>>())
 }
 
 fn report(view: &RunView, width: usize) -> Vec<Line<'static>> {
@@ -168,9 +194,11 @@ fn timeline(
     }
     lines.push(Line::default());
     let legend = SpanKind::ALL.iter();
-    let legend = legend.map(|kind| format!("{} {}", kind.mark(), kind.word()));
+    // A mark and its word stay on one line.
+    let legend = legend.map(|kind| format!("{}\u{a0}{}", kind.mark(), kind.word()));
     let legend = legend.collect::<Vec<_>>().join("  ");
-    let legend = Content::remark(&wrapped(&legend, width));
+    let legend = wrapped(&legend, width).replace('\u{a0}', " ");
+    let legend = Content::remark(&legend);
     lines.extend(styled(&legend, width, theme));
     lines
 }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::document::{Document, Field, parse};
 use super::selection::pick;
 
+/// The login of the user of `gh`.
+pub(super) const VIEWER: &str = "octo";
+
 /// An issue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Issue {
@@ -39,6 +42,9 @@ pub(super) struct Project {
     pub(super) readme: String,
     pub(super) is_closed: bool,
     pub(super) is_deleted: bool,
+    pub(super) is_public: bool,
+    /// `true` if it is older than every run.
+    pub(super) is_old: bool,
     pub(super) fields: Vec<ProjectField>,
     /// The issue of each card, with the values of its fields.
     pub(super) cards: Vec<(String, BTreeMap<String, Value>)>,
@@ -115,7 +121,7 @@ impl Hub {
             return self.mutate(&field.name, &argument("input"));
         }
         match field.name.as_str() {
-            "viewer" => Ok(self.owner("octo")),
+            "viewer" => Ok(self.owner(VIEWER)),
             "repository" if argument("name") == "r" => Ok(self.repository()),
             "repository" => Err(("NOT_FOUND", "Could not resolve to a Repository".to_owned())),
             "repositoryOwner" => Ok(self.owner(argument("login").as_str().unwrap_or_default())),
@@ -233,6 +239,7 @@ impl Hub {
             json!({
                 "id": format!("K_{}_{}", at + 1, place + 1),
                 "author": {"__typename": "User", "login": comment.author},
+                "viewerDidAuthor": comment.author == VIEWER,
                 "authorAssociation": comment.association,
                 "body": comment.body,
             })
@@ -262,6 +269,8 @@ impl Hub {
             "url": format!("https://github.com/orgs/{}/projects/{}", project.owner, at + 1),
             "title": project.title,
             "closed": project.is_closed,
+            "public": project.is_public,
+            "createdAt": if project.is_old { "2000-01-01T00:00:00Z" } else { "2099-01-01T00:00:00Z" },
             "readme": project.readme,
             "fields": project.fields.iter().map(|field| field_value(at, field)).collect::<Vec<_>>(),
         })

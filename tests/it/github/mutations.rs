@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::hub::{Comment, Hub, Issue, Project, ProjectField, Refusal, field_value, option_id};
+use super::hub::{
+    Comment, Hub, Issue, Project, ProjectField, Refusal, VIEWER, field_value, option_id,
+};
 
 /// The most sub-issues of an issue.
 const MAX_SUB_ISSUES: usize = 100;
@@ -100,7 +102,7 @@ impl Hub {
             }
             "addComment" => {
                 self.issues[at].comments.push(Comment {
-                    author: "octo".to_owned(),
+                    author: VIEWER.to_owned(),
                     association: "OWNER".to_owned(),
                     body: text("body"),
                 });

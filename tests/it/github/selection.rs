@@ -85,15 +85,17 @@ fn page(items: &[Value], field: &Field) -> Result<Value, String> {
             .as_str()
             .is_none_or(|title| title.contains(query))
     };
-    let items: Vec<&Value> = items.iter().filter(fits).collect();
-    let after = argument("after")
-        .as_str()
-        .and_then(|after| after.parse().ok())
-        .unwrap_or(0);
+    let mut items: Vec<&Value> = items.iter().filter(fits).collect();
+    if argument("orderBy")["direction"] == "DESC" {
+        items.reverse();
+    }
+    let place = |name: &str| argument(name).as_str().and_then(|place| place.parse().ok());
+    let after = place("after").unwrap_or(0);
+    let before = place("before").unwrap_or(items.len());
     let count = count as usize;
     let (from, to) = match first {
         Some(_) => (after, (after + count).min(items.len())),
-        None => (items.len().saturating_sub(count), items.len()),
+        None => (before.saturating_sub(count), before),
     };
     let mut picked = Map::new();
     for below in &field.fields {
@@ -102,7 +104,15 @@ fn page(items: &[Value], field: &Field) -> Result<Value, String> {
                 .iter()
                 .map(|item| pick(item, below))
                 .collect::<Result<_, _>>()?,
-            "pageInfo" => json!({"hasNextPage": to < items.len(), "endCursor": to.to_string()}),
+            "pageInfo" => pick(
+                &json!({
+                    "hasNextPage": to < items.len(),
+                    "endCursor": to.to_string(),
+                    "hasPreviousPage": from > 0,
+                    "startCursor": from.to_string(),
+                }),
+                below,
+            )?,
             name => return Err(format!("Field '{name}' doesn't exist on type 'Connection'")),
         };
         picked.insert(below.alias.clone(), value);

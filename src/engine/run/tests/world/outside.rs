@@ -11,7 +11,7 @@ use super::{ASSEMBLY, BOARD, World};
 use crate::assembly::variant_rule::choose_variant;
 use crate::control::{Reply, Response};
 use crate::engine::EngineError;
-use crate::engine::kernel::message::{FullDisk, Message, Publication, Quota, SlotAnswer};
+use crate::engine::kernel::message::{FullDisk, Message, Prepared, Publication, Quota, SlotAnswer};
 use crate::engine::run::effect::{Effect, Leave};
 use crate::engine::spec::AttemptSpec;
 use crate::exec::scripted::{Played, What};
@@ -69,6 +69,9 @@ impl World {
             Effect::MeasureDisk => return Some(Message::DiskMeasured(self.space())),
             Effect::MeasureQuota => self.post(BOARD, Message::QuotaMeasured(Ok(Quota::Allowed))),
             Effect::ReleaseWorktree(_) => {}
+            Effect::PrepareAhead(_) => {
+                self.post(BOARD, Message::PreparedAhead(Ok(Prepared::Nothing)));
+            }
             Effect::RemoveWorktree(_) => self.post(BOARD, Message::WorktreeRemoved(Ok(()))),
             Effect::ChooseVariant(task) => self.choose_variant(task),
             Effect::CancelChoice(task, signal) => {
