@@ -76,13 +76,38 @@ pub fn render_duration(duration: Duration) -> String {
     }
 }
 
-/// Renders an elapsed time: `8s`, `2m 10s`, `1h 5m`; below a second `0.3s`.
+/// Renders an elapsed time, rounded to the nearest second: `8s`, `2m 10s`, `1h 5m`; below a second `0.3s`.
+/// A time that was measured twice, a few milliseconds apart, is then the same in nearly all places.
 pub fn render_elapsed(duration: Duration) -> String {
-    let seconds = duration.as_secs();
+    let seconds = (duration + Duration::from_millis(500)).as_secs();
     match seconds {
-        0 => format!("{:.1}s", duration.as_secs_f64()),
-        1..60 => format!("{seconds}s"),
+        _ if duration < Duration::from_millis(950) => format!("{:.1}s", duration.as_secs_f64()),
+        0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_elapsed_time_is_rounded_to_the_nearest_second() {
+        let shown = |millis| render_elapsed(Duration::from_millis(millis));
+        for (millis, text) in [
+            (0, "0.0s"),
+            (340, "0.3s"),
+            (949, "0.9s"),
+            (950, "1s"),
+            (3997, "4s"),
+            (4003, "4s"),
+            (59_400, "59s"),
+            (59_600, "1m 0s"),
+            (130_000, "2m 10s"),
+            (3_900_000, "1h 5m"),
+        ] {
+            assert_eq!(shown(millis), text);
+        }
     }
 }

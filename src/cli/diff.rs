@@ -49,7 +49,8 @@ pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) 
     let mut args = vec!["diff", "--no-ext-diff", "--no-textconv", "--find-renames"];
     args.extend(stat.then_some("--stat"));
     args.extend([from.as_str(), &to]);
-    let text = here.repo.git().run(&args)?;
+    let git = here.repo.git().setting("core.quotePath=false");
+    let text = git.run(&args)?;
     match ui.is_on_terminal() {
         true => ui.page(&colored(&String::from_utf8_lossy(&text)), &diff_pager()),
         false => ui.answer_exact(&text),

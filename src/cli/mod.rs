@@ -144,6 +144,9 @@ enum Command {
     Drive {
         /// The run
         run: String,
+        /// Compare the run with the repository first
+        #[arg(long)]
+        resume: bool,
     },
     /// Show a run on GitHub while it is driven; started by dispatch itself
     #[command(name = "__mirror", hide = true)]
@@ -304,7 +307,8 @@ impl Command {
             Command::Man(args) => man::run(&args, bare_command(), ui),
             Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
-            Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
+            Command::Drive { run, resume: true } => resume::resume_detached(&run, ui),
+            Command::Drive { run, resume: false } => drive::reopen::drive_detached(&run, ui),
             Command::Mirror { run } => github::mirror_detached(&run, ui),
             Command::NodeAttempt(args) => node_attempt::run(args, ui),
             Command::Acp(args) => agent_client::run(args),

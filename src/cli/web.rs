@@ -1,6 +1,7 @@
 //! `dispatch web`: shows runs in a browser, or writes the pages to a folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -9,8 +10,9 @@ use crate::base::text::error_chain;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::ui::Ui;
+use crate::ui::waiting::Waiting;
 use crate::web::WebError;
-use crate::web::export::export;
+use crate::web::export::{Pages, export};
 use crate::web::server::serve;
 
 const AFTER_HELP: &str = "\
@@ -72,7 +74,11 @@ pub(crate) fn run(args: WebArgs, ui: &Ui) -> CommandResult {
 
 fn write_pages(here: &RepoContext, args: &WebArgs, folder: &Path, ui: &Ui) -> CommandResult {
     let run = here.find_and_announce_run(args.run.as_deref(), DefaultRun::Latest, ui)?;
-    let page = export(&here.repo, here.clock, &[run], folder)?;
+    let pages = Arc::new(Pages::default());
+    let shown = Arc::clone(&pages);
+    let waiting = Waiting::new(ui, "writing pages", move || shown.read());
+    let page = export(&here.repo, here.clock, &[run], folder, &pages)?;
+    drop(waiting);
     ui.answer(&format!("{}\n", page.display()));
     if args.open {
         open(&page.display().to_string(), ui);

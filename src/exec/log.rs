@@ -160,10 +160,26 @@ pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When the folder cannot be read; one without output gives an empty log.
 pub fn tail(folder: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let end = pieces(folder)?.last().map_or(0, Piece::end);
+    Ok(end(folder, limit)?.0)
+}
+
+/// Reads the last `limit` bytes as [`tail`] does, and returns the number of bytes before them, too.
+///
+/// # Errors
+/// As [`tail`].
+pub fn end(folder: &Path, limit: u64) -> io::Result<(Vec<u8>, u64)> {
+    let before = length(folder)?.saturating_sub(limit);
     let mut follower = Follower::new(folder);
-    follower.position = end.saturating_sub(limit);
-    follower.read()
+    follower.position = before;
+    Ok((follower.read()?, before))
+}
+
+/// Returns the length of the whole output, with what was not kept of it.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn length(folder: &Path) -> io::Result<u64> {
+    Ok(pieces(folder)?.last().map_or(0, Piece::end))
 }
 
 /// Follows a log while it grows.
@@ -310,6 +326,10 @@ mod tests {
         let (folder, _log) = written(&["abcdefghijklmnopqrstuvwxyz"]);
         assert_eq!(show(tail(folder.path(), 3).unwrap()), "xyz");
         assert_eq!(show(tail(folder.path(), 5).unwrap()), "vwxyz");
+        let (text, before) = end(folder.path(), 3).unwrap();
+        assert_eq!((show(text).as_str(), before), ("xyz", 23));
+        assert_eq!(end(folder.path(), 100).unwrap().1, 0);
+        assert_eq!(length(folder.path()).unwrap(), 26);
     }
 
     #[test]

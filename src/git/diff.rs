@@ -37,7 +37,9 @@ impl Repo {
             exact.push(OsStr::from_bytes(path.as_bytes()));
             exact
         }));
-        let text = self.git().run(&args)?;
+        // Paths beyond ASCII stay readable.
+        let git = self.git().setting("core.quotePath=false");
+        let text = git.run(&args)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }

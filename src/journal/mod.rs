@@ -13,7 +13,7 @@ use crate::git::StoreError;
 use crate::model::ids::RunId;
 
 pub use append::Journal;
-pub use replay::{Replayed, replay, replay_after, replay_to};
+pub use replay::{Replayed, latest_file, replay, replay_after, replay_to};
 
 /// A failure of the journal.
 #[derive(Debug, thiserror::Error)]

@@ -56,6 +56,28 @@ pub fn replay_after(
     Ok(replayed)
 }
 
+/// Reads the latest version of a file of the run, such as `settings.json`, and none of its earlier events.
+/// The last commit alone vouches for it, so it is for what is shown, never for what is run.
+///
+/// # Errors
+/// When there is no such run, its last commit is not one of a journal, or the file cannot be read.
+pub fn latest_file(store: &Store, run: &RunId, name: &str) -> Result<String, JournalError> {
+    let tip = tip(store, run)?;
+    let commit = store.commit(tip).map_err(|source| JournalError::Store {
+        run: run.clone(),
+        source,
+    })?;
+    let records = read_commit(run, tip, &commit.message)?;
+    let first = records.first().map_or(1, |recorded| recorded.seq);
+    let last = Replayed {
+        run: run.clone(),
+        records,
+        tip,
+        trees: vec![(first, commit.tree)],
+    };
+    last.file(store, name)
+}
+
 fn tip(store: &Store, run: &RunId) -> Result<Oid, JournalError> {
     let tip = store.reference(&journal_ref(run));
     let tip = tip.map_err(|source| JournalError::Store {

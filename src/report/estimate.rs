@@ -15,10 +15,15 @@ use crate::model::task_state::TaskPhase;
 /// An estimate of the time until the tasks of a run are over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Estimate {
-    /// Nothing is left to estimate.
+    /// Nothing is to be estimated: the tasks are over, or the run is paused.
     Over,
     /// No attempt has passed yet, so there is nothing to go by.
     Unknown,
+    /// Every open task takes longer than the median of those that passed.
+    Longer {
+        /// The number of passed attempts that it is computed from.
+        samples: usize,
+    },
     /// The time that is left.
     Left {
         /// The time.
@@ -58,6 +63,11 @@ impl fmt::Display for Estimate {
         match self {
             Estimate::Over => Ok(()),
             Estimate::Unknown => f.write_str("no estimate before a task has passed"),
+            Estimate::Longer { samples } => write!(
+                f,
+                "takes longer than expected from {}",
+                plural(*samples, "finished task")
+            ),
             Estimate::Left {
                 time,
                 certainty,
@@ -88,7 +98,7 @@ fn rounded(time: Duration) -> Duration {
 /// chain of tasks, or all of them spread over the attempts that run at once, whichever is longer.
 pub fn estimate(state: &RunState, now: Timestamp) -> Estimate {
     let open: Vec<TaskNumber> = open_tasks(state);
-    if open.is_empty() || matches!(state.phase, RunPhase::Ended(_)) {
+    if open.is_empty() || matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Estimate::Over;
     }
     let mut samples = passed_times(state);
@@ -96,12 +106,21 @@ pub fn estimate(state: &RunState, now: Timestamp) -> Estimate {
     let Some(median) = samples.get(samples.len() / 2).copied() else {
         return Estimate::Unknown;
     };
-    let left = |number: TaskNumber| match state.task(number).live_attempts().next() {
+    let running = |number: TaskNumber| {
+        let live = state.task(number).live_attempts().next();
+        live.map(|live| between(live.started, now))
+    };
+    let is_late = |number: &TaskNumber| running(*number).is_some_and(|time| time > median);
+    if open.iter().all(is_late) {
+        return Estimate::Longer {
+            samples: samples.len(),
+        };
+    }
+    let left = |number: TaskNumber| match (running(number), &state.task(number).phase) {
         // A task that takes longer than usual is expected to take a little longer still.
-        Some(live) => median
-            .saturating_sub(between(live.started, now))
-            .max(median / 10),
-        None => median,
+        (Some(time), _) => median.saturating_sub(time).max(median / 10),
+        (None, TaskPhase::RetryAt(due)) => between(now, *due) + median,
+        (None, _) => median,
     };
     let mut chains = vec![Duration::ZERO; state.tasks.len()];
     // A dependency may come later in the plan, so the sums are repeated until they stand.
@@ -117,7 +136,9 @@ pub fn estimate(state: &RunState, now: Timestamp) -> Estimate {
         }
     }
     let longest = chains.into_iter().max().unwrap_or_default();
-    let all: Duration = open.iter().map(|number| left(*number)).sum();
+    // The wait for a retry takes no place of another task.
+    let work = |number: &TaskNumber| left(*number).min(median);
+    let all: Duration = open.iter().map(work).sum();
     let spread = all / most_at_once(state).max(1);
     Estimate::Left {
         time: longest.max(spread),
@@ -230,6 +251,37 @@ mod tests {
         assert_eq!(
             at(&wide, 100),
             "about 5m 0s left (a guess, from 1 finished task)"
+        );
+    }
+
+    #[test]
+    fn late_tasks_pauses_and_waits_are_counted_as_they_are() {
+        let at = |state: &RunState, second| {
+            let now = start() + SignedDuration::from_secs(second);
+            estimate(state, now).to_string()
+        };
+        let mut state = timed("a · b");
+        let second = state.task_mut(TaskNumber(2));
+        second.phase = TaskPhase::RetryAt(start() + SignedDuration::from_secs(160));
+        let retry = "about 2m 40s left (a guess, from 1 finished task)";
+        assert_eq!(at(&state, 100), retry);
+        state.phase = RunPhase::Paused;
+        assert_eq!(at(&state, 100), "");
+        let mut late = RunFixture::new("a · b")
+            .begin(1, "x")
+            .pass(1, "")
+            .begin(2, "x")
+            .state();
+        let first = &mut late.task_mut(TaskNumber(1)).attempts[0];
+        (first.started, first.ended) = (start(), Some(start() + SignedDuration::from_secs(100)));
+        late.task_mut(TaskNumber(2)).attempts[0].started = start();
+        assert_eq!(
+            at(&late, 60),
+            "about 40s left (a guess, from 1 finished task)"
+        );
+        assert_eq!(
+            at(&late, 101),
+            "takes longer than expected from 1 finished task"
         );
     }
 

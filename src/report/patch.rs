@@ -5,8 +5,10 @@ use crate::base::text_diff::{Mark, Piece, replaced_lines};
 /// The changes to one file.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FilePatch {
-    /// The path, as git writes it; `old → new` for a renamed file.
+    /// The path; `old → new` for a renamed file.
     pub path: String,
+    /// The path after the change; the only one of a file that was deleted.
+    pub name: String,
     /// The lines of git about modes, names and binary content.
     pub notes: Vec<String>,
     /// The hunks.
@@ -72,8 +74,10 @@ impl<'a> Parser<'a> {
         }
         self.close_block();
         if let Some(paths) = line.strip_prefix("diff --git ") {
+            let path = path_of_both(paths);
             self.files.push(FilePatch {
-                path: path_of_both(paths),
+                name: path.clone(),
+                path,
                 ..FilePatch::default()
             });
             return;
@@ -163,9 +167,10 @@ impl<'a> Parser<'a> {
 /// Takes a line between the name of a file and its first hunk.
 fn push_header(file: &mut FilePatch, line: &str) {
     if let Some(from) = line.strip_prefix("rename from ") {
-        file.path = from.to_owned();
+        file.path = unquoted(from);
     } else if let Some(to) = line.strip_prefix("rename to ") {
-        file.path = format!("{} → {to}", file.path);
+        file.name = unquoted(to);
+        file.path = format!("{} → {}", file.path, file.name);
     } else if let Some(rest) = line.strip_prefix("Binary files ") {
         file.notes.push(format!("binary content: {rest}"));
     } else if !["index ", "--- ", "+++ ", "similarity index 100%"]
@@ -178,17 +183,55 @@ fn push_header(file: &mut FilePatch, line: &str) {
 }
 
 /// Returns the path of `a/path b/path`, the same on both sides; names that differ are given by
-/// `rename from` and `rename to`. git quotes a path with unusual characters.
+/// `rename from` and `rename to`.
 fn path_of_both(paths: &str) -> String {
-    let name = |text: &str, prefix: &str| match text.strip_prefix('"') {
-        Some(quoted) => quoted.strip_prefix(prefix).map(|rest| format!("\"{rest}")),
-        None => text.strip_prefix(prefix).map(str::to_owned),
+    let name = |text: &str, prefix: &str| {
+        let path = unquoted(text);
+        path.strip_prefix(prefix).map(str::to_owned)
     };
     let middle = paths.len() / 2;
     let (a, b) = (paths.get(..middle), paths.get(middle + 1..));
     let (a, b) = (a.and_then(|a| name(a, "a/")), b.and_then(|b| name(b, "b/")));
     a.filter(|a| Some(a) == b.as_ref())
         .unwrap_or_else(|| paths.to_owned())
+}
+
+/// Returns a path without the quotes in which git writes one with unusual characters: `"t\303\244g"`.
+fn unquoted(text: &str) -> String {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return text.to_owned();
+    };
+    let mut path = Vec::new();
+    let mut bytes = inner.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            path.push(byte);
+            continue;
+        }
+        let digit = |byte: &u8| (b'0'..=b'7').contains(byte);
+        path.push(match bytes.next() {
+            Some(first @ b'0'..=b'7') => {
+                let mut value = first - b'0';
+                for _ in 0..2 {
+                    let next = bytes.next_if(digit).unwrap_or(b'0');
+                    value = value.wrapping_mul(8).wrapping_add(next - b'0');
+                }
+                value
+            }
+            Some(b'a') => 7,
+            Some(b'b') => 8,
+            Some(b't') => b'\t',
+            Some(b'n') => b'\n',
+            Some(b'v') => 11,
+            Some(b'f') => 12,
+            Some(b'r') => b'\r',
+            other => other.unwrap_or(b'\\'),
+        });
+    }
+    String::from_utf8_lossy(&path).into_owned()
 }
 
 /// Parses `@@ -1,3 +1,4 @@`: the start and the count of both sides.
@@ -277,9 +320,17 @@ deleted file mode 100644
           - 21 Added [more]
         old name → new name (0, 0) []
         logo.png (0, 0) ["new file mode 100644", "binary content: /dev/null and b/logo.png differ"]
-        "t\303\244g" (0, 1) ["deleted file mode 100644"]
+        täg (0, 1) ["deleted file mode 100644"]
           1 - Removed [diff --git a/evil b/evil]
         "#);
+        assert_eq!(unquoted("\"a\\tb\\\"c\\\\d\""), "a\tb\"c\\d");
+        assert_eq!(
+            (unquoted("a\\t").as_str(), unquoted("\"").as_str()),
+            ("a\\t", "\"")
+        );
+        let names = parse_patch(patch).into_iter().map(|file| file.name);
+        let names: Vec<String> = names.collect();
+        assert_eq!(names, ["src/app.rs", "new name", "logo.png", "täg"]);
         assert_eq!(parse_patch(""), Vec::new());
         assert_eq!(parse_patch("@@ -1 +1 @@\n-a\n+b\nnonsense"), Vec::new());
     }

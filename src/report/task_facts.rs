@@ -64,7 +64,9 @@ fn others(
     pairs.filter_map(other).collect()
 }
 
-fn elapsed(state: &RunState, number: TaskNumber, now: Timestamp) -> Option<Duration> {
+/// Returns the time of the running attempt at a task, or else of all attempts together; `None` before the
+/// first.
+pub fn elapsed(state: &RunState, number: TaskNumber, now: Timestamp) -> Option<Duration> {
     let task = state.task(number);
     let between = |from, to: Timestamp| to.duration_since(from).try_into().unwrap_or_default();
     if let Some(live) = task.live_attempts().next() {

@@ -51,10 +51,10 @@ impl Access {
         matches!(name, Some("127.0.0.1" | "localhost"))
     }
 
-    /// Returns `true` for an origin of this server.
-    pub(super) fn is_own_origin(&self, origin: &str) -> bool {
-        let host = origin.strip_prefix("http://");
-        host.is_some_and(|host| self.is_own_host(host))
+    /// Returns `true` for the origin of the pages that a request asks this host for. Another name of
+    /// this machine is another origin, whose pages and cookies are not these.
+    pub(super) fn is_own_origin(&self, origin: &str, host: &str) -> bool {
+        self.is_own_host(host) && origin.strip_prefix("http://") == Some(host)
     }
 
     /// Returns `true` for a query string with the token, and nothing else.
@@ -108,7 +108,9 @@ mod tests {
         let access = Access::draw(4321).unwrap();
         for host in ["127.0.0.1:4321", "localhost:4321"] {
             assert!(access.is_own_host(host));
-            assert!(access.is_own_origin(&format!("http://{host}")));
+            assert!(access.is_own_origin(&format!("http://{host}"), host));
+            assert!(!access.is_own_origin(&format!("https://{host}"), host));
+            assert!(!access.is_own_origin("null", host) && !access.is_own_origin("", host));
         }
         for host in [
             "",
@@ -122,7 +124,9 @@ mod tests {
         ] {
             assert!(!access.is_own_host(host), "{host}");
         }
-        assert!(!access.is_own_origin("https://127.0.0.1:4321") && !access.is_own_origin("null"));
+        let (name, number) = ("localhost:4321", "127.0.0.1:4321");
+        assert!(!access.is_own_origin(&format!("http://{name}"), number));
+        assert!(!access.is_own_origin(&format!("http://{number}"), name));
         let query = access.address();
         let query = query.split_once('?').unwrap().1;
         assert!(access.fits_query(query));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::clock::Clock;
 use crate::base::files;
@@ -22,7 +23,23 @@ use crate::web::source::{Forms, Source};
 /// The file that marks a folder as written by an export.
 const MARK: &str = "index.html";
 
+/// The pages of an export: those that were written, and all of them.
+#[derive(Debug, Default)]
+pub struct Pages {
+    written: AtomicUsize,
+    all: AtomicUsize,
+}
+
+impl Pages {
+    /// Returns the number of pages that were written, and that of all; 0 before it is known.
+    pub fn read(&self) -> (usize, usize) {
+        let number = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        (number(&self.written), number(&self.all))
+    }
+}
+
 /// Writes the pages of some runs, and returns the file to open. Files of an earlier export are replaced.
+/// The first pages that a reader opens come last: until then they say that the export is not complete.
 ///
 /// # Errors
 /// When the folder has files of something else, a run cannot be read, or a file cannot be written.
@@ -31,14 +48,16 @@ pub fn export(
     clock: Clock,
     runs: &[RunId],
     folder: &Path,
+    pages: &Pages,
 ) -> Result<PathBuf, WebError> {
     refuse_occupied(folder)?;
     let source = Source::new(repo.clone(), clock);
     for asset in [STYLE, ICON] {
         write(folder, asset.name, asset.text)?;
     }
+    write(folder, MARK, &pages::notice::incomplete(None))?;
     for run in runs {
-        export_run(&source, run, folder)?;
+        export_run(&source, run, folder, pages)?;
     }
     let mut rows = source.rows()?;
     rows.retain(|row| runs.iter().any(|run| row["run"] == run.as_str()));
@@ -49,23 +68,28 @@ pub fn export(
     })
 }
 
-fn export_run(source: &Source, run: &RunId, folder: &Path) -> Result<(), WebError> {
+fn export_run(source: &Source, run: &RunId, folder: &Path, pages: &Pages) -> Result<(), WebError> {
     let store = Store::open(&source.repo)?;
     let state = read_state(&source.repo, &store, run)?;
     let is_driven = RunLock::is_held(&source.repo, run);
     let board = view_of(&source.repo, &state, || is_driven);
     let snapshot = Snapshot::new(state, board, is_driven);
     let folder = folder.join(run.as_str());
-    for place in places(&snapshot) {
+    let places = places(&snapshot);
+    pages.all.fetch_add(places.len(), Ordering::Relaxed);
+    let first = pages::notice::incomplete(Some(run));
+    write(&folder, &Place::Board.file(), &first)?;
+    for place in places {
         let page = source.page(&snapshot, place, Medium::File, &Forms::none());
         if let Some(page) = page.map_err(EngineError::Refused)? {
             write(&folder, &place.file(), &page)?;
         }
+        pages.written.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
-/// Lists every page of a run.
+/// Lists every page of a run, the board last.
 fn places(snapshot: &Snapshot) -> Vec<Place> {
     let tasks = snapshot.state.plan.tasks().iter();
     let tasks = tasks.map(|task| Place::Task(task.number));
@@ -78,7 +102,9 @@ fn places(snapshot: &Snapshot) -> Vec<Place> {
     pairs.dedup();
     let pairs = pairs.into_iter().map(|(a, b)| Place::Pair(a, b));
     let main = Place::MAIN.into_iter().map(|(place, _)| place);
-    main.chain(tasks).chain(pairs).collect()
+    let mut all: Vec<Place> = main.chain(tasks).chain(pairs).collect();
+    all.sort_by_key(|place| *place == Place::Board);
+    all
 }
 
 /// Refuses a folder with files that no export wrote, so that nothing of the user's is replaced.

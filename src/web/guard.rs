@@ -111,7 +111,10 @@ fn is_of_this_site(access: &Access, request: &Request) -> bool {
     let headers = request.headers();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let fits = match header(headers, &ORIGIN) {
-        Some(origin) => access.is_own_origin(origin),
+        Some(origin) => {
+            let host = header(headers, &HOST).unwrap_or_default();
+            access.is_own_origin(origin, host)
+        }
         None => is_read,
     };
     let site = header(headers, &HeaderName::from_static("sec-fetch-site"));

@@ -6,6 +6,8 @@
 //! | [`export`] | writes the pages to a folder |
 //! | [`report_page`] | renders the report of a run as one file |
 //! | `router` | answers each request |
+//! | `site` | what requests share |
+//! | `live` | the versions and logs that a page asks for again |
 //! | `guard` | refuses requests of other sites, and adds the headers of every answer |
 //! | `access` | the token of the address and the cookie of the browser |
 //! | `reader` | reads each run once for all browsers |
@@ -25,12 +27,14 @@ mod asset;
 pub mod export;
 mod failure;
 mod guard;
+mod live;
 mod pages;
 mod place;
 mod reader;
 pub mod report_page;
 mod router;
 pub mod server;
+mod site;
 mod source;
 #[cfg(test)]
 mod tests;

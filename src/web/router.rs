@@ -1,81 +1,32 @@
 //! Answers each request: finds the run and the page, and lets a thread render it.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures::Stream;
-use tokio::sync::{Mutex, Semaphore, watch};
 
-use crate::base::clock::Clock;
 use crate::base::text::error_chain;
-use crate::git::Repo;
 use crate::model::ids::RunId;
-use crate::web::access::Access;
 use crate::web::actions::carry_out::{Answers, carry_out};
-use crate::web::actions::form::{self, Line};
+use crate::web::actions::form;
+use crate::web::actions::hindrance::hindrance;
 use crate::web::actions::land::preview;
+use crate::web::actions::line::{self, Line};
 use crate::web::actions::refused::Refused;
 use crate::web::actions::{Action, offered};
 use crate::web::asset::{self, Asset};
 use crate::web::guard::guard;
+use crate::web::live::{events, log};
 use crate::web::pages::{self, Medium, notice};
 use crate::web::place::Place;
-use crate::web::reader::{Readers, Snapshot};
-use crate::web::source::{Forms, Source};
-
-/// The number of pages that are rendered at once, so that many browsers leave the processors to the
-/// run.
-const RENDERED_AT_ONCE: usize = 2;
-
-/// Everything that requests share.
-#[derive(Debug)]
-pub(super) struct Site {
-    source: Source,
-    readers: Readers,
-    access: Arc<Access>,
-    renders: Semaphore,
-    /// `true` if pages have forms that change runs.
-    has_actions: bool,
-    /// Held while an action is carried out, so that they come one after the other.
-    changes: Mutex<()>,
-    /// The run that the start page leads to; none for the list of all runs.
-    run: Option<RunId>,
-}
-
-impl Site {
-    /// Creates the site of a repository. The start page leads to `run`.
-    pub(super) fn new(
-        (repo, clock): (Repo, Clock),
-        run: Option<RunId>,
-        has_actions: bool,
-        access: Access,
-    ) -> Site {
-        Site {
-            readers: Readers::new(repo.clone()),
-            source: Source::new(repo, clock),
-            access: Arc::new(access),
-            renders: Semaphore::new(RENDERED_AT_ONCE),
-            has_actions,
-            changes: Mutex::default(),
-            run,
-        }
-    }
-
-    /// Returns the address with the token.
-    pub(super) fn address(&self) -> String {
-        self.access.address()
-    }
-}
+use crate::web::reader::Snapshot;
+use crate::web::site::{Site, html, in_thread, known_run, missing, redirect, snapshot, unreadable};
+use crate::web::source::Forms;
 
 /// Builds the routes of a site, all behind the guard.
 pub(super) fn router(site: Arc<Site>) -> Router {
@@ -84,6 +35,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/", get(start))
         .route("/index.html", get(runs))
         .route("/{run}/events", get(events))
+        .route("/{run}/log/{task}", get(log))
         .route("/{run}/{file}", get(page).post(act))
         .route("/{run}/", get(board))
         .route("/{run}", get(board));
@@ -165,8 +117,13 @@ async fn ask(site: &Arc<Site>, run: &str, action: Action, line: Line) -> Respons
             Action::Land => Some(preview(&site.source, &shown.state.run)?),
             _ => None,
         };
+        let line = match action {
+            Action::SendBack(task) => line::find(&site.source, &shown.state, task, &line)?,
+            _ => None,
+        };
+        let (line, preview) = (line.as_ref(), preview.as_ref());
         let token = site.access.form_token();
-        Ok(form::render(&shown, action, &line, preview.as_ref(), token))
+        Ok(form::render(&shown, action, line, preview, token))
     });
     match page.await {
         Ok(page) => html(StatusCode::OK, page),
@@ -227,8 +184,8 @@ async fn snapshot_for(
     match offered(&snapshot, action.task()).contains(&action) {
         true => Ok(snapshot),
         false => {
-            let why = "The run cannot take this now: it has changed since the page was shown.";
-            Err(refuse(&snapshot, action, &Refused(why.to_owned())))
+            let why = hindrance(&snapshot, action);
+            Err(refuse(&snapshot, action, &Refused(why)))
         }
     }
 }
@@ -258,109 +215,6 @@ impl Site {
             markup: form::buttons(&actions),
         }
     }
-}
-
-async fn events(State(site): State<Arc<Site>>, Path(run): Path<String>) -> Response {
-    let Some(run) = known_run(&site, &run).await else {
-        return missing().await;
-    };
-    let versions = Versions::new(site.readers.follow(&run).await);
-    let alive = KeepAlive::default();
-    Sse::new(versions).keep_alive(alive).into_response()
-}
-
-/// The versions of a run as events: the current one, then each new one.
-struct Versions {
-    next: Pin<Box<dyn Future<Output = Option<Version>> + Send>>,
-}
-
-/// A version, and where the next one comes from.
-type Version = (String, watch::Receiver<String>);
-
-impl Versions {
-    fn new(mut versions: watch::Receiver<String>) -> Versions {
-        let first = versions.borrow_and_update().clone();
-        Versions {
-            next: Box::pin(async move { Some((first, versions)) }),
-        }
-    }
-}
-
-async fn changed(mut versions: watch::Receiver<String>) -> Option<Version> {
-    versions.changed().await.ok()?;
-    let version = versions.borrow_and_update().clone();
-    Some((version, versions))
-}
-
-impl Stream for Versions {
-    type Item = Result<Event, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.next.as_mut().poll(context).map(|next| {
-            let (version, versions) = next?;
-            self.next = Box::pin(changed(versions));
-            Some(Ok(Event::default().event("version").data(version)))
-        })
-    }
-}
-
-/// Reads a run as it is now.
-///
-/// # Errors
-/// The answer in place of a page: no such run, or one that cannot be read.
-async fn snapshot(site: &Arc<Site>, run: &str) -> Result<Arc<Snapshot>, Response> {
-    let Some(run) = known_run(site, run).await else {
-        return Err(missing().await);
-    };
-    let read = site.readers.read(&run).await;
-    read.map_err(|why| unreadable(&why))
-}
-
-/// Finds a run by its whole name.
-async fn known_run(site: &Arc<Site>, name: &str) -> Option<RunId> {
-    let name = name.to_owned();
-    let found = in_thread(site, move |site| {
-        let runs = site.source.runs().unwrap_or_default();
-        runs.into_iter().find(|run| run.as_str() == name)
-    });
-    found.await
-}
-
-/// Runs work that reads git in a thread, no more at once than processors can spare.
-async fn in_thread<T: Send + 'static>(
-    site: &Arc<Site>,
-    work: impl FnOnce(&Site) -> T + Send + 'static,
-) -> T {
-    // The semaphore is never closed, and a thread that panics ends the request alone.
-    let _permit = site.renders.acquire().await;
-    let shared = Arc::clone(site);
-    match tokio::task::spawn_blocking(move || work(&shared)).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-async fn missing() -> Response {
-    let page = notice::render(
-        "No such page",
-        "There is no such run, task or page.",
-        "",
-        Some(("/index.html", "All runs")),
-    );
-    html(StatusCode::NOT_FOUND, page)
-}
-
-fn unreadable(why: &str) -> Response {
-    let page = notice::render("Not readable", why, "", Some(("/index.html", "All runs")));
-    html(StatusCode::INTERNAL_SERVER_ERROR, page)
-}
-
-fn html(status: StatusCode, page: String) -> Response {
-    (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
-}
-
-fn redirect(path: &str) -> Response {
-    (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response()
 }
 
 fn board_path(run: &RunId) -> String {

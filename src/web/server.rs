@@ -11,7 +11,8 @@ use crate::git::Repo;
 use crate::model::ids::RunId;
 use crate::web::access::Access;
 use crate::web::failure::WebError;
-use crate::web::router::{Site, router};
+use crate::web::router::router;
+use crate::web::site::Site;
 
 /// Serves the pages of a repository on this port of this machine; 0 takes a free one. The start page
 /// leads to `run`, or to the list of all runs. With `has_actions` the pages have forms that change runs.

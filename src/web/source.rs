@@ -1,7 +1,8 @@
 //! Reads what a page shows beyond the state of a run, and renders the page.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use maud::Markup;
 use serde_json::Value;
@@ -14,20 +15,25 @@ use crate::engine::candidates::pair::pair_of_tasks;
 use crate::engine::kernel::context::local_context;
 use crate::engine::kernel::known_settings;
 use crate::engine::publish::render_reports;
-use crate::engine::runs::log::{LogPart, read_log};
+use crate::engine::runs::log::LogPart;
+use crate::engine::runs::log_end::{log_length, read_log_end};
 use crate::engine::runs::read::{read_settings, read_state};
 use crate::engine::runs::standing::standing_view;
 use crate::git::{Repo, Store, StoreError};
-use crate::journal::replay;
 use crate::journal::runs::{self, RunEntry};
+use crate::journal::{Replayed, replay, replay_after};
 use crate::merge::oid::Oid;
+use crate::model::event::Recorded;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_change::TaskChange;
+use crate::report::board::view::{BoardView, ConflictRow};
 use crate::report::history::{history_row, unreadable_row};
 use crate::report::patch::{FilePatch, parse_patch};
 use crate::report::task::TaskView;
+use crate::report::task_facts::elapsed;
 use crate::report::timeline::Timeline;
+use crate::web::pages::board::Times;
 use crate::web::pages::task::{Log, TaskPage};
 use crate::web::pages::{self, Frame, Medium, Subject};
 use crate::web::place::Place;
@@ -49,6 +55,15 @@ pub(super) struct Source {
     pub(super) clock: Clock,
     /// The rows of runs that have ended, by the tips of their journals.
     rows: Mutex<HashMap<Oid, Value>>,
+    /// The events of runs whose history was shown, with the tips of their journals.
+    events: Mutex<HashMap<RunId, Arc<History>>>,
+}
+
+/// The events of a run up to a commit of its journal.
+#[derive(Debug)]
+struct History {
+    tip: Oid,
+    records: Vec<Recorded>,
 }
 
 /// The forms on a page.
@@ -67,6 +82,7 @@ impl Source {
             repo,
             clock,
             rows: Mutex::default(),
+            events: Mutex::default(),
         }
     }
 
@@ -133,7 +149,10 @@ impl Source {
             medium,
         };
         let page = match place {
-            Place::Board => pages::board::render(&frame, &snapshot.board, &forms.markup),
+            Place::Board => {
+                let times = self.times(state);
+                pages::board::render(&frame, &snapshot.board, &times, &forms.markup)
+            }
             Place::Timeline => {
                 let timeline = Timeline::new(state, self.clock.now());
                 pages::timeline::render(&frame, &timeline)
@@ -143,12 +162,11 @@ impl Source {
                 pages::report::render(&frame, &render_reports(state), missing_report(state))
             }
             Place::History => {
-                let records = self
-                    .records(&state.run)
-                    .map_err(|error| error_chain(&error))?;
-                pages::history::render(&frame, &state.plan, &records)
+                let history = self.history(&state.run);
+                let history = history.map_err(|error| error_chain(&error))?;
+                pages::history::render(&frame, &state.plan, &history.records)
             }
-            Place::Task(task) => self.task(&frame, state, task, forms),
+            Place::Task(task) => self.task(&frame, snapshot, task, forms),
             Place::Pair(a, b) => {
                 let pair = self
                     .pair(state, [a, b])
@@ -162,9 +180,43 @@ impl Source {
         Ok(Some(page))
     }
 
-    fn records(&self, run: &RunId) -> Result<Vec<crate::model::event::Recorded>, EngineError> {
+    fn times(&self, state: &RunState) -> Times {
+        let now = self.clock.now();
+        let until = match state.phase {
+            RunPhase::Ended(_) => Timeline::new(state, now).to,
+            _ => now,
+        };
+        let tasks = state.plan.tasks().iter();
+        Times {
+            whole: Duration::try_from(until.duration_since(state.started)).unwrap_or_default(),
+            tasks: tasks.map(|task| elapsed(state, task.number, now)).collect(),
+        }
+    }
+
+    /// Reads the events of a run; those that were read before are not read again.
+    fn history(&self, run: &RunId) -> Result<Arc<History>, EngineError> {
         let store = Store::open(&self.repo)?;
-        Ok(replay(&store, run)?.records)
+        let known = || self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known().get(run).cloned();
+        let Replayed { records, tip, .. } = match &before {
+            Some(before) => {
+                let last = before.records.last().map_or(0, |last| last.seq);
+                replay_after(&store, run, before.tip, last)?
+            }
+            None => replay(&store, run)?,
+        };
+        let is_whole = records.first().is_some_and(|first| first.seq == 1);
+        let history = match before {
+            Some(before) if records.is_empty() => return Ok(before),
+            Some(before) if !is_whole => [&before.records[..], &records].concat(),
+            _ => records,
+        };
+        let history = Arc::new(History {
+            tip,
+            records: history,
+        });
+        known().insert(run.clone(), Arc::clone(&history));
+        Ok(history)
     }
 
     fn pair(
@@ -177,9 +229,19 @@ impl Source {
         pair_of_tasks(&context, state, tasks)
     }
 
-    fn task(&self, frame: &Frame<'_>, state: &RunState, task: TaskNumber, forms: &Forms) -> String {
+    fn task(
+        &self,
+        frame: &Frame<'_>,
+        snapshot: &Snapshot,
+        task: TaskNumber,
+        forms: &Forms,
+    ) -> String {
+        let state = &snapshot.state;
         let page = TaskPage {
             view: &TaskView::new(state, task, SHELL),
+            time: elapsed(state, task, self.clock.now()),
+            pairs: pairs_of(&snapshot.board, task),
+            stat: state.task_stat(task),
             patch: self.patch(state, task),
             log: self.log(state, task),
             actions: forms.markup.clone(),
@@ -188,7 +250,15 @@ impl Source {
         pages::task::render(frame, &page)
     }
 
-    fn patch(&self, state: &RunState, task: TaskNumber) -> Result<Vec<FilePatch>, String> {
+    /// Reads the change of a task.
+    ///
+    /// # Errors
+    /// The reason why it has none to show, as a sentence.
+    pub(super) fn patch(
+        &self,
+        state: &RunState,
+        task: TaskNumber,
+    ) -> Result<Vec<FilePatch>, String> {
         let change = state.task_change(task);
         let TaskChange { from, to } =
             change.ok_or_else(|| format!("{task} has changed nothing."))?;
@@ -204,17 +274,33 @@ impl Source {
         }
     }
 
-    fn log(&self, state: &RunState, task: TaskNumber) -> Result<Log, String> {
+    /// Identifies the log of a task that may still grow; `None` once its attempt has ended.
+    pub(super) fn log_mark(&self, state: &RunState, task: TaskNumber) -> Option<String> {
+        let attempt = state.task(task).shown_attempt()?;
+        attempt.outcome.is_none().then(|| {
+            let length = log_length(&self.repo, &state.run, (task, attempt.number));
+            format!("{}-{length}", attempt.number)
+        })
+    }
+
+    /// Reads the end of the log of a task.
+    ///
+    /// # Errors
+    /// The reason why there is none, as a sentence.
+    pub(super) fn log(&self, state: &RunState, task: TaskNumber) -> Result<Log, String> {
+        // What is written after this look is read again.
+        let mark = self.log_mark(state, task);
         let shown = state.task(task).shown_attempt();
         let attempt = shown.ok_or_else(|| format!("{task} has not started."))?;
         let store = Store::open(&self.repo).map_err(|error| error_chain(&error))?;
         let of = (task, attempt.number);
-        let bytes = read_log((&self.repo, &store), state, of, LogPart::Worker);
-        let bytes = bytes.map_err(|error| error_chain(&error))?;
-        let before = line_start(&bytes, bytes.len().saturating_sub(LOG_LIMIT));
+        let place = (&self.repo, &store);
+        let log = read_log_end(place, state, of, LogPart::Worker, LOG_LIMIT);
+        let log = log.map_err(|error| error_chain(&error))?;
         Ok(Log {
-            text: output(&bytes[before..]),
-            before,
+            text: output(&log.bytes),
+            before: log.before,
+            mark,
         })
     }
 }
@@ -229,13 +315,15 @@ impl Forms {
     }
 }
 
-/// Returns the start of the first whole line at or after a place.
-fn line_start(text: &[u8], at: usize) -> usize {
-    if at == 0 {
-        return 0;
-    }
-    let end = text[at - 1..].iter().position(|byte| *byte == b'\n');
-    end.map_or(at, |end| at + end)
+/// Lists the conflicts of a task with others.
+fn pairs_of(board: &BoardView, task: TaskNumber) -> Vec<&ConflictRow> {
+    let running = board.speculative.iter().map(|(row, _)| row);
+    let pairs = board.open_conflicts().chain(running);
+    let has = |row: &&ConflictRow| {
+        let (a, b) = row.conflict.pair();
+        a == task || b == task
+    };
+    pairs.filter(has).collect()
 }
 
 /// Returns `true` if the plan has the tasks of a page.

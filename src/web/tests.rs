@@ -11,7 +11,8 @@ use tower::ServiceExt as _;
 use crate::base::clock::Clock;
 use crate::git::{Git, Repo};
 use crate::web::access::Access;
-use crate::web::router::{Site, router};
+use crate::web::router::router;
+use crate::web::site::Site;
 
 const HOST: (&str, &str) = ("host", "127.0.0.1:4321");
 
@@ -147,6 +148,7 @@ async fn requests_of_other_sites_are_refused_also_with_the_cookie() {
         "http://evil.example",
         "null",
         "http://127.0.0.1:4322",
+        "http://localhost:4321",
         "https://127.0.0.1:4321",
     ] {
         let origin = [("origin", origin)];

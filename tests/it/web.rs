@@ -211,6 +211,19 @@ fn a_run_is_reviewed_and_landed_from_its_pages() {
         task.contains("ask-send-back-1.html?file=a&amp;line=1"),
         "{task}"
     );
+    let asked = site.page(&run, "ask-send-back-1.html?file=a&line=1");
+    assert!(asked.contains("tabindex=\"0\">1</pre>"), "{asked}");
+    for (line, why) in [
+        ("file=b&line=1", "#1 does not change b."),
+        ("file=a&line=9", "a has no line &quot;9&quot;: it has 1."),
+    ] {
+        let refused = site.get(&format!("/{run}/ask-send-back-1.html?{line}"));
+        assert_eq!(refused.status, 409, "{line}");
+        assert!(refused.body.contains(why), "{}", refused.body);
+        let more = format!("&{line}&text=more");
+        let refused = confirm(&site, &run, "send-back-1", &more);
+        assert_eq!(refused.status, 409, "{line}");
+    }
     // Without the token of the form nothing happens, and a comment is needed.
     let before = scene.git(&["for-each-ref"]);
     let forged = site.post(&format!("/{run}/do-leave-out-2.html"), "token=0");
@@ -250,6 +263,81 @@ fn a_run_is_reviewed_and_landed_from_its_pages() {
     assert_ne!(scene.rev("main"), main);
     assert_eq!(scene.git(&["show", "main:a"]), "2");
     assert!(site.page(&run, "board.html").contains("Landed on main"));
+    site.stop();
+}
+
+#[test]
+fn a_log_that_grows_is_asked_for_again_and_sent_only_when_it_has() {
+    let scene = scene();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: echo the start; {}; echo the end; echo a > a\n",
+        gate.script()
+    ));
+    let driver = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    let run = scene.run_name();
+    let site = Site::start(&scene, &[]);
+    // The output may still be on its way.
+    let page = loop {
+        let page = site.page(&run, "task-1.html");
+        if page.contains("the start\n") {
+            break page;
+        }
+    };
+    let seen = page.split("data-seen=\"").nth(1).unwrap();
+    let seen = seen.split('"').next().unwrap().to_owned();
+    let again = format!("/{run}/log/1?seen={seen}");
+    assert_eq!(site.get(&again).status, 204);
+    let other = site.get(&format!("/{run}/log/1?seen=1-0"));
+    assert!(
+        other
+            .body
+            .starts_with("<div id=\"log-part\" data-log=\"log/1\"")
+    );
+    assert!(!other.body.contains("the end"), "{}", other.body);
+    gate.open();
+    wait(driver).expect(0);
+    let ended = site.get(&again);
+    assert!(ended.body.contains("the end"), "{}", ended.body);
+    assert!(!ended.body.contains("data-log"), "{}", ended.body);
+    assert_eq!(site.get(&format!("/{run}/log/9")).status, 404);
+    assert_eq!(site.get(&format!("/{run}/log/x")).status, 404);
+    site.stop();
+}
+
+#[test]
+fn an_interrupted_run_is_resumed_from_its_board() {
+    let scene = scene();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a\n",
+        gate.script()
+    ));
+    let mut driver = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    let run = scene.run_name();
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let site = Site::start(&scene, &["--allow-actions"]);
+    let board = site.page(&run, "board.html");
+    assert!(board.contains("ask-resume.html"), "{board}");
+    assert!(
+        board.contains(&format!("<code>dispatch resume {run}</code>")),
+        "{board}"
+    );
+    let refused = site.get(&format!("/{run}/ask-pause.html"));
+    assert_eq!(refused.status, 409);
+    assert!(
+        refused.body.contains("no process drives"),
+        "{}",
+        refused.body
+    );
+    gate.open();
+    let resumed = confirm(&site, &run, "resume", "");
+    assert_eq!(resumed.status, 303, "{}", resumed.body);
+    scene.dispatch(&["wait", &run]).expect(0);
+    assert!(site.page(&run, "board.html").contains("DONE"));
     site.stop();
 }
 

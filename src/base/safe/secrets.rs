@@ -101,6 +101,11 @@ impl Secrets {
         mask_shapes(&masked)
     }
 
+    /// Returns the length of the longest value in bytes.
+    pub fn longest(&self) -> usize {
+        self.values.first().map_or(0, String::len)
+    }
+
     /// Masks a line of a file; `None` if it has no secret.
     pub fn mask_line(&self, line: &str) -> Option<String> {
         let held = self

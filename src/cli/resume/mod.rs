@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::process::leave_terminal;
 use crate::base::text::error_chain;
 use crate::cli::drive::reopen::refuse_ended;
 use crate::cli::drive::{Drive, context, print_end};
@@ -29,7 +30,7 @@ use crate::report::recovery_table::render;
 use crate::ui::Ui;
 
 /// Continue a run that was interrupted, paused or ended early
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     run: Option<String>,
@@ -72,7 +73,19 @@ pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> CommandResult {
     if is_plain && let Some(exit) = print_unprinted_end(&here, &run, ui)? {
         return Ok(exit);
     }
-    reconcile_and_drive(&here, &run, lock, &args, ui)
+    reconcile_and_drive(&here, &run, lock, (&args, true), ui)
+}
+
+/// Runs the hidden `dispatch __drive RUN --resume`: continues a run without a terminal.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) fn resume_detached(run: &str, ui: &Ui) -> CommandResult {
+    leave_terminal();
+    let here = RepoContext::open()?;
+    let run = RunId::new(run);
+    let lock = here.lock(&run)?;
+    reconcile_and_drive(&here, &run, lock, (&ResumeArgs::default(), false), ui)
 }
 
 /// Ends the pause of a run that another process drives.
@@ -115,7 +128,7 @@ fn reconcile_and_drive(
     here: &RepoContext,
     run: &RunId,
     lock: RunLock,
-    args: &ResumeArgs,
+    (args, foreground): (&ResumeArgs, bool),
     ui: &Ui,
 ) -> CommandResult {
     let mut loaded = here.load(run)?;
@@ -166,7 +179,7 @@ fn reconcile_and_drive(
         settings: loaded.settings,
         recorded,
         json: args.json,
-        foreground: true,
+        foreground,
     };
     drive.run(ui)
 }

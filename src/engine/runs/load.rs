@@ -58,7 +58,7 @@ pub fn load_to_compare(store: &Store, run: &RunId) -> Result<Loaded, EngineError
 }
 
 fn loaded(store: &Store, replayed: Replayed) -> Result<Loaded, EngineError> {
-    let settings = parse_settings(&replayed, store)?;
+    let settings = parse_settings(&replayed.run, &replayed.file(store, SETTINGS_FILE)?)?;
     let state = start(store, &replayed)?;
     Ok(Loaded {
         state: fold(store, state, &replayed)?,
@@ -67,13 +67,11 @@ fn loaded(store: &Store, replayed: Replayed) -> Result<Loaded, EngineError> {
     })
 }
 
-/// Reads the settings in a journal.
-pub(super) fn parse_settings(replayed: &Replayed, store: &Store) -> Result<Settings, EngineError> {
-    let text = replayed.file(store, SETTINGS_FILE)?;
-    serde_json::from_str(&text).map_err(|error| {
+/// Parses the settings in the journal of a run.
+pub(super) fn parse_settings(run: &RunId, text: &str) -> Result<Settings, EngineError> {
+    serde_json::from_str(text).map_err(|error| {
         EngineError::Refused(format!(
-            "{SETTINGS_FILE} of {} cannot be read: {}",
-            replayed.run,
+            "{SETTINGS_FILE} of {run} cannot be read: {}",
             error_chain(&error)
         ))
     })

@@ -1,19 +1,23 @@
 //! Composes the log of an attempt: its worker and checks, its set-up, or its teardown.
 
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use crate::base::files::replace_private;
 use crate::base::regular_file;
 use crate::base::safe::secrets::Secrets;
 use crate::engine::kernel::masking::secrets;
-use crate::engine::runs::load::SETTINGS_FILE;
-use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
+use crate::engine::runs::read::read_settings;
+use crate::engine::worktree::command_log::{
+    CommandLog, read_log_ends, read_logs, set_up_folder, teardown_folder,
+};
 use crate::exec::log;
 use crate::git::{Repo, Store};
-use crate::journal::replay;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::run::RunState;
+
+/// The bytes of the end of a log, and the number of bytes before them.
+type End = (Vec<u8>, u64);
 
 /// A part of an attempt that has a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,23 +73,17 @@ pub fn log_file((task, attempt): (TaskNumber, AttemptNumber), part: LogPart) -> 
 /// # Errors
 /// When there is none on this machine and none is stored, or it cannot be read.
 pub fn read_log(
-    (repo, store): (&Repo, &Store),
+    place: (&Repo, &Store),
     state: &RunState,
     of: (TaskNumber, AttemptNumber),
     part: LogPart,
 ) -> Result<Vec<u8>, LogError> {
-    let log = match read_masked_log(repo, &state.run, of, part) {
-        Ok(None) => read_raw_log(repo, state, of, part),
-        Ok(Some(log)) => Ok(log),
-        Err(error) => Err(error),
-    };
-    let log = match log {
-        Err(error @ LogError::None { .. }) => {
-            return stored_log(store, state, of, part).ok_or(error);
-        }
-        log => log?,
-    };
-    Ok(secrets_of_run(store, state).mask_bytes(log))
+    let secrets = secrets_of_run(place.1, state);
+    let log = read_end(place, state, of, (part, u64::MAX))?;
+    Ok(match log.is_stored {
+        true => log.bytes,
+        false => secrets.mask_bytes(log.bytes),
+    })
 }
 
 /// Keeps a masked copy of each log of an ended attempt in which a secret stands. Only the process that runs
@@ -148,6 +146,45 @@ pub fn keep_log_of_node(
     replace_private(&folder.join(masked_file(part)), log)
 }
 
+/// The end of a log before its secrets are masked.
+pub(super) struct Unmasked {
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// The number of bytes before them.
+    pub(super) before: u64,
+    /// `true` if it was masked when the run was pushed.
+    pub(super) is_stored: bool,
+}
+
+/// Reads at least the last `limit` bytes of a log.
+///
+/// # Errors
+/// As [`read_log`].
+pub(super) fn read_end(
+    (repo, store): (&Repo, &Store),
+    state: &RunState,
+    of: (TaskNumber, AttemptNumber),
+    (part, limit): (LogPart, u64),
+) -> Result<Unmasked, LogError> {
+    let log = match read_masked_log(repo, &state.run, of, (part, limit))? {
+        None => read_raw_log(repo, state, of, (part, limit)),
+        Some(log) => Ok(log),
+    };
+    let stored = |error| {
+        let log = stored_log(store, state, of, part);
+        log.map(|log| (log, 0, true)).ok_or(error)
+    };
+    let (bytes, before, is_stored) = match log {
+        Err(error @ LogError::None { .. }) => stored(error)?,
+        log => log.map(|(log, before)| (log, before, false))?,
+    };
+    Ok(Unmasked {
+        bytes,
+        before,
+        is_stored,
+    })
+}
+
 fn masked_file(part: LogPart) -> String {
     format!("masked-{}.log", part.name())
 }
@@ -156,25 +193,30 @@ fn read_masked_log(
     repo: &Repo,
     run: &RunId,
     (task, attempt): (TaskNumber, AttemptNumber),
-    part: LogPart,
-) -> Result<Option<Vec<u8>>, LogError> {
+    (part, limit): (LogPart, u64),
+) -> Result<Option<End>, LogError> {
     let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
-    let file = folder.join(masked_file(part));
+    let path = folder.join(masked_file(part));
+    let read = || {
+        let mut file = regular_file::open(&path)?;
+        let before = file.metadata()?.len().saturating_sub(limit);
+        let mut log = Vec::new();
+        file.seek(SeekFrom::Start(before))?;
+        file.read_to_end(&mut log)?;
+        Ok((log, before))
+    };
     // As long as the log, whose limit is a setting. The log itself must not take its place.
-    match regular_file::read(&file, u64::MAX) {
+    match read() {
         Ok(log) => Ok(Some(log)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LogError::Unreadable(file, error)),
+        Err(error) => Err(LogError::Unreadable(path, error)),
     }
 }
 
 /// Collects the secrets that no log of a run may show. Where its settings cannot be read, none are named
 /// by them.
 pub fn secrets_of_run(store: &Store, state: &RunState) -> Secrets {
-    let settings = replay(store, &state.run).and_then(|run| run.file(store, SETTINGS_FILE));
-    let settings = settings
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok());
+    let settings = read_settings(store, &state.run);
     secrets(&settings.unwrap_or_default(), &state.plan)
 }
 
@@ -195,16 +237,17 @@ fn read_raw_log(
     repo: &Repo,
     state: &RunState,
     (task, attempt): (TaskNumber, AttemptNumber),
-    part: LogPart,
-) -> Result<Vec<u8>, LogError> {
+    (part, limit): (LogPart, u64),
+) -> Result<End, LogError> {
     let folder = repo.attempt_folder(state.run.as_str(), task.0, attempt);
     let worker = folder.join("worker");
     let set_up = || set_up_folder(repo, &state.run, task, attempt);
     let (what, commands) = match part {
         LogPart::Worker if worker.is_dir() => {
-            let output = log::read(&worker);
-            let output = output.map_err(|error| LogError::Unreadable(worker, error))?;
-            return Ok(with_checks(output, &read_logs(&folder)));
+            let output = log::end(&worker, limit);
+            let (output, before) = output.map_err(|error| LogError::Unreadable(worker, error))?;
+            let (checks, more) = parted(read_log_ends(&folder, limit));
+            return Ok((with_checks(output, &checks), before + more));
         }
         LogPart::Worker => ("log", set_up()),
         LogPart::SetUp => ("log of a set-up", set_up()),
@@ -216,7 +259,7 @@ fn read_raw_log(
             ("log of a teardown", folder.unwrap_or_default())
         }
     };
-    let logs = read_logs(&commands);
+    let (logs, before) = parted(read_log_ends(&commands, limit));
     if logs.is_empty() {
         return Err(LogError::None {
             task,
@@ -224,7 +267,13 @@ fn read_raw_log(
             what,
         });
     }
-    Ok(commands_log(&logs))
+    Ok((commands_log(&logs), before))
+}
+
+/// Adds up the numbers of bytes before the logs.
+fn parted(logs: Vec<(CommandLog, u64)>) -> (Vec<CommandLog>, u64) {
+    let before = logs.iter().map(|(_, before)| before).sum();
+    (logs.into_iter().map(|(log, _)| log).collect(), before)
 }
 
 fn commands_log(logs: &[CommandLog]) -> Vec<u8> {

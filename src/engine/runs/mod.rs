@@ -3,6 +3,7 @@
 pub mod find;
 pub mod load;
 pub mod log;
+pub mod log_end;
 pub mod poll;
 pub mod read;
 pub mod replan;

@@ -2,10 +2,10 @@
 
 use crate::config::Settings;
 use crate::engine::EngineError;
-use crate::engine::runs::load::{fold, parse_settings, start};
+use crate::engine::runs::load::{SETTINGS_FILE, fold, parse_settings, start};
 use crate::engine::runs::state_cache::StateCache;
 use crate::git::{Repo, Store};
-use crate::journal::{Replayed, replay, replay_after};
+use crate::journal::{Replayed, latest_file, replay, replay_after};
 use crate::merge::oid::Oid;
 use crate::model::event::Recorded;
 use crate::model::ids::RunId;
@@ -30,7 +30,7 @@ pub fn read_state(repo: &Repo, store: &Store, run: &RunId) -> Result<RunState, E
 /// # Errors
 /// When the journal or the settings cannot be read.
 pub fn read_settings(store: &Store, run: &RunId) -> Result<Settings, EngineError> {
-    parse_settings(&replay(store, run)?, store)
+    parse_settings(run, &latest_file(store, run, SETTINGS_FILE)?)
 }
 
 /// Reads the state of a run again and again: each time only the events since the last time.

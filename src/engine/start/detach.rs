@@ -21,11 +21,26 @@ const HAND_OVER: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it cannot be started; the run can then be resumed.
 pub fn detach(repo: &Repo, run: &RunId) -> io::Result<()> {
+    start(repo, run, &[]).map(|_| ())
+}
+
+/// Starts a background process that first compares the run with the repository, as `dispatch resume` does,
+/// and then drives it. Returns `false` if it has not taken the run's lock in time: it may have refused the
+/// run, which `runner.log` tells.
+///
+/// # Errors
+/// As [`detach`].
+pub fn resume_detached(repo: &Repo, run: &RunId) -> io::Result<bool> {
+    start(repo, run, &["--resume"])
+}
+
+fn start(repo: &Repo, run: &RunId, more: &[&str]) -> io::Result<bool> {
     let log = repo.run_folder(run.as_str()).join("runner.log");
     let log = File::options().create(true).append(true).open(log)?;
     let runner = Program::new(std::env::current_exe()?)
         .arg(DRIVE)
         .arg(run.as_str())
+        .args(more)
         .folder(&repo.top);
     let pid = runner.spawn_detached(log)?;
     // The child has left the terminal by the time it holds the run. Earlier, the end of this
@@ -35,5 +50,5 @@ pub fn detach(repo: &Repo, run: &RunId) -> io::Result<()> {
     while !holds() && start.elapsed() < HAND_OVER {
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(())
+    Ok(holds())
 }

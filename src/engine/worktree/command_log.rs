@@ -37,11 +37,30 @@ pub fn teardown_folder(repo: &Repo, run: &RunId, worktree: &Path) -> PathBuf {
 
 /// Reads the logs in such a folder, in the order in which the commands ran.
 pub fn read_logs(folder: &Path) -> Vec<CommandLog> {
-    let read = |place: PathBuf| CommandLog {
-        command: regular_file::read_line(&place.with_extension(COMMAND)).unwrap_or_default(),
-        output: log::read(&place).unwrap_or_default(),
+    let logs = read_log_ends(folder, u64::MAX).into_iter();
+    logs.map(|(log, _)| log).collect()
+}
+
+/// Reads the last `limit` bytes of each log in such a folder, with the number of bytes before them.
+pub fn read_log_ends(folder: &Path, limit: u64) -> Vec<(CommandLog, u64)> {
+    let read = |place: PathBuf| {
+        let command = regular_file::read_line(&place.with_extension(COMMAND));
+        let (output, before) = log::end(&place, limit).unwrap_or_default();
+        let log = CommandLog {
+            command: command.unwrap_or_default(),
+            output,
+        };
+        (log, before)
     };
     log_folders(folder).into_iter().map(read).collect()
+}
+
+/// Returns the length of all logs in such a folder, in bytes.
+pub fn logs_length(folder: &Path) -> u64 {
+    let lengths = log_folders(folder).into_iter();
+    lengths
+        .map(|place| log::length(&place).unwrap_or_default())
+        .sum()
 }
 
 /// Returns the folders of the single commands, in the order in which they ran.

@@ -7,15 +7,18 @@ use crate::engine::kernel::known_settings;
 use crate::engine::run::control::request;
 use crate::engine::runs::load::{Loaded, load};
 use crate::engine::start::confinement::use_current;
-use crate::engine::start::detach::detach;
+use crate::engine::start::detach::{detach, resume_detached};
+use crate::engine::start::refuse_depth;
 use crate::engine::start::reopen::record_request;
 use crate::engine::start::retry::{refuse_checked_out, refuse_retry};
 use crate::git::Store;
+use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::report::suggest;
+use crate::web::actions::line::{KnownLine, Line};
 use crate::web::actions::refused::{Refused, lock};
-use crate::web::actions::{Action, land};
+use crate::web::actions::{Action, land, line};
 use crate::web::source::Source;
 
 /// The longest text of a form, in bytes: that of a message to a task.
@@ -33,12 +36,9 @@ pub(in crate::web) struct Answers {
     /// The text for the prompt.
     #[serde(default)]
     text: String,
-    /// The file that a comment is about.
-    #[serde(default)]
-    file: String,
     /// The line that a comment is about.
-    #[serde(default)]
-    line: String,
+    #[serde(flatten)]
+    about: Line,
 }
 
 /// Carries out an action, and returns what happened as a sentence.
@@ -52,13 +52,16 @@ pub(in crate::web) fn carry_out(
     answers: &Answers,
 ) -> Result<String, Refused> {
     known_settings::refuse_changed(&source.repo)?;
-    let length = answers.text.len() + answers.file.len() + answers.line.len();
+    let length = answers.text.len() + answers.about.file.len() + answers.about.line.len();
     if length > LONGEST_TEXT {
         return Err(Refused("the text is longer than 100 KiB".to_owned()));
     }
     match action {
         Action::Pause => ask(source, run, Request::Pause)?,
-        Action::Resume => ask(source, run, Request::Resume)?,
+        Action::Resume if RunLock::is_held(&source.repo, run) => {
+            ask(source, run, Request::Resume)?;
+        }
+        Action::Resume => resume(source, run)?,
         Action::CancelAll => ask(source, run, Request::Cancel { task: None })?,
         Action::Cancel(task) => ask(source, run, Request::Cancel { task: Some(task) })?,
         Action::Land => return land::land(source, run, &answers.binding),
@@ -75,7 +78,10 @@ pub(in crate::web) fn carry_out(
             continue_with(source, run, |loaded| review(loaded, task, false))?;
         }
         Action::SendBack(task) => {
-            continue_with(source, run, |loaded| send_back(loaded, task, answers))?;
+            continue_with(source, run, |loaded| {
+                let line = line::find(source, &loaded.state, task, &answers.about)?;
+                send_back(loaded, task, &answers.text, line)
+            })?;
         }
     }
     Ok(format!("{}: done.", action.words()))
@@ -110,6 +116,23 @@ fn continue_with(
     })
 }
 
+/// Lets a background process continue a run that no process drives, as `dispatch resume` does.
+fn resume(source: &Source, run: &RunId) -> Result<(), Refused> {
+    let store = Store::open(&source.repo)?;
+    // A run that is not to be continued is refused here, where the reason is seen.
+    refuse_depth(&load(&store, run)?.settings)?;
+    let command = suggest::resume(run);
+    match resume_detached(&source.repo, run) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refused(format!(
+            "no background process has taken over {run}; `{command}` in a terminal says why"
+        ))),
+        Err(error) => Err(Refused(format!(
+            "no background process could be started: {error}; `{command}` continues the run"
+        ))),
+    }
+}
+
 fn review(loaded: &Loaded, task: TaskNumber, accepted: bool) -> Result<Vec<Event>, Refused> {
     refuse_unreviewable(loaded, task)?;
     match loaded.state.task(task).rejected == accepted {
@@ -118,19 +141,27 @@ fn review(loaded: &Loaded, task: TaskNumber, accepted: bool) -> Result<Vec<Event
     }
 }
 
-fn send_back(loaded: &Loaded, task: TaskNumber, answers: &Answers) -> Result<Vec<Event>, Refused> {
+fn send_back(
+    loaded: &Loaded,
+    task: TaskNumber,
+    comment: &str,
+    line: Option<KnownLine>,
+) -> Result<Vec<Event>, Refused> {
     refuse_unreviewable(loaded, task)?;
-    let comment = answers.text.trim();
+    let comment = comment.trim();
     if comment.is_empty() {
         return Err(Refused(format!(
             "the comment is empty; {task} was not sent back"
         )));
     }
-    let place = match answers.file.as_str() {
-        "" => String::new(),
-        file => format!(" (line {} of {file})", answers.line),
+    let text = match line {
+        None => format!("The user reviewed the last attempt and sent it back: {comment}"),
+        Some(line) => format!(
+            "The user reviewed the last attempt and sent it back (line {} of {}): {comment}\n\n\
+             That line is:\n\n    {}",
+            line.number, line.file, line.text
+        ),
     };
-    let text = format!("The user reviewed the last attempt and sent it back{place}: {comment}");
     let was_rejected = loaded.state.task(task).rejected;
     let accepted = was_rejected.then_some(Event::Reviewed {
         task,

@@ -1,27 +1,16 @@
 //! The buttons of a page, and the page that asks before an action.
 
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_list::and_list;
 use crate::web::actions::Action;
-use crate::web::pages::{Frame, Medium, Subject};
+use crate::web::actions::line::KnownLine;
+use crate::web::pages::{Frame, Medium, Subject, block};
 use crate::web::place::Place;
 use crate::web::reader::Snapshot;
 use crate::web::text::shown;
-
-/// The line that a comment is about, in the address of the page that asks.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(in crate::web) struct Line {
-    /// The file.
-    #[serde(default)]
-    pub(in crate::web) file: String,
-    /// The number of the line in the new version.
-    #[serde(default)]
-    pub(in crate::web) line: String,
-}
 
 /// A landing, shown for the user to agree to.
 #[derive(Clone, Debug)]
@@ -54,7 +43,7 @@ pub(in crate::web) fn ask_page(action: Action) -> String {
 pub(in crate::web) fn render(
     snapshot: &Snapshot,
     action: Action,
-    line: &Line,
+    line: Option<&KnownLine>,
     preview: Option<&Preview>,
     token: &str,
 ) -> String {
@@ -72,7 +61,7 @@ pub(in crate::web) fn render(
     };
     let content = html! {
         h1 { (shown(&question)) }
-        @for sentence in effects(state, action) { p { (sentence) } }
+        @for sentence in effects(snapshot, action) { p { (sentence) } }
         @if let Some(preview) = preview {
             ul.lines { @for fact in &preview.facts { li { (shown(fact)) } } }
         }
@@ -97,7 +86,7 @@ pub(in crate::web) fn back(action: Action) -> Place {
     action.task().map_or(Place::Board, Place::Task)
 }
 
-fn fields(action: Action, line: &Line) -> Markup {
+fn fields(action: Action, line: Option<&KnownLine>) -> Markup {
     html! {
         @match action {
             Action::Retry(_) => {
@@ -105,10 +94,11 @@ fn fields(action: Action, line: &Line) -> Markup {
                 textarea #text name="text" maxlength="20000" {}
             },
             Action::SendBack(_) => {
-                @if !line.file.is_empty() {
-                    p { "The comment is about line " (shown(&line.line)) " of " span.path { (shown(&line.file)) } "." }
+                @if let Some(line) = line {
+                    p { "The comment is about line " (line.number) " of " span.path { (shown(&line.file)) } ":" }
+                    (block("The line", &line.text))
                     input type="hidden" name="file" value=(line.file);
-                    input type="hidden" name="line" value=(line.line);
+                    input type="hidden" name="line" value=(line.number);
                 }
                 p { label for="text" { "Comment for the worker" } }
                 textarea #text name="text" required maxlength="20000" {}
@@ -134,7 +124,8 @@ fn question(state: &RunState, action: Action) -> String {
     }
 }
 
-fn effects(state: &RunState, action: Action) -> Vec<String> {
+fn effects(snapshot: &Snapshot, action: Action) -> Vec<String> {
+    let state = &snapshot.state;
     let again = |task| {
         let again = state.redone_with(task);
         (!again.is_empty()).then(|| {
@@ -145,7 +136,10 @@ fn effects(state: &RunState, action: Action) -> Vec<String> {
     let one = |text: &str| vec![text.to_owned()];
     match action {
         Action::Pause => one("No new task starts. Running tasks continue until they end."),
-        Action::Resume => one("Tasks start again."),
+        Action::Resume if snapshot.is_driven => one("Tasks start again."),
+        Action::Resume => one(
+            "No process drives the run. A background process continues it; interrupted tasks start again.",
+        ),
         Action::CancelAll | Action::Cancel(_) => {
             one("A running worker is stopped. Its work so far is kept under refs/dispatch.")
         }

@@ -3,12 +3,15 @@
 
 pub(super) mod carry_out;
 pub(super) mod form;
+pub(super) mod hindrance;
 pub(super) mod land;
+pub(super) mod line;
 pub(super) mod refused;
 
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;
 use crate::model::status::Status;
+use crate::report::board::view::Standing;
 use crate::web::reader::Snapshot;
 
 /// Something that the user can do.
@@ -114,11 +117,19 @@ fn offered_for_run(snapshot: &Snapshot) -> Vec<Action> {
     match state.phase {
         RunPhase::Running if snapshot.is_driven => vec![Action::Pause, Action::CancelAll],
         RunPhase::Paused if snapshot.is_driven => vec![Action::Resume, Action::CancelAll],
+        RunPhase::Running | RunPhase::Paused | RunPhase::Stopping if can_resume(snapshot) => {
+            vec![Action::Resume]
+        }
         RunPhase::Ended(_) if state.landed.is_none() && state.integration.is_some() => {
             vec![Action::Land]
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns `true` for a run of this clone that ended before its end.
+fn can_resume(snapshot: &Snapshot) -> bool {
+    !snapshot.is_driven && snapshot.board.standing != Standing::Elsewhere
 }
 
 fn offered_for_task(snapshot: &Snapshot, task: TaskNumber) -> Vec<Action> {
@@ -183,7 +194,7 @@ mod tests {
         ];
         insta::assert_snapshot!(shown.join("\n"), @r"
         pause cancel-all | cancel-1 | cancel-2
-         |  | 
+        resume |  | 
         pause cancel-all |  | cancel-2
          | leave-out-1 send-back-1 | 
          | retry-1 |

@@ -1,24 +1,42 @@
 //! The board of a run.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
+use crate::base::clock::render_elapsed;
 use crate::report::board::text::{assembled, status_line};
-use crate::report::board::view::{BoardView, TaskRow};
+use crate::report::board::view::{BoardView, Standing, TaskRow};
+use crate::report::suggest;
 use crate::report::words::minute;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::part::{pair_table, scrolling, status, task_link};
 use crate::web::place::Place;
-use crate::web::text::shown;
+use crate::web::text::{in_table, shown};
 
 /// The number of tasks from which on a table has a filter.
 const FILTERED: usize = 12;
 
+/// The times on a board.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(in crate::web) struct Times {
+    /// The time since the run started, until its end if it has one.
+    pub(in crate::web) whole: Duration,
+    /// The time of the attempts at each task, in the order of the plan.
+    pub(in crate::web) tasks: Vec<Option<Duration>>,
+}
+
 /// Renders the board. `actions` are the forms that change the run.
-pub(in crate::web) fn render(frame: &Frame<'_>, view: &BoardView, actions: &Markup) -> String {
+pub(in crate::web) fn render(
+    frame: &Frame<'_>,
+    view: &BoardView,
+    times: &Times,
+    actions: &Markup,
+) -> String {
     let content = html! {
-        (head(view))
+        (head(view, times))
         (actions)
-        (tasks(view))
+        (tasks(view, times))
         @if view.open_conflicts().next().is_some() {
             (pair_table("Conflicts", view.open_conflicts()))
         }
@@ -37,16 +55,20 @@ pub(in crate::web) fn render(frame: &Frame<'_>, view: &BoardView, actions: &Mark
     frame.render(&content)
 }
 
-fn head(view: &BoardView) -> Markup {
+fn head(view: &BoardView, times: &Times) -> Markup {
     html! {
         h1 { (shown(&view.title)) }
         p.meta {
             "Run " code { (view.run) } " · base " code { (view.base.short()) } " on "
             (shown(&view.base_label)) " · started " (minute(view.started))
+            " · " (render_elapsed(times.whole))
         }
         p.standing {
             strong { (view.standing.words()) } " · " (status_line(view))
             @if let Some(bill) = &view.bill { " · cost " (shown(bill)) }
+        }
+        @if view.standing == Standing::Interrupted {
+            p { "No process drives the run. " code { (suggest::resume(&view.run)) } " continues it." }
         }
         progress aria-label="Tasks done" max=(view.tasks.len()) value=(view.done()) {}
         @if !view.notices.is_empty() {
@@ -55,7 +77,7 @@ fn head(view: &BoardView) -> Markup {
     }
 }
 
-fn tasks(view: &BoardView) -> Markup {
+fn tasks(view: &BoardView, times: &Times) -> Markup {
     html! {
         h2 #tasks { "Tasks" }
         @if view.tasks.len() >= FILTERED {
@@ -64,11 +86,11 @@ fn tasks(view: &BoardView) -> Markup {
                 input #filter type="search" autocomplete="off";
             }
         }
-        div data-rows { (scrolling("Tasks", &table(&view.tasks))) }
+        div data-rows { (scrolling("Tasks", &table(&view.tasks, times))) }
     }
 }
 
-fn table(rows: &[TaskRow]) -> Markup {
+fn table(rows: &[TaskRow], times: &Times) -> Markup {
     html! {
         table.tasks {
             thead {
@@ -76,30 +98,33 @@ fn table(rows: &[TaskRow]) -> Markup {
                     th scope="col" { "#" }
                     th scope="col" { "Task" }
                     th scope="col" { "Status" }
+                    th scope="col" { "Time" }
                     th.wide scope="col" { "Worker" }
                     th.wide scope="col" { "Attempts" }
                     th.wide scope="col" { "Cost" }
                     th scope="col" { "Notes" }
                 }
             }
-            tbody { @for row in rows { (task_row(row)) } }
+            tbody { @for row in rows { (task_row(row, times)) } }
         }
     }
 }
 
-fn task_row(row: &TaskRow) -> Markup {
+fn task_row(row: &TaskRow, times: &Times) -> Markup {
+    let time = times.tasks.get(row.number.index()).copied().flatten();
     html! {
-        tr {
+        tr id={ "row-" (row.number.0) } {
             td { (task_link(row.number)) }
-            th scope="row" {
-                a href=(Place::Task(row.number).file()) { (shown(&row.title)) }
+            th.title scope="row" {
+                a href=(Place::Task(row.number).file()) { (in_table(&row.title)) }
                 @if !row.tag.is_empty() { " " span.tag { (shown(&row.tag)) } }
             }
             td { (status(&row.status)) }
+            td.time { @if let Some(time) = time { (render_elapsed(time)) } }
             td.wide { (shown(row.worker_name.as_deref().unwrap_or("—"))) }
             td.wide { (row.attempts) }
             td.wide { (cost(row)) }
-            td { (shown(&row.note)) }
+            td.note-text { (shown(&row.note)) }
         }
     }
 }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::base::text::plural;
 use crate::base::text_diff::Mark;
+use crate::merge::change::ChangeStat;
 use crate::report::patch::{FilePatch, PatchHunk, PatchLine};
 use crate::web::pages::part::pieces;
 use crate::web::text::shown;
@@ -14,12 +15,16 @@ const LINES: usize = 5000;
 /// The number of files up to which all are open.
 const OPEN: usize = 10;
 
-/// Renders a patch. The numbers of new lines lead to the page that asks for a comment, if there is
-/// one.
-pub(super) fn render(files: &[FilePatch], comments: Option<&str>) -> Markup {
+/// Renders a patch. `stat` is its size as it is given everywhere, where it is known. The numbers of new
+/// lines lead to the page that asks for a comment, if there is one.
+pub(super) fn render(
+    files: &[FilePatch],
+    stat: Option<ChangeStat>,
+    comments: Option<&str>,
+) -> Markup {
     let mut left = LINES;
     html! {
-        p { (summary(files)) }
+        p { (summary(files, stat)) }
         @for (place, file) in files.iter().enumerate() {
             @let fits = take(&mut left, file);
             details.file id={ "file-" (place) } open[files.len() <= OPEN] {
@@ -51,7 +56,14 @@ fn take(left: &mut usize, file: &FilePatch) -> bool {
     }
 }
 
-fn summary(files: &[FilePatch]) -> String {
+fn summary(files: &[FilePatch], stat: Option<ChangeStat>) -> String {
+    if let Some(stat) = stat {
+        let is_renamed = files.iter().any(|file| file.path != file.name);
+        return match is_renamed {
+            true => format!("{stat}; a renamed file counts as one removed and one added"),
+            false => stat.to_string(),
+        };
+    }
     let sizes = files.iter().map(FilePatch::size);
     let (added, removed) = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
     format!("{}, +{added} −{removed}", plural(files.len(), "file"))
@@ -89,8 +101,8 @@ fn row(file: &FilePatch, line: &PatchLine, comments: Option<&str>) -> Markup {
             td.number {
                 @if let Some(new) = line.new {
                     @if let Some(page) = comments {
-                        a href=(comment_target(page, &file.path, new))
-                            aria-label={ "Comment on line " (new) " of " (shown(&file.path)) } { (new) }
+                        a href=(comment_target(page, &file.name, new))
+                            aria-label={ "Comment on line " (new) " of " (shown(&file.name)) } { (new) }
                     } @else { (new) }
                 }
             }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::model::event::Recorded;
+use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
 use crate::report::event_sentence::event_sentence;
 use crate::web::pages::frame::Frame;
@@ -30,11 +31,30 @@ pub(in crate::web) fn render(frame: &Frame<'_>, plan: &Plan, records: &[Recorded
 
 fn event(plan: &Plan, recorded: &Recorded) -> Markup {
     let time = recorded.time.strftime("%Y-%m-%d %H:%M:%S");
+    let sentence = event_sentence(plan, &recorded.event);
     html! {
-        li {
+        li id={ "event-" (recorded.seq) } {
             time datetime=(recorded.time.to_string()) { (time) } " "
-            (shown(&event_sentence(plan, &recorded.event)))
-            @if let Some(task) = recorded.event.task() { " " span.tag { (task_link(task)) } }
+            (linked(&sentence, recorded.event.task()))
         }
+    }
+}
+
+/// Renders a sentence in which the number of its task is a link; one without the number is followed by it.
+fn linked(sentence: &str, task: Option<TaskNumber>) -> Markup {
+    let Some(task) = task else {
+        return html! { (shown(sentence)) };
+    };
+    let number = task.to_string();
+    let mut places = sentence.match_indices(&number);
+    let place = places.find(|(at, _)| {
+        let next = sentence[at + number.len()..].chars().next();
+        !next.is_some_and(|next| next.is_ascii_digit())
+    });
+    match place.map(|(at, _)| sentence.split_at(at)) {
+        Some((before, rest)) => html! {
+            (shown(before)) (task_link(task)) (shown(&rest[number.len()..]))
+        },
+        None => html! { (shown(sentence)) " " span.tag { (task_link(task)) } },
     }
 }

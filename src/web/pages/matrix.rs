@@ -75,6 +75,7 @@ fn legend() -> Markup {
                     " " (severity_words(severity))
                 }
             }
+            li { span aria-hidden="true" { "·" } " independent: they share no file" }
         }
     }
 }

@@ -17,3 +17,4 @@ mod tests;
 pub(super) mod timeline;
 
 pub(super) use frame::{Frame, Medium, Subject};
+pub(super) use part::block;

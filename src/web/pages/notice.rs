@@ -2,7 +2,8 @@
 
 use maud::{DOCTYPE, html};
 
-use crate::web::pages::frame::{Frame, Medium};
+use crate::model::ids::RunId;
+use crate::web::pages::frame::{Frame, Medium, Subject};
 use crate::web::text::shown;
 
 /// A link after a message: its target and its words.
@@ -28,6 +29,27 @@ pub(in crate::web) fn render(
         @if let Some((target, words)) = onward {
             p { a href=(target) { (words) } }
         }
+    };
+    frame.render(&content)
+}
+
+/// Renders the page in a folder that stands in for one that is not written yet: the board of a run, or the
+/// list of all runs.
+pub(in crate::web) fn incomplete(run: Option<&RunId>) -> String {
+    let frame = Frame {
+        title: "Not complete",
+        subject: run.map(|run| Subject {
+            run,
+            version: "",
+            is_live: false,
+        }),
+        place: None,
+        medium: Medium::File,
+    };
+    let content = html! {
+        h1 { "Not complete" }
+        p { "These pages are not all written: the export goes on, or it was interrupted." }
+        p { code { "dispatch web --export" } " writes all of them." }
     };
     frame.render(&content)
 }

@@ -4,13 +4,14 @@ use maud::{Markup, html};
 
 use crate::base::text::plural;
 use crate::base::text_diff::{DiffLine, Mark};
+use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::report::pair::{
     FileComparison, HunkVersion, PairFile, PairHunk, PairSide, PairView, ThreeWay, range_words,
     severity_words,
 };
 use crate::web::pages::frame::Frame;
-use crate::web::pages::part::{block, pieces, scrolling, task_links};
+use crate::web::pages::part::{block, hash, pieces, scrolling, task_links};
 use crate::web::text::shown;
 
 /// The most lines of one version of a hunk.
@@ -53,24 +54,18 @@ pub(in crate::web) fn render_missing(frame: &Frame<'_>, tasks: [TaskNumber; 2]) 
 
 fn sides(view: &PairView) -> Markup {
     let merged = view.verdict.as_ref().and_then(|pair| pair.tree);
-    let row = |name: &str, branch: &str, commit: String, tree: String| {
+    let row = |name: &str, branch: &str, commit: Option<Oid>, tree: Option<Oid>| {
         html! {
             tr {
                 th scope="row" { (name) }
-                td { (shown(branch)) }
-                td { code { (commit) } }
-                td { code { (tree) } }
+                td.path { (shown(branch)) }
+                td { @if let Some(commit) = commit { (hash(commit)) } }
+                td { @if let Some(tree) = tree { (hash(tree)) } }
             }
         }
     };
-    let side = |name: &str, side: &PairSide| {
-        row(
-            name,
-            &side.branch,
-            side.commit.to_string(),
-            side.tree.to_string(),
-        )
-    };
+    let side =
+        |name: &str, side: &PairSide| row(name, &side.branch, Some(side.commit), Some(side.tree));
     scrolling(
         "Commits that are compared",
         &html! {
@@ -87,11 +82,11 @@ fn sides(view: &PairView) -> Markup {
                 tbody {
                     (side("ours", &view.sides[0]))
                     @for (commit, tree) in &view.bases {
-                        (row("base", "", commit.to_string(), tree.to_string()))
+                        (row("base", "", Some(*commit), Some(*tree)))
                     }
-                    @if view.bases.is_empty() { (row("base", "none: unrelated histories", String::new(), String::new())) }
+                    @if view.bases.is_empty() { (row("base", "none: unrelated histories", None, None)) }
                     (side("theirs", &view.sides[1]))
-                    @if let Some(tree) = merged { (row("merged", "", String::new(), tree.to_string())) }
+                    @if let Some(tree) = merged { (row("merged", "", None, Some(tree))) }
                 }
             }
         },

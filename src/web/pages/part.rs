@@ -4,11 +4,12 @@ use maud::{Markup, html};
 
 use crate::base::text_diff::{Mark, Piece};
 use crate::merge::change::paths_in_short;
+use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::status::Status;
 use crate::report::board::view::ConflictRow;
 use crate::web::place::Place;
-use crate::web::text::shown;
+use crate::web::text::{LONGEST_LINE, longer_note, shown};
 
 /// Renders a status with the class of its colour.
 pub(super) fn status(status: &Status) -> Markup {
@@ -85,21 +86,36 @@ pub(super) fn severity(severity: u8) -> Markup {
     html! { span.severity.{ "severity-" (severity.min(5)) } { (words) } }
 }
 
-/// Renders the pieces of a line.
+/// Renders the pieces of a line; the end of a very long one is left out.
 pub(super) fn pieces(pieces: &[Piece]) -> Markup {
+    let mut left = LONGEST_LINE;
+    let cut = pieces.iter().map(|piece| {
+        let text: String = piece.text.chars().take(left).collect();
+        left -= text.chars().count();
+        (piece.mark, text)
+    });
+    let cut: Vec<(Mark, String)> = cut.filter(|(_, text)| !text.is_empty()).collect();
+    let lengths = pieces.iter().map(|piece| piece.text.chars().count());
+    let more = lengths.sum::<usize>().saturating_sub(LONGEST_LINE);
     html! {
-        @for piece in pieces {
-            @match piece.mark {
-                Mark::Same => (shown(&piece.text)),
-                Mark::Removed => del { (shown(&piece.text)) },
-                Mark::Added => ins { (shown(&piece.text)) },
+        @for (mark, text) in &cut {
+            @match mark {
+                Mark::Same => (shown(text)),
+                Mark::Removed => del { (shown(text)) },
+                Mark::Added => ins { (shown(text)) },
             }
         }
+        @if more > 0 { span.note { (longer_note(more)) } }
     }
 }
 
+/// Renders a hash: its start, and all of it where the pointer rests.
+pub(super) fn hash(oid: Oid) -> Markup {
+    html! { code title=(oid.to_string()) { (oid.short()) } }
+}
+
 /// Renders text that keeps its lines.
-pub(super) fn block(label: &str, text: &str) -> Markup {
+pub(in crate::web) fn block(label: &str, text: &str) -> Markup {
     html! { pre role="group" aria-label=(label) tabindex="0" { (shown(text)) } }
 }
 

@@ -46,7 +46,7 @@ fn table(rows: &[Value]) -> maud::Markup {
                             @if row["tasks"].is_null() { (shown(run)) }
                             @else { a href={ (run) "/board.html" } { (run) } }
                         }
-                        td { (shown(row["title"].as_str().unwrap_or_default())) }
+                        td.title { (shown(row["title"].as_str().unwrap_or_default())) }
                         td { (state(row)) }
                         td { @if let Some(tasks) = row["tasks"].as_u64() { (row["done"].to_string()) "/" (tasks) } }
                         td.wide { (started(row)) }

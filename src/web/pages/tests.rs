@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::merge::class::{Class, HunkClass};
@@ -16,6 +18,7 @@ use crate::report::pair::{PairInput, PairSide, PairView};
 use crate::report::patch::parse_patch;
 use crate::report::task::TaskView;
 use crate::report::timeline::Timeline;
+use crate::web::pages::board::Times;
 use crate::web::pages::task::{Log, TaskPage};
 use crate::web::pages::{self, Frame, Medium, Subject};
 use crate::web::place::Place;
@@ -50,6 +53,14 @@ fn frame(state: &RunState, place: Place, medium: Medium) -> Frame<'_> {
         }),
         place: Some(place),
         medium,
+    }
+}
+
+fn times() -> Times {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    Times {
+        whole: Duration::from_secs(70),
+        tasks: vec![seconds(2), seconds(3), None],
     }
 }
 
@@ -129,11 +140,11 @@ fn the_frame_has_the_navigation_and_loads_only_what_is_compiled_in() {
 fn the_board_has_tasks_conflicts_and_notes() {
     let state = run();
     let frame = frame(&state, Place::Board, Medium::Served);
-    let page = pages::board::render(&frame, &BoardView::new(&state), &maud::html! {});
+    let page = pages::board::render(&frame, &BoardView::new(&state), &times(), &maud::html! {});
     insta::assert_snapshot!(content(&page), @r#"
     <main id="main" tabindex="-1">
     <h1>&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</h1>
-    <p class="meta">Run <code>checkout-7k3q</code> · base <code>1a2b3c4</code> on main · started 2026-11-22 09:14 UTC</p>
+    <p class="meta">Run <code>checkout-7k3q</code> · base <code>1a2b3c4</code> on main · started 2026-11-22 09:14 UTC · 1m 10s</p>
     <p class="standing">
     <strong>needs attention</strong> · 1 of 3 done · 1 blocked · 1 failed</p>
     <progress aria-label="Tasks done" max="3" value="1">
@@ -147,6 +158,7 @@ fn the_board_has_tasks_conflicts_and_notes() {
     <th scope="col">#</th>
     <th scope="col">Task</th>
     <th scope="col">Status</th>
+    <th scope="col">Time</th>
     <th class="wide" scope="col">Worker</th>
     <th class="wide" scope="col">Attempts</th>
     <th class="wide" scope="col">Cost</th>
@@ -154,50 +166,54 @@ fn the_board_has_tasks_conflicts_and_notes() {
     </tr>
     </thead>
     <tbody>
-    <tr>
+    <tr id="row-1">
     <td>
     <a href="task-1.html">#1</a>
     </td>
-    <th scope="row">
+    <th class="title" scope="row">
     <a href="task-1.html">&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</a> <span class="tag">T1</span>
     </th>
     <td>
     <span class="status good">DONE</span>
     </td>
+    <td class="time">2s</td>
     <td class="wide">claude-1</td>
     <td class="wide">1</td>
     <td class="wide">—</td>
-    <td>made</td>
+    <td class="note-text">made</td>
     </tr>
-    <tr>
+    <tr id="row-2">
     <td>
     <a href="task-2.html">#2</a>
     </td>
-    <th scope="row">
+    <th class="title" scope="row">
     <a href="task-2.html">b</a> <span class="tag">T2</span>
     </th>
     <td>
     <span class="status bad">FAILED</span>
     </td>
+    <td class="time">3s</td>
     <td class="wide">shell-2</td>
     <td class="wide">1</td>
     <td class="wide">—</td>
-    <td>&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt; (logic error)</td>
+    <td class="note-text">&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt; (logic error)</td>
     </tr>
-    <tr>
+    <tr id="row-3">
     <td>
     <a href="task-3.html">#3</a>
     </td>
-    <th scope="row">
+    <th class="title" scope="row">
     <a href="task-3.html">c</a> <span class="tag">T3</span>
     </th>
     <td>
     <span class="status waits">BLOCKED (by #2)</span>
     </td>
+    <td class="time">
+    </td>
     <td class="wide">—</td>
     <td class="wide">0</td>
     <td class="wide">—</td>
-    <td>#2 failed</td>
+    <td class="note-text">#2 failed</td>
     </tr>
     </tbody>
     </table>
@@ -294,8 +310,8 @@ fn the_timeline_has_bars_and_the_same_times_in_words() {
     let page = content(&page);
     let table = page.split_once("<tbody>").unwrap().1;
     insta::assert_snapshot!(table.split_once("</tbody>").unwrap().0, @r#"
-    <tr>
-    <th scope="row">
+    <tr id="row-1">
+    <th class="title" scope="row">
     <a href="task-1.html">#1</a> &lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</th>
     <td class="wide">
     <span class="status good">DONE</span>
@@ -315,8 +331,8 @@ fn the_timeline_has_bars_and_the_same_times_in_words() {
     </ul>
     </td>
     </tr>
-    <tr>
-    <th scope="row">
+    <tr id="row-2">
+    <th class="title" scope="row">
     <a href="task-2.html">#2</a> b</th>
     <td class="wide">
     <span class="status bad">FAILED</span>
@@ -336,8 +352,8 @@ fn the_timeline_has_bars_and_the_same_times_in_words() {
     </ul>
     </td>
     </tr>
-    <tr>
-    <th scope="row">
+    <tr id="row-3">
+    <th class="title" scope="row">
     <a href="task-3.html">#3</a> c</th>
     <td class="wide">
     <span class="status waits">BLOCKED (by #2)</span>
@@ -362,12 +378,17 @@ fn the_page_of_a_task_has_its_attempts_its_change_and_its_log() {
     let state = run();
     let patch = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n one\n-let a = <b>;\n+let a = <c>;\n";
     let view = TaskView::new(&state, TaskNumber(1), "shell");
+    let board = BoardView::new(&state);
     let page = TaskPage {
         view: &view,
+        time: Some(Duration::from_secs(62)),
+        pairs: board.open_conflicts().collect(),
+        stat: state.task_stat(TaskNumber(1)),
         patch: Ok(parse_patch(patch)),
         log: Ok(Log {
             text: "<script>alert(1)</script>".to_owned(),
             before: 12,
+            mark: Some("1-99".to_owned()),
         }),
         actions: maud::html! {},
         comments: Some("ask-send-back-1.html".to_owned()),
@@ -391,11 +412,39 @@ fn the_page_of_a_task_has_its_attempts_its_change_and_its_log() {
     <dd>6 files, +312 −4 (1a2b3c4..0000000)</dd>
     </div>
     </dl>
+    <p id="time">Running for 1m 2s.</p>
+    <div class="scroll" role="group" aria-label="Conflicts with other results" tabindex="0">
+    <table>
+    <caption>Conflicts with other results</caption>
+    <thead>
+    <tr>
+    <th scope="col">Pair</th>
+    <th scope="col">Class</th>
+    <th scope="col">Severity</th>
+    <th scope="col">Paths</th>
+    <th scope="col">Suggested</th>
+    </tr>
+    </thead>
+    <tbody>
+    <tr>
+    <th scope="row">
+    <a href="pair-1-2.html">#1 × #2</a>
+    </th>
+    <td>content</td>
+    <td>
+    <span class="severity severity-3">3 (semantic risk)</span>
+    </td>
+    <td class="path">src/&lt;app&gt;.ts</td>
+    <td>merge after #1, re-dispatch #2</td>
+    </tr>
+    </tbody>
+    </table>
+    </div>
     <h2>Prompt</h2>
     <pre role="group" aria-label="Prompt" tabindex="0">Do it
     &lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</pre>
     <h2>Attempts</h2>
-    <section>
+    <section id="attempt-1">
     <h3>Attempt 1, claude</h3>
     <dl class="facts">
     <div>
@@ -441,7 +490,7 @@ fn the_page_of_a_task_has_its_attempts_its_change_and_its_log() {
     </dl>
     </section>
     <h2 id="change">Change</h2>
-    <p>1 file, +1 −1</p>
+    <p>6 files, +312 −4</p>
     <details class="file" id="file-0" open>
     <summary>
     <span class="path">x</span> <span class="counts">+1 −1</span>
@@ -490,8 +539,10 @@ fn the_page_of_a_task_has_its_attempts_its_change_and_its_log() {
     </div>
     </details>
     <h2 id="log">Log</h2>
+    <div id="log-part" data-log="log/1" data-seen="1-99">
     <p>The end of the log; 12 bytes before it are left out. <code>dispatch logs 1</code> prints all of it.</p>
     <pre class="log" role="group" aria-label="Log" tabindex="0">&lt;script&gt;alert(1)&lt;/script&gt;</pre>
+    </div>
     "#);
 }
 
@@ -594,22 +645,13 @@ fn the_history_has_sentences_and_the_list_of_runs_has_links() {
     <h1>History</h1>
     <p>The events of the journal, the latest first; times are UTC.</p>
     <ol class="events" reversed>
-    <li>
-    <time datetime="2026-11-22T09:14:04Z">2026-11-22 09:14:04</time> #1 T1: attempt 1 failed: &lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt; (logic error) <span class="tag">
-    <a href="task-1.html">#1</a>
-    </span>
-    </li>
-    <li>
-    <time datetime="2026-11-22T09:14:03Z">2026-11-22 09:14:03</time> #1 T1: the worker of attempt 1 started at 1a2b3c4 <span class="tag">
-    <a href="task-1.html">#1</a>
-    </span>
-    </li>
-    <li>
-    <time datetime="2026-11-22T09:14:02Z">2026-11-22 09:14:02</time> #1 T1: attempt 1 starts with shell on dispatch/checkout-7k3q/t1 <span class="tag">
-    <a href="task-1.html">#1</a>
-    </span>
-    </li>
-    <li>
+    <li id="event-4">
+    <time datetime="2026-11-22T09:14:04Z">2026-11-22 09:14:04</time> <a href="task-1.html">#1</a> T1: attempt 1 failed: &lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt; (logic error)</li>
+    <li id="event-3">
+    <time datetime="2026-11-22T09:14:03Z">2026-11-22 09:14:03</time> <a href="task-1.html">#1</a> T1: the worker of attempt 1 started at 1a2b3c4</li>
+    <li id="event-2">
+    <time datetime="2026-11-22T09:14:02Z">2026-11-22 09:14:02</time> <a href="task-1.html">#1</a> T1: attempt 1 starts with shell on dispatch/checkout-7k3q/t1</li>
+    <li id="event-1">
     <time datetime="2026-11-22T09:14:00Z">2026-11-22 09:14:00</time> the run started: Checkout v2, 3 tasks from 1a2b3c4 (main)</li>
     </ol>
     "#);
@@ -625,14 +667,14 @@ fn the_history_has_sentences_and_the_list_of_runs_has_links() {
     <th scope="row">
     <a href="shop-2f4d/board.html">shop-2f4d</a>
     </th>
-    <td>&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</td>
+    <td class="title">&lt;b onclick=x&gt;&quot;' &amp; \u{202e}evil&lt;/b&gt;</td>
     <td>needs attention</td>
     <td>1/2</td>
     <td class="wide">2026-11-22 09:14</td>
     </tr>
     <tr>
     <th scope="row">old-0000</th>
-    <td>broken</td>
+    <td class="title">broken</td>
     <td>unreadable</td>
     <td>
     </td>
@@ -648,7 +690,12 @@ fn a_thousand_tasks_are_on_one_board() {
     let plan: Vec<String> = (1..=1000).map(|task| format!("t{task}")).collect();
     let state = RunFixture::new(&plan.join(" · ")).state();
     let frame = frame(&state, Place::Board, Medium::Served);
-    let page = pages::board::render(&frame, &BoardView::new(&state), &maud::html! {});
+    let page = pages::board::render(
+        &frame,
+        &BoardView::new(&state),
+        &Times::default(),
+        &maud::html! {},
+    );
     assert_eq!(page.matches("task-1000.html").count(), 2);
-    assert_eq!(page.matches("<tr>").count(), 1001);
+    assert_eq!(page.matches("<tr id=\"row-").count(), 1000);
 }

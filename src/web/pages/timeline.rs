@@ -10,7 +10,7 @@ use crate::report::timeline::{Span, SpanKind, Timeline, TimelineRow};
 use crate::report::words::second;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::part::{scrolling, status, task_link};
-use crate::web::text::shown;
+use crate::web::text::{in_table, shown};
 
 /// The width of a bar, in units of its drawing.
 const WIDTH: f64 = 1000.0;
@@ -59,8 +59,8 @@ fn table(timeline: &Timeline) -> Markup {
 
 fn task_row(timeline: &Timeline, row: &TimelineRow) -> Markup {
     html! {
-        tr {
-            th scope="row" { (task_link(row.number)) " " (shown(&row.title)) }
+        tr id={ "row-" (row.number.0) } {
+            th.title scope="row" { (task_link(row.number)) " " (in_table(&row.title)) }
             td.wide { (status(&row.status)) }
             td.bar {
                 svg viewBox={ "0 0 " (WIDTH) " 16" } preserveAspectRatio="none" aria-hidden="true"

@@ -162,6 +162,15 @@ impl Browser {
         panic!("the page does not show {text:?}; errors: {:?}", self.errors);
     }
 
+    /// Returns the value of an expression.
+    #[track_caller]
+    fn value(&mut self, expression: &str) -> Value {
+        let params = json!({"expression": expression, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", params);
+        assert!(answer["exceptionDetails"].is_null(), "{answer}");
+        answer["result"]["value"].clone()
+    }
+
     /// Ends the browser; nothing may have been on its console.
     #[track_caller]
     fn close(mut self) {
@@ -191,9 +200,12 @@ fn pages_open_in_a_browser_without_an_error_and_follow_the_run() {
     let mut browser = Browser::start(&program, &scene);
     browser.open(&site.address, "IN PROGRESS");
     browser.wait_for("up to date");
+    browser.value("document.querySelector('tbody th a[href=\"task-2.html\"]').focus()");
     gate.open();
     wait(driver).expect(3);
     browser.wait_for("needs attention");
+    let focus = browser.value("document.activeElement.outerHTML");
+    assert_eq!(focus, json!("<a href=\"task-2.html\">Second</a>"));
     let base = site.address.split("/?").next().unwrap().to_owned();
     for (file, text) in [
         ("conflicts.html", "3 (semantic risk)"),
@@ -213,6 +225,44 @@ fn pages_open_in_a_browser_without_an_error_and_follow_the_run() {
         let path = folder.join(&run).join(file);
         browser.open(&format!("file://{}", path.display()), text);
     }
+    browser.close();
+    site.stop();
+}
+
+#[test]
+fn an_update_keeps_the_selection_the_focus_and_the_place_in_the_log() {
+    let Some(program) = find_browser() else {
+        return;
+    };
+    let scene = scene();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = format!(
+        "# One\n\n1. [A] Long\n   - run: seq 1 500; {}; echo the last line; echo a > a\n",
+        gate.script()
+    );
+    let driver = scene.start(&["run", &scene.plan(&plan), "--yes"]);
+    gate.wait_until_reached();
+    let run = scene.run_name();
+    let site = Site::start(&scene, &[&run]);
+    let base = site.address.split("/?").next().unwrap().to_owned();
+    let mut browser = Browser::start(&program, &scene);
+    browser.open(&site.address, "IN PROGRESS");
+    browser.open(&format!("{base}/{run}/task-1.html"), "\n500\n");
+    let from_end = "(() => { const log = document.querySelector('pre.log');
+        return log.scrollHeight - log.clientHeight - log.scrollTop < 8; })()";
+    assert_eq!(browser.value(from_end), json!(true));
+    browser.value(
+        "(() => { const log = document.querySelector('pre.log');
+            log.focus(); log.scrollTop = 100;
+            getSelection().selectAllChildren(document.querySelector('h1')); })()",
+    );
+    gate.open();
+    wait(driver).expect(0);
+    browser.wait_for("the last line");
+    browser.wait_for("passed");
+    let place = "[document.activeElement.className, document.querySelector('pre.log').scrollTop,
+        getSelection().toString()]";
+    assert_eq!(browser.value(place), json!(["log", 100, "#1 Long A"]));
     browser.close();
     site.stop();
 }
