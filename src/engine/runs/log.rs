@@ -197,7 +197,7 @@ fn read_masked_log(
 ) -> Result<Option<End>, LogError> {
     let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
     let path = folder.join(masked_file(part));
-    let read = || {
+    let read = || -> io::Result<End> {
         let mut file = regular_file::open(&path)?;
         let before = file.metadata()?.len().saturating_sub(limit);
         let mut log = Vec::new();
