@@ -1,7 +1,5 @@
 //! `dispatch node-attempt REMOTE REF`: carries out one attempt on a node, with git as the transport.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use crate::base::clock::Clock;
@@ -78,8 +76,7 @@ fn host_name() -> String {
         let finished = Program::new("uname").arg("-n").output().ok()?;
         Some(String::from_utf8_lossy(&finished.stdout).trim().to_owned())
     };
-    let system = || std::fs::read_to_string(PathBuf::from("/etc/hostname")).ok();
     let found = of_cluster.into_iter().flatten().next();
-    let found = found.or_else(named).or_else(system);
+    let found = found.or_else(named);
     found.unwrap_or_default().trim().to_owned()
 }

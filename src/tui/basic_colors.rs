@@ -65,7 +65,7 @@ fn basic(sequence: &[u8]) -> Vec<u8> {
         let first = match value {
             "38" => 30,
             "48" => 40,
-            // The colour of an underline: nobody asks for another than the default.
+            // The colour of an underline: the board never sets one.
             "59" => continue,
             _ => {
                 kept.push(value.to_owned());

@@ -13,7 +13,8 @@ use crate::engine::kernel::context::{Context, local_context};
 use crate::engine::kernel::known_settings;
 use crate::engine::run::live_work::diff_of_work;
 use crate::engine::runs::load::load as load_run;
-use crate::engine::runs::log::{LogPart, read_log};
+use crate::engine::runs::log::LogPart;
+use crate::engine::runs::log_end::read_log_end;
 use crate::git::diff::PATCH_OPTIONS;
 use crate::git::{Repo, Store};
 use crate::model::ids::TaskNumber;
@@ -119,23 +120,16 @@ fn log(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, Strin
     let attempt = shown.ok_or_else(|| format!("{task} has not started"))?;
     let store = Store::open(repo).map_err(|error| error_chain(&error))?;
     let of = (task, attempt.number);
-    let bytes = read_log((repo, &store), state, of, LogPart::Worker);
-    let bytes = bytes.map_err(|error| error_chain(&error))?;
-    let cut = bytes.len().saturating_sub(LOG_LIMIT);
-    let text = String::from_utf8_lossy(&bytes[cut..]);
-    // The first line is not whole where the beginning was cut off.
-    let text = match cut {
-        0 => &text,
-        _ => text.split_once('\n').map_or("", |(_, rest)| rest),
-    };
-    let content = Content::plain(text);
+    let log = read_log_end((repo, &store), state, of, LogPart::Worker, LOG_LIMIT);
+    let log = log.map_err(|error| error_chain(&error))?;
+    let content = Content::plain(&String::from_utf8_lossy(&log.bytes));
     let content = match content.is_empty() {
         true => Content::remark("nothing was written yet"),
         false => content,
     };
-    Ok(match cut {
+    Ok(match log.before {
         0 => content,
-        cut => content.with_remark(&format!("… {cut} bytes before"), true),
+        before => content.with_remark(&format!("… {before} bytes before"), true),
     })
 }
 

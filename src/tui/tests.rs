@@ -132,7 +132,7 @@ fn the_board_at_60_by_15() {
     insta::assert_snapshot!(Board::new(run(), SMALL).frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
       #  Tag    Status      Time    Note
     ▸ #1 PARSE  DONE        2s      ≠#5 orders are parsed
       #2 DOCS   RETRY (#1)  2s      2 tests failed (logic error)
@@ -153,7 +153,7 @@ fn the_board_at_80_by_24() {
     insta::assert_snapshot!(Board::new(run(), USUAL).frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
       #  Tag    Status             Time    Files     Note
     ▸ #1 PARSE  DONE               2s      6 +312 −4 ≠#5 orders are parsed
       #2 DOCS   RETRY (#1)         2s                2 tests failed (logic error)
@@ -182,53 +182,53 @@ fn the_board_at_80_by_24() {
 fn the_board_at_160_by_50() {
     insta::assert_snapshot!(Board::new(run(), LARGE).frame(), @r"
     Checkout v2 · checkout-7k3q                                                                                                                     1m 40s · running
-    ██████████░░░░░░░░░░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict · about 5s left (a guess, from 2 finished tasks)
-      #  Tag    Worker     Status             Time    Files     Note                         ── #1 [PARSE] Parse the order
-    ▸ #1 PARSE  claude-1   DONE               2s      6 +312 −4 ≠#5 orders are parsed        status       DONE
-      #2 DOCS   claude-2   RETRY (#1)         2s                2 tests failed (logic error) note         orders are parsed
-      #3 RENDER claude-3   IN PROGRESS        1m 31s            writing the template         worker       claude-1
-      #4 SHIP   —          BLOCKED                              Waiting for #3, #2           time         2s
-      #5 TIDY   shell-5    DONE               2s      6 +312 −4 ≠#1 tidy                     attempts     1
-      #6 API    claude-6   FAILED             2s                no API key (logic error)     changes      6 files, +312 −4
-                                                                                             before       #3
-                                                                                             branch       dispatch/checkout-7k3q/parse
-                                                                                             worktree     ../shop.dispatch/checkout-7k3q/parse
-                                                                                             conflicts    its result conflicts with #5
-
-                                                                                             attempt 1  passed  2s  claude  since 2026-11-22 09:14:02 UTC: orders
-                                                                                             are parsed
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
+    ██████████░░░░░░░░░░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict · 1 blocked · about 8m 30s left (a guess, from 2 finished tasks)
+      #  Tag    Worker   Status             Time    Files     Note                          │ ── #1 [PARSE] Parse the order
+    ▸ #1 PARSE  claude-1 DONE               2s      6 +312 −4 ≠#5 orders are parsed         │ status       DONE
+      #2 DOCS   claude-2 RETRY (#1)         2s                2 tests failed (logic error)  │ note         orders are parsed
+      #3 RENDER claude-3 IN PROGRESS        1m 31s            writing the template          │ worker       claude-1
+      #4 SHIP   —        BLOCKED                              Waiting for #3, #2            │ time         2s
+      #5 TIDY   shell-5  DONE               2s      6 +312 −4 ≠#1 tidy                      │ attempts     1
+      #6 API    claude-6 FAILED             2s                no API key (logic error)      │ changes      6 files, +312 −4
+                                                                                            │ before       #3
+                                                                                            │ branch       dispatch/checkout-7k3q/parse
+                                                                                            │ worktree     ../shop.dispatch/checkout-7k3q/parse
+                                                                                            │ conflicts    its result conflicts with #5
+                                                                                            │
+                                                                                            │ attempt 1  passed  2s  claude  since 2026-11-22 09:14:02 UTC: orders
+                                                                                            │ are parsed
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
+                                                                                            │
 
     enter open  q leave  l log  d diff  x cancel  r retry  p pause  / filter  : command  + first  - later  c conflicts  g graph  t timeline  e report  ? help
     ");
@@ -242,7 +242,7 @@ fn the_task_in_front_at_60_by_15() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ── #2 [DOCS] Write the docs                        1–9 of 12
     status       RETRY (#1)
     waits for    its retry at 2026-11-22 09:24:00 UTC
@@ -265,7 +265,7 @@ fn the_timeline_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ── Timeline
               09:14:00 UTC                                              09:15:40 UTC
     #1 PARSE  -█
@@ -275,8 +275,8 @@ fn the_timeline_at_80_by_24() {
     #5 TIDY   --------█
     #6 API    -----------x
 
-    · blocked  - queued  ~ before a retry  p parked  ▒ running  / interrupted  x
-    failed  █ passed
+    · blocked  - queued  ~ before a retry  p parked  ▒ running  / interrupted
+    x failed  █ passed
 
 
 
@@ -297,7 +297,7 @@ fn the_graph_at_60_by_15() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ── Dependencies                                    1–9 of 10
     step 1
       #1 [PARSE] DONE  Parse the order  before #3
@@ -320,7 +320,7 @@ fn the_conflicts_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ── Conflicts
        #1 #5
     #1 -  3
@@ -355,7 +355,7 @@ fn the_help_at_80_by_24() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                                     1m 40s · running
     █████░░░░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress · 1 retry · 1 conflict
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ── Keys                                                               1–18 of 31
       enter   open the task, or the selected pair
       esc     go back
@@ -387,7 +387,7 @@ fn the_palette_at_60_by_15() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
     ┌ commands: type, ↑ ↓, tab completes, enter, esc ──────────┐
     │:sh▏                                                      │
     │  show         Show all about one task                    │
@@ -455,7 +455,7 @@ fn a_finished_run_shows_its_report_in_place() {
 
 
 
-    the run has ended; e shows the report
+
     esc back  q leave  l log  d diff  x cancel  r retry  p pause  / filter  ? help
     ");
 }
@@ -540,7 +540,7 @@ fn the_filter_keeps_the_tasks_with_all_words() {
     insta::assert_snapshot!(board.frame(), @r"
     Checkout v2 · checkout-7k3q                 1m 40s · running
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 5s left (a guess, from 2 finished tasks)
+    about 8m 30s left (a guess, from 2 finished tasks)
       #  Tag    Status      Time    Note
     ▸ #3 RENDER IN PROGRESS 1m 31s  writing the template
 

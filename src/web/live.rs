@@ -1,4 +1,4 @@
-//! What a page asks for again while its run is live: the versions of the run, and a log that grows.
+//! Answers what a page asks for again while its run is live: the versions of the run, and a log that grows.
 
 use std::convert::Infallible;
 use std::pin::Pin;

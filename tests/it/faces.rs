@@ -150,7 +150,7 @@ impl<'a> Faces<'a> {
         let page = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
         let board = page("board.html");
         for (number, task) in (1..).zip(self.board["tasks"].as_array().unwrap()) {
-            let row = board.split("<tr>").nth(1 + number).unwrap();
+            let row = board.split("<tr id=\"row-").nth(number).unwrap();
             let status = format!(">{}", task["status"].as_str().unwrap());
             assert!(row.contains(&status), "{number} {status}: {row}");
             let task_page = page(&format!("task-{number}.html"));

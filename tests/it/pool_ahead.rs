@@ -221,7 +221,9 @@ fn two_runs_share_the_pool_and_git_may_clean_up_meanwhile() {
         )
     });
     let runs = plans.map(|plan| scene.start(&["run", &plan, "--yes"]));
-    runs.map(|run| wait(run).expect(0));
+    for run in runs {
+        wait(run).expect(0);
+    }
     let mut places = ["C", "D"].map(|name| place(&scene, name));
     places.sort();
     assert_eq!(places, [slot(&scene, 1), slot(&scene, 2)]);

@@ -42,7 +42,7 @@ fn statuses_of_page(page: &str) -> String {
         let number = number.split_once('.')?.0;
         Some(format!("{number} {}", word(row)?))
     };
-    let rows = page.split("<tr>").filter_map(row);
+    let rows = page.split("<tr").filter_map(row);
     rows.collect::<Vec<_>>().join(" · ")
 }
 

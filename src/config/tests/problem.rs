@@ -201,7 +201,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --max-parallel must be at least 1
     hint: write 1 for one at a time
     error: --set: unknown key "nothing" in [run]
-    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, secrets, max_depth, outside_writes
+    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, executor, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, secrets, max_depth, outside_writes
     error: --set: unknown table "nowhere"
     hint: write table.key; valid tables are run, prompt, plan, variants, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, limits, trust, github
     error: --worker: unknown worker "absent"

@@ -44,7 +44,7 @@ pub enum MirrorError {
     Busy {
         /// The run.
         run: RunId,
-        /// What it waits for, in words; empty if it waits for nothing.
+        /// The thing it waits for, in words; empty if it waits for nothing.
         waits_for: String,
         /// `true` if the run goes on.
         is_live: bool,

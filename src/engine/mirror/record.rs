@@ -35,7 +35,7 @@ pub struct Record {
     pub issues: BTreeMap<String, String>,
     /// The ids of dispatch's own comments.
     pub comments: BTreeMap<String, String>,
-    /// The issues that dispatch closed, and nobody has opened since.
+    /// The issues that dispatch closed, and that no user has opened since.
     pub closed: BTreeSet<String>,
     /// The columns that were shown last.
     pub columns: BTreeMap<String, String>,

@@ -39,7 +39,7 @@ const TRIES: u32 = 5;
 /// The longest wait that GitHub may ask a user for who waits; a longer one is an error.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// The longest wait of a mirror for which nobody waits; GitHub's own limits are over within an hour.
+/// The longest wait of a mirror in the background; GitHub's own limits are over within an hour.
 const LONGEST_WAIT_ALONE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The longest pause of the pace that is not worth a message.

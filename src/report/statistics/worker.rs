@@ -80,7 +80,7 @@ pub(super) fn add(workers: &mut BTreeMap<String, WorkerFigures>, state: &RunStat
         let figures = workers.entry(last.worker.clone()).or_default();
         figures.tasks += 1;
         figures.done += u64::from(is_done);
-        // Other variants are no earlier tries of the one that was chosen.
+        // Another variant does not count as an earlier try of the chosen one.
         let tries = made_by_workers().filter(|attempt| attempt.variant == last.variant);
         figures.at_once += u64::from(is_done && tries.count() == 1);
         figures.failed += u64::from(state.status(number) == Status::Failed);

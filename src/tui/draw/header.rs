@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr as _;
@@ -87,6 +88,28 @@ fn title(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<'st
     both_ends((&left, theme.heading()), (&right, theme.heading()), width)
 }
 
+/// Returns the numbers of tasks by status and of conflicts, the most urgent ones first.
+fn counts(view: &RunView, theme: Theme) -> Vec<(String, Style)> {
+    let of = |kind: Status| {
+        let same = |row: &&TaskRow| row.status.word() == kind.word();
+        let count = view.board.tasks.iter().filter(same).count();
+        let words = format!("{count} {}", kind.word().to_lowercase());
+        (count > 0).then(|| (words, theme.status(&kind)))
+    };
+    let conflicts = view.pairs().len();
+    let conflicts = (conflicts > 0).then(|| (plural(conflicts, "conflict"), theme.warning()));
+    let all = [
+        of(Status::Failed),
+        of(Status::InProgress),
+        of(Status::Retry(0)),
+        conflicts,
+        of(Status::Blocked(Vec::new())),
+        of(Status::Cancelled),
+        of(Status::Skipped),
+    ];
+    all.into_iter().flatten().collect()
+}
+
 fn progress(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<'static> {
     let board = &view.board;
     let (done, all) = (board.done(), board.tasks.len());
@@ -105,25 +128,9 @@ fn progress(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<
             spans.push(Span::styled(words, style));
         }
     };
-    // What needs a person comes first, because a narrow screen has no room for all.
-    for kind in [
-        Status::Failed,
-        Status::InProgress,
-        Status::Retry(0),
-        Status::Blocked(Vec::new()),
-        Status::Cancelled,
-        Status::Skipped,
-    ] {
-        let same = |row: &&TaskRow| row.status.word() == kind.word();
-        let count = board.tasks.iter().filter(same).count();
-        if count > 0 {
-            let words = format!("{count} {}", kind.word().to_lowercase());
-            add(words, theme.status(&kind));
-        }
-    }
-    let conflicts = view.pairs().len();
-    if conflicts > 0 {
-        add(plural(conflicts, "conflict"), theme.warning());
+    // What you should look at comes first, because a narrow screen has no room for all.
+    for (words, style) in counts(view, theme) {
+        add(words, style);
     }
     if let Some(left) = left(view, now).filter(|_| width >= ROOMY) {
         add(left, theme.faint());

@@ -140,7 +140,12 @@ fn example() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut table = String::new();
     let mut last = None;
-    for line in text.lines() {
+    let mut text = text.lines();
+    for line in text.by_ref() {
+        // There is no executor, so its keys are in a comment.
+        if line.starts_with("# [executors.NAME], with the defaults") {
+            break;
+        }
         let Some(line) = line
             .strip_prefix('#')
             .or(Some(line))
@@ -178,6 +183,10 @@ fn example() -> BTreeMap<String, BTreeMap<String, String>> {
             }
         }
     }
+    let executor = text.filter_map(|line| line.strip_prefix("# ")?.split_once(" = "));
+    let executor = executor.filter(|(key, _)| !key.contains(' '));
+    let executor = executor.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    tables.insert("executors.NAME".to_owned(), executor.collect());
     tables
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod shutdown;
+mod simulation;
 mod space;
 mod starts;
 mod turns;

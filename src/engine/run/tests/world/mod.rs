@@ -1,7 +1,7 @@
 //! A world for the loop: virtual time, scripted workers, a journal in memory.
 
-mod outside;
-mod setup;
+pub(super) mod outside;
+pub(super) mod setup;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -326,7 +326,7 @@ impl World {
     }
 }
 
-fn job(spec: &AttemptSpec) -> Job {
+pub(in super::super) fn job(spec: &AttemptSpec) -> Job {
     Job {
         argv: spec.worker.command.clone(),
         cwd: spec.worktree.clone(),
@@ -343,11 +343,11 @@ fn job(spec: &AttemptSpec) -> Job {
     }
 }
 
-fn folder(task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
+pub(in super::super) fn folder(task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
     Path::new("/attempts").join(format!("{}-{attempt}", task.0))
 }
 
-fn started(spec: &AttemptSpec) -> Message {
+pub(in super::super) fn started(spec: &AttemptSpec) -> Message {
     Message::Fact(Event::AttemptStarted {
         task: spec.task,
         attempt: spec.attempt,
@@ -376,6 +376,11 @@ fn ended(spec: &AttemptSpec, end: End, session: Option<String>) -> Message {
         attempt,
         outcome: Box::new(outcome),
     }
+}
+
+/// Returns the end of an attempt.
+pub(in super::super) fn ended_with(spec: &AttemptSpec, end: End) -> Message {
+    ended(spec, end, None)
 }
 
 fn is_of_assembly(message: &Message) -> bool {

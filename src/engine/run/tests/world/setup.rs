@@ -20,7 +20,7 @@ use crate::model::worker::Worker;
 use crate::schedule::Limits;
 use crate::schedule::worker_pool::WorkerPool;
 
-pub(super) fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
+pub(in super::super) fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
     let mut worker = Worker::named("agent");
     worker.command = vec!["agent".to_owned()];
     worker.retry_in_place = rules.retry_in_place;
