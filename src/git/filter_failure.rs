@@ -38,14 +38,14 @@ pub(super) fn find_process(said: &str, listed: &str) -> Option<(String, String, 
     let settings = listed
         .split('\0')
         .filter_map(|entry| entry.split_once('\n'));
-    let found = settings.filter_map(|(key, command)| {
+    let mut found = settings.filter_map(|(key, command)| {
         let program = command.split_whitespace().next()?;
         let is_about =
             |line: &&str| line.starts_with(command) || line.contains(&format!("{program}:"));
         let line = said.lines().find(is_about)?;
         Some((key.to_owned(), command.to_owned(), line.to_owned()))
     });
-    found.last()
+    found.next_back()
 }
 
 #[cfg(test)]

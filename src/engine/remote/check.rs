@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_node_fits_by_its_protocol() {
         assert_eq!(fits(own_line()), Ok(own_line()));
-        let other = fits("dispatch 9.0.0 protocol 99".to_owned()).unwrap_err();
+        let other = fits("dispatch 9.0.0 protocol 99".to_owned()).expect_err("another protocol");
         assert!(other.contains("but this one is dispatch"), "{other}");
         assert!(fits("bash: no such option".to_owned()).is_err());
     }

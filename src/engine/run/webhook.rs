@@ -32,8 +32,8 @@ pub(super) fn was_cut(code: Option<i32>) -> bool {
 
 /// Returns the message of the last try; `curl` has one for each.
 pub(super) fn last_message(said: &str) -> String {
-    let messages = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    messages.last().unwrap_or_default().to_owned()
+    let mut messages = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    messages.next_back().unwrap_or_default().to_owned()
 }
 
 /// An address that gets notifications.

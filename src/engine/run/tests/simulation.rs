@@ -412,6 +412,7 @@ fn nodes_that_lose_their_power_cost_attempts_and_no_result() {
 /// Prints the figures of one run with as many tasks and nodes as the environment says.
 #[test]
 #[ignore = "a benchmark: benches/simulation.sh"]
+#[allow(clippy::print_stdout)]
 fn large() {
     let number = |name: &str| std::env::var(name).unwrap().parse().unwrap();
     let (tasks, nodes): (u32, usize) = (
