@@ -1,7 +1,7 @@
 //! Runs attempts on other machines, with git as the only transport.
 //!
-//! The run pushes a [`package`] to a git remote and asks an engine to start `dispatch node-attempt` on a
-//! node. The node fetches it into a [`mirror`], claims it, carries it out as a local attempt, and pushes
+//! The run pushes a `package` to a git remote and asks an engine to start `dispatch node-attempt` on a
+//! node. The node fetches it into a `mirror`, claims it, carries it out as a local attempt, and pushes
 //! the end back ([`node`]). The run fetches that, checks it and posts the same facts as a local attempt
 //! ([`attempt`]).
 //!
