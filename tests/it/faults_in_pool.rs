@@ -133,10 +133,14 @@ fn crash_at(case: &Case, point: &str, expected: &str) -> Result<bool, String> {
         // Nothing tells what the reset wrote from what a user changes in such a worktree: it stays with the
         // task that had it, is named, and goes when the user says so.
         let named = scene.dispatch(&["clean", "pool"]).err;
-        if !named.contains("has uncommitted changes") || !named.contains("--force 1") {
+        let task = named.split_once("--force ");
+        let task = task.and_then(|(_, rest)| rest.split(['`', ' ']).next());
+        let (true, Some(task)) = (named.contains("has uncommitted changes"), task) else {
             return Err(named);
-        }
-        scene.dispatch(&["clean", "pool", "--force", "1"]).expect(0);
+        };
+        scene
+            .dispatch(&["clean", "pool", "--force", task])
+            .expect(0);
         scene.dispatch(&["clean", "--pool"]).expect(0);
     }
     if left() > 0 {
