@@ -1,5 +1,7 @@
 //! Shows when every task waited, ran and was held back.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::attempt::Attempt;
@@ -154,6 +156,12 @@ impl Timeline {
         }
         columns
     }
+}
+
+/// Returns the time since a run started, until the end of its last attempt once it has ended.
+pub fn run_time(state: &RunState, now: Timestamp) -> Duration {
+    let time = end(state, now).duration_since(state.started);
+    time.try_into().unwrap_or_default()
 }
 
 /// Returns the end of the time that is shown.

@@ -59,7 +59,7 @@ fn basic(sequence: &[u8]) -> Vec<u8> {
     let Some(values) = values else {
         return sequence.to_vec();
     };
-    let mut values = values.split(';').peekable();
+    let mut values = values.split(';');
     let mut kept: Vec<String> = Vec::new();
     while let Some(value) = values.next() {
         let first = match value {
@@ -80,10 +80,8 @@ fn basic(sequence: &[u8]) -> Vec<u8> {
         match number {
             Some(number @ 0..=7) => kept.push((first + number).to_string()),
             Some(number @ 8..=15) => kept.push((first + 52 + number).to_string()),
-            _ => {
-                kept.push(value.to_owned());
-                continue;
-            }
+            // Another colour, whose values mean something else.
+            _ => return sequence.to_vec(),
         }
         values = ahead;
     }
@@ -120,6 +118,7 @@ mod tests {
         assert_eq!(written(&["a\u{1b}", "[38;", "5;3", "mb"]), "a^[33mb");
         assert_eq!(written(&["\u{1b}[2;5H\u{1b}[1m"]), "^[2;5H^[1m");
         assert_eq!(written(&["\u{1b}[38;5;120mé"]), "^[38;5;120mé");
+        assert_eq!(written(&["\u{1b}[38;2;48;5;3m"]), "^[38;2;48;5;3m");
         assert_eq!(written(&["\u{1b}7\u{1b}[?25l"]), "^7^[?25l");
         assert_eq!(written(&["\u{1b}[0m"]), "^[0m");
         assert_eq!(written(&["\u{1b}[m"]), "^[m");

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use maud::Markup;
 use serde_json::Value;
@@ -32,7 +31,7 @@ use crate::report::history::{history_row, unreadable_row};
 use crate::report::patch::{FilePatch, parse_patch};
 use crate::report::task::TaskView;
 use crate::report::task_facts::elapsed;
-use crate::report::timeline::Timeline;
+use crate::report::timeline::{Timeline, run_time};
 use crate::web::pages::board::Times;
 use crate::web::pages::task::{Log, TaskPage};
 use crate::web::pages::{self, Frame, Medium, Subject};
@@ -182,13 +181,9 @@ impl Source {
 
     fn times(&self, state: &RunState) -> Times {
         let now = self.clock.now();
-        let until = match state.phase {
-            RunPhase::Ended(_) => Timeline::new(state, now).to,
-            _ => now,
-        };
         let tasks = state.plan.tasks().iter();
         Times {
-            whole: Duration::try_from(until.duration_since(state.started)).unwrap_or_default(),
+            whole: run_time(state, now),
             tasks: tasks.map(|task| elapsed(state, task.number, now)).collect(),
         }
     }

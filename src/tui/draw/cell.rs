@@ -21,6 +21,14 @@ pub(super) fn cell(text: &str, width: usize) -> String {
     text
 }
 
+/// Renders the part of a list that is shown, as `1–9 of 30`; nothing where all of it is.
+pub(super) fn place(first: usize, room: usize, length: usize) -> String {
+    match length > room {
+        true => format!("{}–{} of {length}", first + 1, (first + room).min(length)),
+        false => String::new(),
+    }
+}
+
 /// Builds a line that has a text at both ends; the left one is cut where both do not fit.
 pub(super) fn both_ends(left: (&str, Style), right: (&str, Style), width: usize) -> Line<'static> {
     let room = width.saturating_sub(right.0.width() + 1);

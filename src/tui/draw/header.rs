@@ -15,7 +15,7 @@ use crate::model::status::Status;
 use crate::report::board::view::{Standing, TaskRow};
 use crate::report::estimate::{Estimate, estimate};
 use crate::report::suggest;
-use crate::report::timeline::Timeline;
+use crate::report::timeline::run_time;
 use crate::tui::draw::cell::{both_ends, safe};
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
@@ -73,15 +73,10 @@ fn title(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<'st
         RunPhase::Stopping => "stopping",
         _ => board.standing.words(),
     };
-    let until = match state.phase {
-        RunPhase::Ended(_) => Timeline::new(state, now).to,
-        _ => now,
-    };
-    let elapsed = until.duration_since(state.started).try_into();
     let cost = board.bill.as_ref().map(|bill| format!(" · {bill}"));
     let right = format!(
         "{}{} · {standing}",
-        render_elapsed(elapsed.unwrap_or_default()),
+        render_elapsed(run_time(state, now)),
         cost.filter(|_| width > 90).unwrap_or_default()
     );
     let left = format!("{} · {}", safe(&board.title), board.run);

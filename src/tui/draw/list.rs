@@ -11,7 +11,7 @@ use crate::base::clock::render_elapsed;
 use crate::model::task_list::comma_list;
 use crate::report::board::view::TaskRow;
 use crate::report::task_facts::TaskFacts;
-use crate::tui::draw::cell::{both_ends, cell, safe};
+use crate::tui::draw::cell::{both_ends, cell, place, safe};
 use crate::tui::state::State;
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
@@ -109,15 +109,7 @@ pub(super) fn draw(
     let rows = view.rows(&state.filter);
     let height = usize::from(area.height).saturating_sub(1);
     let first = first_row(state, view, height);
-    let place = match rows.len() > height {
-        true => format!(
-            "{}–{} of {}",
-            first + 1,
-            (first + height).min(rows.len()),
-            rows.len()
-        ),
-        false => String::new(),
-    };
+    let place = place(first, height, rows.len());
     let heading = heading(&columns);
     let (faint, width) = (theme.faint(), usize::from(area.width));
     let mut lines = vec![both_ends((&heading, faint), (&place, faint), width)];

@@ -14,9 +14,9 @@ use crate::report::graph::Graph;
 use crate::report::timeline::{SpanKind, Timeline};
 use crate::tui::command::KEYS;
 use crate::tui::content::Content;
-use crate::tui::draw::cell::{both_ends, cell, safe};
+use crate::tui::draw::cell::{both_ends, cell, place, safe};
 use crate::tui::draw::{conflicts, task};
-use crate::tui::line as content_line;
+use crate::tui::line::Line as TextLine;
 use crate::tui::state::{Pane, State};
 use crate::tui::theme::Theme;
 use crate::tui::view::RunView;
@@ -39,10 +39,7 @@ pub(super) fn draw(
         (_, true) => last,
         _ => state.scroll.min(last),
     };
-    let place = match length > room {
-        true => format!("{}–{} of {length}", first + 1, (first + room).min(length)),
-        false => String::new(),
-    };
+    let place = place(first, room, length);
     let title = title(shown, state, view);
     let width = usize::from(area.width);
     let head = both_ends(
@@ -87,7 +84,7 @@ pub(super) enum Body {
     /// Lines as they are drawn.
     Drawn(Vec<Line<'static>>),
     /// A loaded text, of which only what is shown gets its colours.
-    Text(Arc<Vec<content_line::Line>>),
+    Text(Arc<Vec<TextLine>>),
 }
 
 impl Body {
@@ -144,7 +141,7 @@ fn styled(content: &Content, width: usize, theme: Theme) -> Vec<Line<'static>> {
     lines.iter().map(|line| styled_line(line, theme)).collect()
 }
 
-fn styled_line(line: &content_line::Line, theme: Theme) -> Line<'static> {
+fn styled_line(line: &TextLine, theme: Theme) -> Line<'static> {
     let spans = line.iter();
     let spans = spans.map(|piece| Span::styled(piece.text.clone(), theme.mark(piece.mark)));
     Line::from(spans.collect::<Vec<_>>())

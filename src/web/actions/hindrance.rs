@@ -15,10 +15,11 @@ pub(in crate::web) fn hindrance(snapshot: &Snapshot, action: Action) -> String {
         Action::Pause | Action::Resume | Action::CancelAll | Action::Cancel(_) if has_ended => {
             format!("{run} has ended")
         }
-        Action::Pause | Action::CancelAll | Action::Cancel(_) if !snapshot.is_driven => {
+        Action::Pause | Action::Resume | Action::CancelAll | Action::Cancel(_)
+            if !snapshot.is_driven =>
+        {
             not_driven(snapshot)
         }
-        Action::Resume if !snapshot.is_driven => not_driven(snapshot),
         Action::Pause if *phase == RunPhase::Paused => format!("{run} is paused already"),
         Action::Resume if *phase == RunPhase::Running => format!("{run} is not paused"),
         Action::Pause | Action::Resume | Action::CancelAll => format!("{run} is stopping"),
