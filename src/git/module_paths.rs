@@ -28,6 +28,22 @@ impl Repo {
     }
 }
 
+/// Returns the folder of a submodule among the modules. `has_paths` says if settings name such folders.
+pub(super) fn folder_of_name(name: &Path, has_paths: bool) -> PathBuf {
+    match has_paths {
+        true => encoded(name),
+        false => name.to_owned(),
+    }
+}
+
+/// Returns the name of the submodule with this folder among the modules.
+pub(super) fn name_of_folder(folder: &Path, has_paths: bool) -> PathBuf {
+    match has_paths {
+        true => decoded(folder),
+        false => folder.to_owned(),
+    }
+}
+
 /// Returns `true` if settings name the repositories of the submodules of this repository.
 ///
 /// # Errors
@@ -38,7 +54,7 @@ pub(super) fn has_module_paths(git: &Git) -> Result<bool, GitError> {
 }
 
 /// Returns the name of the folder that git makes for a submodule where the name of a folder has no slash.
-pub(super) fn encoded(name: &Path) -> PathBuf {
+fn encoded(name: &Path) -> PathBuf {
     let bytes = name.as_os_str().as_bytes();
     if !bytes.contains(&b'/') {
         return name.to_owned();
@@ -57,7 +73,7 @@ pub(super) fn encoded(name: &Path) -> PathBuf {
 }
 
 /// Returns the name of the submodule with this folder.
-pub(super) fn decoded(folder: &Path) -> PathBuf {
+fn decoded(folder: &Path) -> PathBuf {
     let bytes = folder.as_os_str().as_bytes();
     let is_encoded = bytes
         .windows(3)

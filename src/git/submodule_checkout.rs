@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::git::command::{Git, GitError};
 use crate::git::config_variables::with_variables;
-use crate::git::module_paths::{encoded, has_module_paths};
+use crate::git::module_paths::{folder_of_name, has_module_paths};
 use crate::git::module_settings;
 use crate::git::module_store::UPLOAD_PACK;
 use crate::git::repo::Repo;
@@ -109,17 +109,13 @@ impl Superproject<'_> {
     fn store(&self, name: &Path) -> PathBuf {
         match &self.stores {
             Stores::Top(repo) => repo.module_store(name),
-            Stores::Nested(folder) if self.has_paths => folder.join(encoded(name)),
-            Stores::Nested(folder) => folder.join(name),
+            Stores::Nested(folder) => folder.join(folder_of_name(name, self.has_paths)),
         }
     }
 
     /// Returns the repository of a submodule in the worktree's entry. It may not exist.
     fn module(&self, name: &Path) -> PathBuf {
-        match self.has_paths {
-            true => self.modules.join(encoded(name)),
-            false => self.modules.join(name),
-        }
+        self.modules.join(folder_of_name(name, self.has_paths))
     }
 
     /// Selects the submodules to check out.

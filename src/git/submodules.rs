@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::{Git, GitError};
 use crate::git::index_flags::{self, clear_hiding_flags, hides_changes};
-use crate::git::module_paths::decoded;
+use crate::git::module_paths::{folder_of_name, name_of_folder};
 use crate::git::module_settings::{folder_of, without_own_filters};
 use crate::git::reference_log::tips_in;
 use crate::git::repo::Repo;
@@ -83,11 +83,12 @@ impl Repo {
                     continue;
                 }
                 let is_top = *stores == self.common.join("modules");
-                let store = match is_top && self.formats.has_module_paths {
-                    true => self.module_store(&decoded(&name)),
+                let own = name_of_folder(&name, self.formats.has_module_paths);
+                let store = match is_top {
+                    true => self.module_store(&own),
                     false => stores.join(&name),
                 };
-                let submodule = self.absorbed(worktree, git_dir, store, &decoded(&name));
+                let submodule = self.absorbed(worktree, git_dir, store, &own);
                 let (git_dir, store) = (submodule.git_dir.clone(), submodule.store.clone());
                 found.push(submodule);
                 let (inner, stores) = (git_dir.join("modules"), store.join("modules"));
@@ -155,7 +156,10 @@ impl Repo {
         Submodule {
             path: path.to_owned(),
             folder: None,
-            git_dir: worktree.admin.join("modules").join(name),
+            git_dir: worktree
+                .admin
+                .join("modules")
+                .join(folder_of_name(name, self.formats.has_module_paths)),
             store: self.existing_store(self.module_store(name), path),
             name: name.to_string_lossy().into_owned(),
         }

@@ -18,7 +18,6 @@ use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
 use crate::engine::start::{self, Prepared, create, worker_names};
 use crate::engine::trust::require;
-use crate::model::executor::LOCAL;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -238,22 +237,14 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
 
 /// Renders a line for each executor other than this machine, with its tasks.
 fn executors(tasks: &[&Task], settings: &Settings) -> String {
-    let mut by_executor: BTreeMap<String, Vec<TaskNumber>> = BTreeMap::new();
-    for task in tasks {
-        for name in worker_names(task, settings) {
-            let choice = settings.executor_of(task, settings.workers.get(name));
-            let tasks = by_executor.entry(choice.render()).or_default();
-            tasks.push(task.number);
-            tasks.dedup();
-        }
-    }
-    if by_executor.keys().all(|name| name == LOCAL) {
+    let by_executor = start::executors(tasks.iter().copied(), settings);
+    if by_executor.values().all(|(choice, _)| choice.is_local()) {
         return String::new();
     }
-    let line = |(name, tasks): (&String, &Vec<TaskNumber>)| {
-        format!("\nexecutor {name}: {}", comma_list(tasks))
-    };
-    by_executor.iter().map(line).collect()
+    let lines = by_executor.iter();
+    let lines =
+        lines.map(|(name, (_, tasks))| format!("\nexecutor {name}: {}", comma_list(tasks)));
+    lines.collect()
 }
 
 /// Renders `4 tasks · 3 at once · claude, shell`.

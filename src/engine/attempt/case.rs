@@ -4,7 +4,7 @@ use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::attempt::aborted::outcome_of;
 use crate::engine::attempt::branch_makers::note_own_branches;
-use crate::engine::attempt::disk_use;
+use crate::engine::attempt::disk_limit;
 use crate::engine::attempt::execution::{Execution, Finished};
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
@@ -96,7 +96,7 @@ impl Case {
     pub(super) fn passed_limit(&self) -> Option<Fact> {
         let bounds = Bounds::untold(&self.execution.context, &self.execution.spec);
         let passed = bounds.passed(self.transcript.turns, self.transcript.cost);
-        let passed = passed.or_else(|| disk_use::exceeded(&self.execution));
+        let passed = passed.or_else(|| disk_limit::exceeded(&self.execution));
         passed.filter(|_| self.end.stopped && !self.execution.cancel.is_cancelled())
     }
 

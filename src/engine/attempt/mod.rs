@@ -8,7 +8,7 @@ mod carried_remarks;
 mod case;
 mod content;
 mod denied;
-mod disk_use;
+mod disk_limit;
 mod elsewhere;
 pub mod execution;
 mod fail;

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
-use crate::engine::attempt::disk_use::DiskUse;
+use crate::engine::attempt::disk_limit::DiskLimit;
 use crate::engine::attempt::execution::{Execution, Finished, Reached};
 use crate::engine::attempt::keep::keep_lost;
 use crate::engine::attempt::output::Steps;
@@ -74,7 +74,7 @@ async fn wait(
     let mut notes = Notes::new(execution.folder());
     let (context, spec) = (&execution.context, &execution.spec);
     let mut steps = Steps::new(context, spec, worktree, running.stopper());
-    let mut disk = DiskUse::new(execution, worktree, running.stopper());
+    let mut disk = DiskLimit::new(execution, worktree, running.stopper());
     let mut interval = interval(NOTE_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let waiting = running.wait();

@@ -142,12 +142,12 @@ impl CleanPlan {
             parents.for_each(|folder| drop(std::fs::remove_dir(folder)));
         }
         let store = Store::open(&context.repo)?;
-        // What they keep is in the journal.
-        for (name, at) in store.references(&remote_refs::of_run(&context.run))? {
-            store.delete_reference(&name, at)?;
-        }
-        for (branch, tip) in &self.branches {
-            match store.delete_reference(&branch_ref(branch), *tip) {
+        // What the references of other machines keep is in the journal.
+        let remote = store.references(&remote_refs::of_run(&context.run))?;
+        let branches = self.branches.iter();
+        let branches = branches.map(|(branch, tip)| (branch_ref(branch), *tip));
+        for (name, tip) in remote.into_iter().chain(branches) {
+            match store.delete_reference(&name, tip) {
                 Err(StoreError::Moved { .. }) => {}
                 other => other?,
             }

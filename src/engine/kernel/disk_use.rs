@@ -22,14 +22,39 @@ pub fn worktrees(repo: &Repo, settings: &Settings) -> Vec<Worktree> {
     all
 }
 
-/// Returns the bytes of a folder on its disk. A file that is removed meanwhile counts 0. Blocks that files
-/// share count for each of them.
+/// Returns the bytes of a folder on its disk. Links are not followed; a file that is removed meanwhile counts
+/// 0. Blocks that files share count for each of them.
 pub fn disk_use(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let of_entry = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => disk_use(&entry.path()) + 512 * meta.blocks(),
-        Ok(meta) => 512 * meta.blocks(),
-        Err(_) => 0,
-    };
-    entries.map(of_entry).sum()
+    // A worker may make folders that are deeper than the stack.
+    let (mut folders, mut used) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if let Ok(meta) = entry.metadata() {
+                used += 512 * meta.blocks();
+                if meta.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+    }
+    used
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_count_in_every_folder_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("worktree");
+        fs::create_dir_all(place.join("a/b")).unwrap();
+        let empty = disk_use(&place);
+        fs::write(folder.path().join("outside"), vec![1; 1 << 20]).unwrap();
+        std::os::unix::fs::symlink(folder.path(), place.join("link")).unwrap();
+        assert!(disk_use(&place) < empty + (1 << 16));
+        fs::write(place.join("a/b/file"), vec![1; 1 << 20]).unwrap();
+        assert!(disk_use(&place) >= empty + (1 << 20));
+    }
 }

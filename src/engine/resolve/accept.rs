@@ -65,17 +65,22 @@ pub fn accept(
     {
         return Ok((by_hand.candidate, stat));
     }
+    let parents = [resolving.conflict.chain_tip, resolving.conflict.candidate];
+    if let Some(commit) = committed {
+        // It has what set-up wrote, so it is made again without that.
+        let original = store.original(commit)?;
+        let again = store.write_again(&original, tree, &parents, context.clock.now())?;
+        return Ok((again, stat));
+    }
     let attempt = state.task(task).deciding_attempt();
     let attempt = attempt.map_or(1, |attempt| attempt.number);
-    let trailers = context.trailers(task, attempt);
-    // A commit of the user that has what set-up wrote is made again without that.
-    let message = match committed {
-        Some(commit) => message_of(&worktree, commit)?,
-        None => merge_message(context, task),
-    };
+    let (message, trailers) = (
+        merge_message(context, task),
+        context.trailers(task, attempt),
+    );
     let commit = store.write_commit(&NewCommit {
         tree,
-        parents: &[resolving.conflict.chain_tip, resolving.conflict.candidate],
+        parents: &parents,
         message: &format!("{message}\n\n{trailers}"),
         time: context.clock.now(),
         by: By::User,
@@ -108,11 +113,6 @@ fn not_added(
         }
     }
     Ok(left)
-}
-
-fn message_of(worktree: &Worktree, commit: Oid) -> Result<String, EngineError> {
-    let show = ["log", "-1", "--format=%B", &commit.to_string()];
-    Ok(worktree.git().line(&show)?)
 }
 
 /// Refuses a tree with the links that dispatch made in the worktree: landing them would replace what

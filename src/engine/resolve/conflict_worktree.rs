@@ -259,7 +259,7 @@ pub fn remove(
             let place = found.path.display();
             return Err(EngineError::Refused(format!("the worktree {place} {why}")).into());
         }
-        let found_losses = Losses::of(context, found)?;
+        let found_losses = Losses::of_conflict(context, found)?;
         found_losses.keep(context, found)?;
         losses = found_losses.words();
     }

@@ -1,7 +1,9 @@
 //! Starts a run; nothing is created before all checks have passed.
 
+mod base;
 pub mod confinement;
 pub mod detach;
+pub mod error;
 pub mod plan_file;
 pub mod remarks;
 pub mod reopen;
@@ -9,41 +11,40 @@ pub mod retry;
 pub mod take;
 pub mod unsupported;
 pub mod worker_pool;
+pub mod workers;
+
+pub use base::{current_branch, resolve};
+pub use error::StartError;
+pub use workers::{executors, refuse_worker, refuse_workers, worker_for, worker_name, worker_names};
 
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::spec::environment::depth;
+use crate::engine::start::base::{find_base, find_target};
 use crate::engine::start::files::existing_ancestor;
+use crate::engine::start::workers::refuse_remotes;
 use crate::engine::trust;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::base::fault;
 use crate::base::files;
-use crate::base::process::find_program;
-use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space;
 use crate::engine::prompt::render;
-use crate::engine::remote::fleet::remote_of;
 use crate::engine::runs::load::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::git::refs::branch_ref;
-use crate::git::worktree::Head;
-use crate::git::{Repo, Store, StoreError};
+use crate::git::{Repo, Store};
 use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::plan::{Plan, Task, Variants};
+use crate::model::plan::Plan;
 use crate::model::run::RunState;
-use crate::model::shortage::Shortage;
-use crate::model::worker::Worker;
 use crate::plan::{Format, render};
 use crate::report::board::markdown::is_board;
-use crate::worker::template::TemplateError;
 
 /// References above those of a run, from the top.
 const JOURNALS: [&str; 3] = [
@@ -51,150 +52,6 @@ const JOURNALS: [&str; 3] = [
     "refs/dispatch/runs",
     "refs/dispatch/attempts",
 ];
-
-/// The reason why a run cannot start. Nothing has been created.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// HEAD names no commit yet.
-    #[error("{} has no commit yet, so there is nothing to start from", .0.display())]
-    Unborn(PathBuf),
-    /// The base names no commit.
-    #[error("the base {0:?} names no commit")]
-    NoBase(String),
-    /// The target is not a branch.
-    #[error("the target branch {0:?} does not exist")]
-    NoTarget(String),
-    /// A branch has the name that every branch of a run starts with.
-    #[error("a branch named {0:?} exists, and git keeps no branches below a branch")]
-    PrefixTaken(String),
-    /// A reference has the name of a folder of journals.
-    #[error("the reference {0:?} exists, and git keeps no references below a reference")]
-    JournalsTaken(&'static str),
-    /// The base already has a file at the board's path.
-    #[error("the base has a file {0:?} that dispatch did not write")]
-    BoardTaken(String),
-    /// A task of `--only` depends on one that is not chosen.
-    #[error("{0} depends on {1}, which `--only` leaves out")]
-    OnlyCuts(TaskNumber, TaskNumber),
-    /// A worker has no command for a task.
-    #[error("{0} has no `run` command, and its worker `{1}` needs one")]
-    NoCommand(TaskNumber, String),
-    /// The settings require a confinement that this machine does not have.
-    #[error("workers cannot be confined: {0}")]
-    NoSandbox(String),
-    /// A worker's program is not installed.
-    #[error("the program {program:?} of worker `{worker}` ({task}) was not found on PATH")]
-    NoProgram {
-        /// The first task that needs it.
-        task: TaskNumber,
-        /// The worker.
-        worker: String,
-        /// The program.
-        program: String,
-    },
-    /// A task, its worker or the run names an executor that cannot be used.
-    #[error("{task}: {message}")]
-    Executor {
-        /// The first task that needs it.
-        task: TaskNumber,
-        /// The reason.
-        message: String,
-        /// The remedy.
-        hint: String,
-    },
-    /// A task names a worker that is not configured.
-    #[error("{0} names the worker `{1}`, which is not configured")]
-    NoWorker(TaskNumber, String),
-    /// This process is a worker of another dispatch.
-    #[error("this is a worker of another dispatch, and {} deep is deeper than allowed", levels(*.0))]
-    TooDeep(u32),
-    /// A folder that dispatch has to write to cannot be written.
-    #[error("{} cannot be written", .0.display())]
-    Unwritable(PathBuf, #[source] io::Error),
-    /// The repository itself cannot be written.
-    #[error("{} cannot be written", .0.display())]
-    ReadOnly(PathBuf, #[source] io::Error),
-    /// The disk is nearly full.
-    #[error("{}", .0.message())]
-    NoSpace(Shortage),
-    /// The worktrees would be inside a checkout.
-    #[error("worktrees would be made inside the checkout, at {}", .0.display())]
-    InsideCheckout(PathBuf),
-    /// The user's prompt template is invalid.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl StartError {
-    /// Suggests a remedy.
-    pub fn hint(&self) -> String {
-        match self {
-            StartError::Unborn(_) => "make a first commit, then run dispatch again".into(),
-            StartError::NoBase(_) => "give a commit, branch or tag with `--base`".into(),
-            StartError::NoTarget(name) => {
-                format!("create it with `git branch {name}`, or choose another with `--into`")
-            }
-            StartError::PrefixTaken(name) => format!(
-                "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \
-                 to something other than {name:?}"
-            ),
-            StartError::JournalsTaken(name) => {
-                format!(
-                    "no run can be recorded beside it; inspect it with `git show {name}`, keep it under another name, then `git update-ref -d {name}`"
-                )
-            }
-            StartError::BoardTaken(_) => {
-                "name another file as `file` under `[board]` in .dispatch.toml".into()
-            }
-            StartError::OnlyCuts(_, needed) => format!("add {} to `--only`", needed.0),
-            StartError::NoCommand(..) => {
-                "give the task a `run:` line, or a coding agent as its `worker:` \
-                 (or as `worker` under `[run]` in .dispatch.toml)"
-                    .into()
-            }
-            StartError::NoProgram { program, .. } => {
-                format!("install {program}, or choose another worker")
-            }
-            StartError::Executor { hint, .. } => hint.clone(),
-            StartError::NoSandbox(_) => {
-                "`dispatch help sandbox` lists what each kind needs; with `mode = \"auto\"` under \
-                 `[sandbox]` it is used where it exists"
-                    .into()
-            }
-            StartError::NoWorker(_, name) => {
-                format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
-            }
-            StartError::TooDeep(depth) => format!(
-                "workers that start workers may never end; `max_depth = {depth}` under \
-                 `[run]` in .dispatch.toml allows it"
-            ),
-            StartError::Unwritable(..) => {
-                "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
-            }
-            StartError::ReadOnly(..) => {
-                "a run is recorded there: make it writable, or work in a clone that is".into()
-            }
-            StartError::NoSpace(_) => {
-                "free some space; `min_free_space` under `[run]` in .dispatch.toml says \
-                 how much is to stay free"
-                    .into()
-            }
-            StartError::InsideCheckout(_) => {
-                "set `path` under `[worktree]` in .dispatch.toml to a place beside the repository"
-                    .into()
-            }
-            StartError::Template(error) => error.hint.clone(),
-            StartError::Store(_) => "`git fsck` checks the repository".into(),
-        }
-    }
-}
-
-fn levels(depth: u32) -> String {
-    crate::base::text::plural(depth as usize, "level")
-}
 
 /// Rejects a run started by a worker, unless that is allowed.
 ///
@@ -255,7 +112,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
-    refuse_executors(repo, plan, settings, only.as_deref())?;
+    refuse_remotes(repo, plan, settings, only.as_deref())?;
     confinement::refuse_missing(plan, settings)?;
     render::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
@@ -266,68 +123,6 @@ pub fn prepare(
         only,
         plan_file: None,
     })
-}
-
-fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), StartError> {
-    if let Some(base) = resolve(repo, store, name)? {
-        let current = current_branch(repo).filter(|_| name == "HEAD");
-        return Ok((base, current.unwrap_or_else(|| name.to_owned())));
-    }
-    if name == "HEAD" {
-        return Err(StartError::Unborn(repo.top.clone()));
-    }
-    Err(StartError::NoBase(name.to_owned()))
-}
-
-/// Resolves a revision to a commit. HEAD is that of the current checkout, which may be a linked
-/// worktree, while the store is the shared one.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn resolve(repo: &Repo, store: &Store, name: &str) -> Result<Option<Oid>, StoreError> {
-    let names_head = name == "HEAD"
-        || name.starts_with("HEAD~")
-        || name.starts_with("HEAD^")
-        || name == "@"
-        || name.starts_with("@~")
-        || name.starts_with("@^");
-    if !names_head || repo.git_dir == repo.common {
-        return store.resolve(name);
-    }
-    let spec = format!("{name}^{{commit}}");
-    let line = repo
-        .git()
-        .line(&["rev-parse", "--verify", "--quiet", &spec]);
-    Ok(line.ok().and_then(|line| line.parse().ok()))
-}
-
-/// Returns the branch of the current checkout; `None` on a detached HEAD.
-pub fn current_branch(repo: &Repo) -> Option<String> {
-    let here = crate::git::worktree::Worktree {
-        path: repo.top.clone(),
-        admin: repo.git_dir.clone(),
-    };
-    match here.head()? {
-        Head::Branch(branch) => Some(branch),
-        Head::Detached(_) => None,
-    }
-}
-
-fn find_target(
-    repo: &Repo,
-    store: &Store,
-    wanted: Option<&str>,
-) -> Result<Option<String>, StartError> {
-    let Some(name) = wanted else {
-        return Ok(current_branch(repo));
-    };
-    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
-    match store.reference(&branch_ref(name)) {
-        // Where HEAD names it, that is the name of the checkout.
-        Ok(Some(_)) if current_branch(repo).as_deref() == Some(name) => Ok(Some(name.to_owned())),
-        Ok(Some(_)) => Ok(Some(repo.real_branch(name))),
-        _ => Err(StartError::NoTarget(name.to_owned())),
-    }
 }
 
 fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(), StartError> {
@@ -373,116 +168,6 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
         }
     }
     Ok(())
-}
-
-/// Checks that every chosen task has a worker that can run it here.
-///
-/// # Errors
-/// The first task that has none.
-pub fn refuse_workers(
-    plan: &Plan,
-    settings: &Settings,
-    only: Option<&[TaskNumber]>,
-) -> Result<(), StartError> {
-    let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
-    for task in plan.tasks().iter().filter(chosen) {
-        let judge = settings.judge_of(task);
-        for name in worker_names(task, settings).into_iter().chain(judge) {
-            let worker = settings.workers.get(name);
-            let missing = || StartError::NoWorker(task.number, name.to_owned());
-            let worker = worker.ok_or_else(missing)?;
-            let is_elsewhere = !settings.executor_of(task, Some(worker)).is_local();
-            match refuse_worker(task, worker) {
-                // Its program is needed on the nodes. A judge always runs here.
-                Err(StartError::NoProgram { .. }) if is_elsewhere && judge != Some(name) => {}
-                checked => checked?,
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Checks that every chosen task has an executor that can be used from this repository.
-///
-/// # Errors
-/// The first task that has none.
-pub fn refuse_executors(
-    repo: &Repo,
-    plan: &Plan,
-    settings: &Settings,
-    only: Option<&[TaskNumber]>,
-) -> Result<(), StartError> {
-    let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
-    for task in plan.tasks().iter().filter(chosen) {
-        for name in worker_names(task, settings) {
-            let choice = settings.executor_of(task, settings.workers.get(name));
-            let refused = |(message, hint)| StartError::Executor {
-                task: task.number,
-                message,
-                hint,
-            };
-            if let Some(why) = settings.unusable_executor(&choice) {
-                return Err(refused(why));
-            }
-            if let Some(profile) = settings.executors.get(&choice.name) {
-                let hint =
-                    "`git remote add NAME ADDRESS` adds one; it must be an address that the nodes \
-                            reach, too"
-                        .to_owned();
-                let found = remote_of(repo, profile);
-                found.map_err(|error| refused((error_chain(&error), hint)))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Checks that a worker can run a task here.
-///
-/// # Errors
-/// When it has no command for the task, or its program is not installed.
-pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
-    let Some(program) = worker.command.first() else {
-        return match task.fields.run {
-            Some(_) => Ok(()),
-            None => Err(StartError::NoCommand(task.number, worker.name.clone())),
-        };
-    };
-    if program.contains('{') || find_program(program).is_some() {
-        return Ok(());
-    }
-    let (worker, program) = (worker.name.clone(), program.clone());
-    Err(StartError::NoProgram {
-        task: task.number,
-        worker,
-        program,
-    })
-}
-
-/// Returns the worker of a task: the shell if it has a command, else its own worker, else the
-/// configured one.
-pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
-    match (&task.fields.run, &task.fields.worker) {
-        (Some(_), _) => "shell",
-        (None, Some(worker)) => worker,
-        (None, None) => &settings.run.worker,
-    }
-}
-
-/// Returns the worker of every variant of a task, or that of a task without variants.
-pub fn worker_names<'a>(task: &'a Task, settings: &'a Settings) -> Vec<&'a str> {
-    let own = worker_name(task, settings);
-    match &task.fields.variants {
-        Some(Variants::Workers(workers)) => workers.iter().map(String::as_str).collect(),
-        Some(Variants::Count(count)) => vec![own; usize::from(*count)],
-        None => vec![own],
-    }
-}
-
-/// Returns the worker of a task of a run: the user's later choice, else that of the plan.
-pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
-    let chosen = state.task(number).worker_override.as_deref();
-    chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
 }
 
 /// Checks that dispatch can write its own folder and worktrees.

@@ -129,5 +129,5 @@ fn refuse_unsuited(
             known: settings.workers.keys().cloned().collect(),
         });
     };
-    Ok(refuse_worker(state.plan.task(number), worker)?)
+    Ok(refuse_worker(state.plan.task(number), worker, settings)?)
 }

@@ -34,7 +34,8 @@ enum Change<'a> {
 }
 
 /// Writes the changes of set-up to the files of a worktree, except where the merge changed the same path or
-/// needs its place. The index stays as it is.
+/// needs its place. The index stays as it is. What does not come back is no longer a change of set-up: the
+/// merge, or the user, may write the same there.
 ///
 /// # Errors
 /// When git fails, or a file cannot be written.
@@ -44,11 +45,15 @@ pub fn bring_back(context: &Context, worktree: &Worktree) -> Result<(), EngineEr
     };
     let git = context.repo.git_in(worktree)?;
     let staged = parse_staged(&git.run(&["ls-files", "--stage", "-z"])?);
-    let mut written = Vec::new();
+    let (mut written, mut brought) = (Vec::new(), BTreeSet::new());
     for change in to_bring_back(&start, &staged) {
         match change {
-            Change::Remove(path) => remove(&file_of(worktree, path))?,
+            Change::Remove(path) => {
+                remove(&file_of(worktree, path))?;
+                brought.insert(path.clone());
+            }
             Change::Write(path, entry) if is_free(&worktree.path, path) => {
+                brought.insert(path.clone());
                 written.extend(format!("{:o} {} 0\t", entry.mode, entry.oid).as_bytes());
                 written.extend(path.as_bytes());
                 written.push(0);
@@ -56,10 +61,10 @@ pub fn bring_back(context: &Context, worktree: &Worktree) -> Result<(), EngineEr
             Change::Write(..) => {}
         }
     }
-    match written.is_empty() {
-        true => Ok(()),
-        false => check_out(&git, worktree, written),
+    if !written.is_empty() {
+        check_out(&git, worktree, written)?;
     }
+    start.retain(worktree, &brought)
 }
 
 /// Selects the changes on paths that the merge left as the base has them.

@@ -40,6 +40,18 @@ impl Losses {
         })
     }
 
+    /// Finds what goes with the worktree of a conflict: the commits of the user that are checked out in it count,
+    /// too, because his resolution may have been made again without them.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn of_conflict(context: &Context, worktree: &Worktree) -> Result<Losses, EngineError> {
+        Ok(Losses {
+            left: LeftCommits::with_head(context, worktree)?,
+            ..Losses::of(context, worktree)?
+        })
+    }
+
     /// Finds what goes when a worktree of the pool is reset: nothing in the kept folders. Output of builds is
     /// not named, since every task has some.
     ///

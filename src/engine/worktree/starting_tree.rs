@@ -128,8 +128,26 @@ impl StartingTree {
             head: Some(head),
             at: now_at(&worktree.admin).map_err(failed)?,
         };
+        record.save(worktree)
+    }
+
+    /// Keeps only the changes on these paths in the record of a worktree: the others are not in it.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn retain(
+        mut self,
+        worktree: &Worktree,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Result<(), EngineError> {
+        self.changes.retain(|(path, ..)| paths.contains(path));
+        self.save(worktree)
+    }
+
+    fn save(&self, worktree: &Worktree) -> Result<(), EngineError> {
+        let failed = |error| EngineError::File(worktree.admin.display().to_string(), error);
         let text =
-            serde_json::to_vec(&record).map_err(|error| EngineError::Broken(error.to_string()))?;
+            serde_json::to_vec(self).map_err(|error| EngineError::Broken(error.to_string()))?;
         files::replace(&worktree.admin.join(FILE), &text).map_err(failed)
     }
 

@@ -1,9 +1,7 @@
 //! Limits the disk space that a running worker takes (`[limits] disk`): that of its worktree and of its own
 //! git folder. The kernel has no such limit for a folder, so it is measured again and again.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -11,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::base::files;
 use crate::base::regular_file;
 use crate::engine::attempt::execution::Execution;
+use crate::engine::kernel::disk_use::disk_use;
 use crate::exec::{StopSignal, Stopper};
 use crate::failure::evidence::Fact;
 use crate::git::private_folder::PrivateFolder;
@@ -27,7 +26,7 @@ const PAUSES: u32 = 50;
 const RECORD: &str = "disk-use";
 
 /// Measures the disk use of a running worker, and stops one that exceeds its limit.
-pub(super) struct DiskUse {
+pub(super) struct DiskLimit {
     folders: Vec<PathBuf>,
     limit: u64,
     record: PathBuf,
@@ -36,16 +35,16 @@ pub(super) struct DiskUse {
     measuring: Option<JoinHandle<(u64, Duration)>>,
 }
 
-impl DiskUse {
+impl DiskLimit {
     /// Returns `None` without a limit.
     pub(super) fn new(
         execution: &Execution,
         worktree: &Worktree,
         stopper: Stopper,
-    ) -> Option<DiskUse> {
+    ) -> Option<DiskLimit> {
         let context = &execution.context;
         let private = PrivateFolder::of(&context.repo, worktree);
-        Some(DiskUse {
+        Some(DiskLimit {
             folders: vec![worktree.path.clone(), private.folder().to_owned()],
             limit: context.settings.limits.disk?,
             record: execution.folder().join(RECORD),
@@ -85,40 +84,4 @@ pub(super) fn exceeded(execution: &Execution) -> Option<Fact> {
         used: bytes(used),
         limit: bytes(limit),
     })
-}
-
-/// Returns the bytes of a folder on its disk. Links are not followed; a file that is removed meanwhile
-/// counts 0.
-fn disk_use(folder: &Path) -> u64 {
-    let (mut folders, mut used) = (vec![folder.to_owned()], 0);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Ok(meta) = entry.metadata() {
-                used += 512 * meta.blocks();
-                if meta.is_dir() {
-                    folders.push(entry.path());
-                }
-            }
-        }
-    }
-    used
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_count_in_every_folder_and_links_are_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("worktree");
-        fs::create_dir_all(place.join("a/b")).unwrap();
-        let empty = disk_use(&place);
-        fs::write(folder.path().join("outside"), vec![1; 1 << 20]).unwrap();
-        std::os::unix::fs::symlink(folder.path(), place.join("link")).unwrap();
-        assert!(disk_use(&place) < empty + (1 << 16));
-        fs::write(place.join("a/b/file"), vec![1; 1 << 20]).unwrap();
-        assert!(disk_use(&place) >= empty + (1 << 20));
-    }
 }
