@@ -96,6 +96,21 @@ fn a_worktree_is_made_only_while_the_limits_of_the_user_allow_it() {
 }
 
 #[test]
+fn attempts_on_another_executor_do_not_wait_for_worktrees_of_this_machine() {
+    let mut settings = Settings::default();
+    settings.run.max_worktrees = Some(1);
+    settings.run.executor = "cluster".to_owned();
+    let rules = Rules {
+        settings,
+        ..Rules::default()
+    };
+    let mut world = World::fresh("a: run 5s · b: run 5s", rules);
+    // There is no room for two worktrees, either.
+    world.free = 150;
+    insta::assert_snapshot!(world.begin(Vec::new()).join("\n"), @"0s      begin     | write attempt-starting a + attempt-submitted a + attempt-starting b + attempt-submitted b | start a | start b");
+}
+
+#[test]
 fn boards_wait_for_a_branch_that_the_user_has_checked_out() {
     let rules = Rules {
         shows_boards: true,
