@@ -1,7 +1,9 @@
 //! The limits of a run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::ids::TaskNumber;
 use crate::schedule::worker_pool::WorkerPool;
 
 /// The limits of a run.
@@ -29,4 +31,6 @@ pub struct Limits {
     pub max_cost: Option<f64>,
     /// The workers.
     pub pool: WorkerPool,
+    /// The tasks whose attempts take no worktree of the pool.
+    pub without_pool: BTreeSet<TaskNumber>,
 }

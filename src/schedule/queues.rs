@@ -40,6 +40,8 @@ pub struct Queues {
     pub(super) choosing: BTreeSet<TaskNumber>,
     /// The retries that the run has spent or scheduled.
     pub(super) retries_spent: u32,
+    /// The number of tasks that wait for a free slot or for their retry, and take a worktree of the pool.
+    waiting_for_pool: usize,
     /// The reported cost of the run.
     pub(super) known_cost: Cost,
     entries: Vec<Entry>,
@@ -82,6 +84,7 @@ struct Entry {
     is_over_quota: bool,
     is_choosing: bool,
     is_satisfied: bool,
+    waits_for_pool: bool,
     retries_spent: u32,
 }
 
@@ -109,9 +112,9 @@ impl Queues {
         queues
     }
 
-    /// Counts the tasks that wait for a free slot or for their retry.
-    pub fn count_waiting(&self) -> usize {
-        self.ready.values().map(BTreeSet::len).sum::<usize>() + self.waiting.len()
+    /// Counts the tasks that wait for a free slot or for their retry, and take a worktree of the pool.
+    pub fn count_waiting_for_pool(&self) -> usize {
+        self.waiting_for_pool
     }
 
     /// Updates the queues after an event was applied to the state.
@@ -201,6 +204,8 @@ impl Queues {
             keep(&mut self.choosing, of.task, new.is_choosing);
         }
         self.retries_spent = self.retries_spent - old.retries_spent + new.retries_spent;
+        self.waiting_for_pool += usize::from(new.waits_for_pool);
+        self.waiting_for_pool -= usize::from(old.waits_for_pool);
     }
 }
 
@@ -213,7 +218,9 @@ impl Entry {
         let phase = task.phase_of(of.variant);
         let is_ready = *phase == TaskPhase::Queued && state.is_unblocked(of.task);
         let retry = retry_due(state, of, limits);
+        let waits = is_ready || matches!(phase, TaskPhase::RetryAt(_));
         Entry {
+            waits_for_pool: waits && !limits.without_pool.contains(&of.task),
             ready: is_ready.then(|| limits.pool.assigned_worker(state, of).to_owned()),
             is_running: *phase == TaskPhase::Running,
             waiting: match phase {

@@ -178,6 +178,11 @@ fn a_run_that_was_killed_leaves_no_set_up_behind() {
     gate.wait_until_reached();
     run.signal(Signal::KILL);
     run.wait();
+    // A dry run reads: the command is there each time.
+    for _ in 0..2 {
+        let shown = scene.dispatch(&["clean", "--pool", "--dry-run"]).expect(0);
+        assert!(shown.err.contains("is being set up"), "{}", shown.err);
+    }
     worker.open();
     scene.dispatch(&["resume"]).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");

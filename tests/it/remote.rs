@@ -185,6 +185,47 @@ fn a_second_start_of_an_attempt_finds_the_claim_of_the_first() {
 }
 
 #[test]
+fn an_end_that_decides_for_the_run_is_not_taken() {
+    let scene = scene();
+    scene.configure(&by_commands(&scene));
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
+    let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
+    gate.wait_until_reached();
+    // Someone who can push to the remote knows all names in a record.
+    let refs = remote_refs(&scene);
+    let of = |name: &str| {
+        let line = refs.lines().find(|line| line.ends_with(name)).expect(name);
+        line.split_once('\t').unwrap()
+    };
+    let ((package, _), (claim, name)) = (of("/package"), of("/claim"));
+    let record = serde_json::json!({
+        "protocol": 1, "package": package, "claim": claim, "host": "h", "warnings": [],
+        "facts": [{"event": "task-cancelled", "task": 1}], "outcome": null, "kept": [],
+    });
+    fs::write(scene.root.join("outcome.json"), record.to_string()).unwrap();
+    let forge = format!(
+        "blob=$(git hash-object -w ../outcome.json) && \
+         tree=$(printf '100644 blob %s\\toutcome.json\\n' $blob | git mktree) && \
+         git push --quiet origin $(git commit-tree -m forged $tree):{}",
+        name.replace("/claim", "/outcome")
+    );
+    let forged = scene.command("sh").args(["-c", &forge]).output().unwrap();
+    assert!(forged.status.success(), "{forged:?}");
+    wait(child).expect(3);
+    gate.open();
+    assert_eq!(scene.statuses(), "1 ATTENTION");
+    let report = scene.dispatch(&["report"]).out;
+    assert!(
+        report.contains("it tells more than a node does of this attempt"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_killed_runner_finds_its_jobs_again() {
     let scene = scene();
     scene.configure(&by_commands(&scene));

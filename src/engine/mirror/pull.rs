@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::safe::secrets::Secrets;
 use crate::base::text::{clip, one_line, plural};
-use crate::engine::mirror::column::Column;
+use crate::engine::mirror::column::{Column, Reason};
 use crate::engine::mirror::found::{Found, FoundIssue};
 use crate::engine::mirror::record::{Record, key};
 use crate::model::ids::TaskNumber;
@@ -14,6 +14,9 @@ use crate::report::issue::Subject;
 
 /// The longest comment that is taken over, in bytes, as `dispatch tell` has it.
 const LIMIT: usize = 100 * 1024;
+
+/// GitHub's name of the reason for which an issue is closed whose work is done.
+const COMPLETED: &str = "COMPLETED";
 
 /// A change that people made.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,8 +109,12 @@ pub fn changes(state: &RunState, found: &Found, record: &Record, secrets: &Secre
         let subject = Subject::Task(task.number);
         if let Some(issue) = found.issues.get(&subject) {
             let last = record.column(subject).and_then(Column::named);
-            let is_own = last.is_some_and(|last| last.closes().is_some())
-                || record.closed.contains(&key(subject));
+            // Dispatch closes the issue of a cancelled task as not planned, never as completed.
+            let is_own = match last.and_then(Column::closes) {
+                Some(Reason::NotPlanned) => issue.reason != COMPLETED,
+                Some(Reason::Completed) => true,
+                None => false,
+            } || record.closed.contains(&key(subject));
             if issue.is_closed && !is_own {
                 add_closed(&mut changes, state, task.number, issue, is_cleaned);
             }
@@ -134,18 +141,21 @@ fn add_closed(
     issue: &FoundIssue,
     is_cleaned: bool,
 ) {
+    let is_completed = issue.reason == COMPLETED;
     match state.task(task).phase {
-        TaskPhase::Done | TaskPhase::Skipped { .. } | TaskPhase::Cancelled => {}
+        TaskPhase::Done | TaskPhase::Skipped { .. } => {}
+        // A running task is cancelled before it can be skipped, and the second step may be left.
+        TaskPhase::Cancelled if !is_completed => {}
         _ if is_cleaned => changes.left.push(format!(
             "the closed issue of {task}: the issue of the whole run is closed as not planned, too"
         )),
         TaskPhase::Running | TaskPhase::Choosing => changes.taken.push(Change::Cancel {
             task,
-            skip: issue.reason == "COMPLETED",
+            skip: is_completed,
         }),
         _ => changes.taken.push(Change::Skip {
             task,
-            cascade: issue.reason != "COMPLETED",
+            cascade: !is_completed,
         }),
     }
 }

@@ -275,8 +275,21 @@ fn an_issue_of_a_running_task_that_is_closed_as_completed_lets_its_dependents_st
     let (task, skip) = (TaskNumber(1), true);
     assert_eq!(found.taken, [Change::Cancel { task, skip }]);
     // Their reason stays: the issue is closed already.
-    let cancelled = run().begin(1, "shell").event(Event::TaskCancelled { task });
-    assert_eq!(world.show(&cancelled.state()), "");
+    let cancelled = || run().begin(1, "shell").event(Event::TaskCancelled { task });
+    assert_eq!(world.show(&cancelled().state()), "");
+    // Once its worker has exited, the second step is still possible, even if the board shows the first.
+    let exited = cancelled().fail(1, "killed").state();
+    assert_eq!(exited.task(task).phase, TaskPhase::Cancelled);
+    world.show(&exited);
+    let found = changes(&exited, &world.found, &world.record, &Secrets::default());
+    let cascade = false;
+    assert_eq!(found.taken, [Change::Skip { task, cascade }]);
+    // Dispatch closes it as not planned, and that is no change of people.
+    let mut world = World::new(None);
+    world.show(&exited);
+    world.issue(ONE).close(Reason::NotPlanned);
+    let found = changes(&exited, &world.found, &world.record, &Secrets::default());
+    assert_eq!(found, Changes::default());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::engine::kernel::disk_space::is_full;
 use crate::engine::kernel::message::Prepared;
 use crate::engine::pool::movement::Movement;
 use crate::engine::pool::prepare::{has_pool, new_places};
-use crate::engine::pool::set_up_ahead::{SetUpAhead, is_being_set_up, reset_free, set_up_ahead};
+use crate::engine::pool::set_up_ahead::{SetUpAhead, kill_left_set_up, reset_free, set_up_ahead};
 use crate::engine::pool::set_up_mark::SetUpMark;
 use crate::engine::pool::use_mark::is_unfinished;
 use crate::engine::pool::written_files::WrittenFiles;
@@ -176,7 +176,7 @@ impl Ahead<'_> {
         let Some(worktree) = found.filter(|found| found.path.is_dir()) else {
             return Ok(None);
         };
-        if is_being_set_up(self.context.executor.as_ref(), entry) {
+        if kill_left_set_up(self.context.executor.as_ref(), entry) {
             return Ok(None);
         }
         if is_unfinished(repo, entry) {

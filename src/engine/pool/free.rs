@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::text::first_names;
 use crate::engine::EngineError;
-use crate::engine::pool::set_up_ahead::is_being_set_up;
+use crate::engine::pool::set_up_ahead::{kill_left_set_up, live_set_up};
 use crate::engine::pool::use_mark::{is_unfinished, is_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::ignored_files::NAMED;
@@ -117,7 +117,8 @@ pub struct FreeWorktree {
 }
 
 /// Removes the free worktrees of the pool that no task used for so long, but those in which something was
-/// changed by hand. With `is_dry_run` nothing is removed.
+/// changed by hand, and those in which commands of a set-up still run, which are killed. With `is_dry_run`
+/// nothing is removed or killed.
 ///
 /// # Errors
 /// When git fails, or a folder cannot be removed.
@@ -128,7 +129,7 @@ pub fn remove_free(
     is_dry_run: bool,
 ) -> Result<Vec<FreeWorktree>, EngineError> {
     let mut found = Vec::new();
-    // Only the states of processes are read.
+    // It starts nothing: processes that are left are found by their folders.
     let executor = LocalExecutor::new("dispatch");
     for entry in repo.pool() {
         let failed = |error| EngineError::File(entry.record.display().to_string(), error);
@@ -136,11 +137,16 @@ pub fn remove_free(
             continue;
         };
         let is_idle = idle_for.is_zero() || idle_time(&entry) >= idle_for;
-        if entry.lease(repo).is_some() || !is_idle || is_being_set_up(&executor, &entry) {
+        if entry.lease(repo).is_some() || !is_idle {
             continue;
         }
+        let is_being_set_up = match is_dry_run {
+            true => !live_set_up(&executor, &entry).is_empty(),
+            false => kill_left_set_up(&executor, &entry),
+        };
         let worktree = repo.find_worktree(&entry.place);
         let stays = match &worktree {
+            _ if is_being_set_up => Some("is being set up".to_owned()),
             Some(worktree) if entry.place.is_dir() => change_by_hand(repo, keep, &entry, worktree)?,
             _ if has_something(&entry.place) && is_used(&entry) => Some(GONE.to_owned()),
             _ => None,

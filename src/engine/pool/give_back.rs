@@ -70,8 +70,8 @@ fn give_back(context: &Context, entry: &PoolEntry, worktree: &Worktree) -> Resul
     Ok(())
 }
 
-/// Makes one worktree of the pool free, if there is none and one is released. Returns `true` if the next
-/// attempt needs no new one.
+/// Returns `true` if the next attempt needs no new worktree: one of the pool is free, or was released and
+/// can be reset. One that another process or a preparation holds does not count.
 ///
 /// # Errors
 /// When git or the store fails.
@@ -91,7 +91,9 @@ pub fn has_free(context: &Context) -> Result<bool, EngineError> {
         return Ok(true);
     }
     for entry in all.iter().filter(|entry| entry.is_released()) {
-        if let Some(worktree) = repo.find_worktree(&entry.place)
+        if let Ok(Some(_lock)) = entry.try_lock()
+            && entry.is_released()
+            && let Some(worktree) = repo.find_worktree(&entry.place)
             && reason_to_stay(context, &worktree)?.is_none()
         {
             return Ok(true);

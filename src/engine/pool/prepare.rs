@@ -13,7 +13,7 @@ use crate::engine::pool::free::GONE;
 use crate::engine::pool::movement::Movement;
 use crate::engine::pool::release::mark_warm;
 use crate::engine::pool::reset::reset;
-use crate::engine::pool::set_up_ahead::is_being_set_up;
+use crate::engine::pool::set_up_ahead::kill_left_set_up;
 use crate::engine::pool::set_up_mark::SetUpMark;
 use crate::engine::pool::use_mark::{is_unfinished, is_used, mark_used};
 use crate::engine::pool::written_files::WrittenFiles;
@@ -188,7 +188,7 @@ impl Taking<'_> {
             repo.remove_worktree(&worktree)?;
             return Ok(None);
         }
-        if is_being_set_up(self.context.executor.as_ref(), entry) {
+        if kill_left_set_up(self.context.executor.as_ref(), entry) {
             return Ok(None);
         }
         if is_unfinished(repo, entry) {

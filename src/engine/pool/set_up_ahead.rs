@@ -94,13 +94,17 @@ pub(super) fn reset_free(
     Ok(())
 }
 
-/// Returns `true` while set-up commands run in a free worktree whose process was killed, and kills them.
-pub fn is_being_set_up(executor: &dyn Executor, entry: &PoolEntry) -> bool {
+/// Lists the folders of the set-up commands that run in a free worktree whose process was killed.
+pub(super) fn live_set_up(executor: &dyn Executor, entry: &PoolEntry) -> Vec<PathBuf> {
     let is_alive = |folder: &PathBuf| matches!(executor.status(folder), Ok(JobStatus::Alive));
-    let alive: Vec<PathBuf> = log_folders(&set_up_logs(entry))
-        .into_iter()
-        .filter(is_alive)
-        .collect();
+    let folders = log_folders(&set_up_logs(entry)).into_iter();
+    folders.filter(is_alive).collect()
+}
+
+/// Kills the set-up commands that run in a free worktree whose process was killed. Returns `true` if there
+/// were any: the worktree cannot be used before they are gone.
+pub(super) fn kill_left_set_up(executor: &dyn Executor, entry: &PoolEntry) -> bool {
+    let alive = live_set_up(executor, entry);
     for folder in &alive {
         if let Ok(running) = executor.adopt(folder) {
             running.stopper().stop(StopSignal::Kill);

@@ -14,6 +14,8 @@ use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
+use crate::model::event::Event;
+use crate::model::ids::AttemptKey;
 use crate::model::outcome::Outcome;
 
 /// The names by which a record must be that of an attempt.
@@ -23,6 +25,22 @@ pub(super) struct Expected {
     pub(super) package: Oid,
     /// The claim on the remote, if it is still there.
     pub(super) claim: Option<Oid>,
+}
+
+/// The reason to refuse a record with facts that no node posts about this attempt.
+pub(super) const NOT_OF_NODE: &str = "it tells more than a node does of this attempt";
+
+/// Returns `true` if a fact is one that the node of an attempt posts. All others are for the run to decide,
+/// and whoever can push to the remote could forge them.
+pub(super) fn is_fact_of((of_task, of_attempt): AttemptKey, fact: &Event) -> bool {
+    match fact {
+        Event::AttemptStarted { task, attempt, .. } => (*task, *attempt) == (of_task, of_attempt),
+        Event::DependenciesConflict { task, attempt, .. } => {
+            (*task, *attempt) == (of_task, Some(of_attempt))
+        }
+        Event::ProgressReported { task, .. } => *task == of_task,
+        _ => false,
+    }
 }
 
 /// Reads the fetched end of an attempt, checks it, and moves the branch of the task.
@@ -49,7 +67,7 @@ pub(super) fn take_over(
             }
         }
         fault::point("remote", "with its references");
-        let key = (spec.task, spec.attempt);
+        let key = spec.key();
         for (part, name) in [(LogPart::Worker, WORKER_LOG), (LogPart::SetUp, SET_UP_LOG)] {
             if let Some(log) = read_log(store, end, name) {
                 let kept = keep_log_of_node(&context.repo, &context.run, key, part, &log);
@@ -80,9 +98,11 @@ fn check(
     if expected.claim.is_some() && record.claim.is_some() && record.claim != expected.claim {
         return invalid("it is from a node that did not claim the attempt".to_owned());
     }
-    let is_of_task = |fact: &crate::model::event::Event| fact.task() == Some(spec.task);
-    if !record.facts.iter().all(is_of_task) {
-        return invalid("it tells of another task".to_owned());
+    if record.claim.is_none() && (record.outcome.is_some() || !record.kept.is_empty()) {
+        return invalid("it has a result, and no node that claimed the attempt".to_owned());
+    }
+    if !record.facts.iter().all(|fact| is_fact_of(spec.key(), fact)) {
+        return invalid(NOT_OF_NODE.to_owned());
     }
     let own = context.attempt_ref(spec.task, spec.attempt);
     let mut kept = record.kept.iter();
@@ -147,4 +167,49 @@ fn move_branch(
     }
     let old = old.unwrap_or(Oid::ZERO);
     Ok(store.move_reference(&name, old, candidate, "dispatch: candidate of a node")?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::ids::TaskNumber;
+
+    #[test]
+    fn a_node_tells_of_its_own_attempt_and_decides_nothing() {
+        let key = (TaskNumber(2), 3);
+        let is_own = |json: serde_json::Value| {
+            let fact: Event = serde_json::from_value(json).unwrap();
+            is_fact_of(key, &fact)
+        };
+        let zero = Oid::ZERO.to_string();
+        let started = |task: u32, attempt: u32| {
+            is_own(serde_json::json!({
+                "event": "attempt-started", "task": task, "attempt": attempt, "base": zero,
+            }))
+        };
+        assert!(started(2, 3));
+        assert!(!started(2, 4));
+        assert!(!started(1, 3));
+        let noted = |task: u32| {
+            is_own(serde_json::json!({"event": "progress-reported", "task": task, "note": "x"}))
+        };
+        assert!(noted(2));
+        assert!(!noted(9999));
+        let conflict = |attempt: Option<u32>| {
+            is_own(serde_json::json!({
+                "event": "dependencies-conflict", "task": 2, "class": "textual", "between": [],
+                "paths": [], "attempt": attempt,
+            }))
+        };
+        assert!(conflict(Some(3)));
+        assert!(!conflict(Some(2)));
+        assert!(!conflict(None));
+        assert!(!is_own(
+            serde_json::json!({"event": "task-cancelled", "task": 2})
+        ));
+        assert!(!is_own(
+            serde_json::json!({"event": "redispatch-failed", "task": 2})
+        ));
+    }
 }

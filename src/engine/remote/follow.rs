@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::text::error_chain;
 use crate::engine::kernel::message::Message;
-use crate::engine::remote::accept::{Expected, take_over};
+use crate::engine::remote::accept::{Expected, NOT_OF_NODE, is_fact_of, take_over};
 use crate::engine::remote::attempt::{Next, Progressed, RemoteAttempt};
 use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::failure;
@@ -101,16 +101,20 @@ impl RemoteAttempt {
             Arc::clone(&self.fleet),
             self.refs(),
         );
-        let folder = self.folder().join("worker");
+        let (folder, key) = (self.folder().join("worker"), self.spec.key());
         let shown = off_loop(move || {
             fleet.transport.fetch(&[&refs.progress(), &refs.claim()])?;
             with_store(&context, |store| {
                 let record = Progress::read(store, progress)?;
+                let invalid = |why: &str| RemoteError::Invalid {
+                    what: refs.progress(),
+                    why: why.to_owned(),
+                };
                 if Some(record.claim) != claim {
-                    return Err(RemoteError::Invalid {
-                        what: refs.progress(),
-                        why: "it is from a node that did not claim the attempt".to_owned(),
-                    });
+                    return Err(invalid("it is from a node that did not claim the attempt"));
+                }
+                if !record.facts.iter().all(|fact| is_fact_of(key, fact)) {
+                    return Err(invalid(NOT_OF_NODE));
                 }
                 let output = read_log(store, progress, WORKER_LOG).unwrap_or_default();
                 // The log is shown again at the end.

@@ -78,12 +78,9 @@ impl Admission {
     /// Applies an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::AttemptStarting { .. } => self.quota = Quota::Unknown,
+            Event::AttemptStarting { .. } => self.measure_again(),
             Event::AttemptEnded { task, attempt, .. } => {
-                self.quota = match self.quota {
-                    Quota::Measuring => Quota::Measuring,
-                    _ => Quota::Unknown,
-                };
+                self.measure_again();
                 self.slots.remove(&(*task, *attempt));
             }
             Event::DependenciesConflict {
@@ -97,7 +94,21 @@ impl Admission {
         }
     }
 
-    /// Decides about an attempt, in addition to those that are starting.
+    /// Forgets the last measurement, unless one is under way: an attempt on another executor starts at any
+    /// time.
+    fn measure_again(&mut self) {
+        if self.quota != Quota::Measuring {
+            self.quota = Quota::Unknown;
+        }
+    }
+
+    /// Decides about an attempt on another executor. It needs no worktree on this machine, and counts as one
+    /// of all runs.
+    pub(super) fn admit_elsewhere(&mut self, attempt: AttemptKey) -> Admitted {
+        self.slot(attempt)
+    }
+
+    /// Decides about an attempt on this machine, in addition to those that are starting.
     pub(super) fn admit(&mut self, attempt: AttemptKey, starting: u64, now: Instant) -> Admitted {
         let Some(space) = self.space_at(now) else {
             return Admitted::NotYet(Some(Effect::MeasureDisk));

@@ -15,7 +15,7 @@ use crate::model::run::RunState;
 pub(super) struct Attempts {
     /// The live attempts, with their progress.
     live: BTreeMap<AttemptKey, Progress>,
-    /// The number of attempts that may not have their worktree yet.
+    /// The number of attempts that may not have their worktree on this machine yet.
     starting: u64,
     /// Attempts whose end this process could not record.
     left_open: BTreeSet<AttemptKey>,
@@ -28,7 +28,10 @@ pub(super) struct Attempts {
 /// The progress of a live attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {
+    /// It may not have its worktree yet.
     Starting,
+    /// It is on another executor, and needs no worktree on this machine.
+    Submitted,
     Running,
 }
 
@@ -57,9 +60,10 @@ impl Attempts {
         let mut attempts = Attempts::default();
         for task in state.plan.tasks() {
             for attempt in state.task(task.number).live_attempts() {
-                let progress = match attempt.base {
-                    Some(_) => Progress::Running,
-                    None => Progress::Starting,
+                let progress = match (attempt.base, &attempt.executor) {
+                    (Some(_), _) => Progress::Running,
+                    (None, Some(_)) => Progress::Submitted,
+                    (None, None) => Progress::Starting,
                 };
                 attempts.set((task.number, attempt.number), Some(progress));
             }
@@ -79,6 +83,13 @@ impl Attempts {
                 let (task, variant) = (*task, *variant);
                 self.reuse.remove(&TaskVariant { task, variant });
                 self.set((task, *attempt), Some(Progress::Starting));
+            }
+            // The event comes again, with a host, while the attempt may run.
+            Event::AttemptSubmitted { task, attempt, .. } => {
+                let attempt = (*task, *attempt);
+                if self.live.get(&attempt) == Some(&Progress::Starting) {
+                    self.set(attempt, Some(Progress::Submitted));
+                }
             }
             Event::AttemptStarted { task, attempt, .. } => {
                 self.set((*task, *attempt), Some(Progress::Running));
@@ -117,7 +128,7 @@ impl Attempts {
         self.live.len()
     }
 
-    /// Returns the number of attempts that may not have their worktree yet.
+    /// Returns the number of attempts that may not have their worktree on this machine yet.
     pub(super) fn starting(&self) -> u64 {
         self.starting
     }
@@ -269,6 +280,32 @@ mod tests {
         let state = RunFixture::new("a · b").begin(2, "shell").state();
         let resumed = Attempts::resume(&state);
         assert_eq!((resumed.count(), resumed.starting()), (1, 0));
+    }
+
+    #[test]
+    fn an_attempt_on_another_executor_is_not_counted_as_starting() {
+        let submitted = Event::AttemptSubmitted {
+            task: ONE,
+            attempt: 1,
+            executor: "cluster".to_owned(),
+            host: None,
+        };
+        let mut attempts = Attempts::default();
+        attempts.apply(&submitted);
+        assert_eq!(attempts.count(), 0, "it is not alive");
+        attempts.apply(&starting(ONE));
+        assert_eq!(attempts.starting(), 1);
+        attempts.apply(&submitted);
+        let fixture = RunFixture::new("a · b").event(starting(ONE));
+        let state = fixture.event(submitted.clone()).state();
+        for mut attempts in [attempts, Attempts::resume(&state)] {
+            assert_eq!((attempts.count(), attempts.starting()), (1, 0));
+            assert_eq!(attempts.running().count(), 0);
+            for event in [started(ONE), submitted.clone()] {
+                attempts.apply(&event);
+            }
+            assert_eq!(Vec::from_iter(attempts.running()), [(ONE, 1)]);
+        }
     }
 
     #[test]

@@ -522,10 +522,13 @@ impl Driver {
         let may_prepare = self.state.phase == RunPhase::Running
             && !self.shutdown.is_requested()
             && !self.admission.is_short();
+        let waiting = self.pacing.waiting_for_pool();
+        let mut live = self.attempts.live();
         let load = Load {
             starting: self.attempts.starting(),
-            alive: self.attempts.count(),
-            waiting: self.pacing.waiting(),
+            // Most are looked at only where some task waits.
+            is_working: waiting > 0 && live.any(|(task, _)| self.pacing.uses_pool(task)),
+            waiting,
         };
         if may_prepare {
             self.effects.extend(self.refill.next(load));

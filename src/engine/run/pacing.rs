@@ -6,7 +6,7 @@ use crate::engine::run::cooldowns::Cooldowns;
 use crate::engine::run::now::Now;
 use crate::engine::run::timers::Timers;
 use crate::model::event::Event;
-use crate::model::ids::{AttemptKey, TaskVariant};
+use crate::model::ids::{AttemptKey, TaskNumber, TaskVariant};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::schedule::slots::start_interval;
@@ -70,9 +70,15 @@ impl Pacing {
         alive < self.limits.max_parallel
     }
 
-    /// Returns the number of tasks that wait for a free slot or for their retry.
-    pub(super) fn waiting(&self) -> usize {
-        self.queues.count_waiting()
+    /// Returns the number of tasks that wait for a free slot or for their retry, and take a worktree of the
+    /// pool.
+    pub(super) fn waiting_for_pool(&self) -> usize {
+        self.queues.count_waiting_for_pool()
+    }
+
+    /// Returns `true` if the attempts at a task take worktrees of the pool.
+    pub(super) fn uses_pool(&self, task: TaskNumber) -> bool {
+        !self.limits.without_pool.contains(&task)
     }
 
     /// Starts the cooldown of a worker that starts an attempt.

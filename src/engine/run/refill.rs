@@ -32,9 +32,9 @@ enum State {
 pub(super) struct Load {
     /// Attempts that may not have their worktree yet.
     pub(super) starting: u64,
-    /// Attempts that are alive.
-    pub(super) alive: usize,
-    /// Tasks that wait for a free slot.
+    /// An attempt with a worktree of the pool is alive.
+    pub(super) is_working: bool,
+    /// Tasks that wait for a free slot, and take a worktree of the pool.
     pub(super) waiting: usize,
 }
 
@@ -66,10 +66,10 @@ impl Refill {
     pub(super) fn next(&mut self, load: Load) -> Option<Effect> {
         let Load {
             starting,
-            alive,
+            is_working,
             waiting,
         } = load;
-        let is_due = self.state == State::Requested && starting == 0 && alive > 0 && waiting > 0;
+        let is_due = self.state == State::Requested && starting == 0 && is_working && waiting > 0;
         is_due.then(|| {
             self.state = State::Running(false);
             let set_up = self.set_up;
@@ -104,7 +104,7 @@ mod tests {
     fn load(starting: u64, alive: usize, waiting: usize) -> Load {
         Load {
             starting,
-            alive,
+            is_working: alive > 0,
             waiting,
         }
     }

@@ -116,8 +116,9 @@ impl Driver {
         };
         let dependencies = starts_from(&self.state, task);
         let reuse = reusable(&self.layout, &self.state, of, &worker);
+        let elsewhere = self.runs_elsewhere(task, &worker);
         // Only this machine has the worktrees of earlier attempts.
-        let reuse = reuse.filter(|_| self.runs_elsewhere(task, &worker).is_none());
+        let reuse = reuse.filter(|_| elsewhere.is_none());
         let reuse = match self.attempts.reuse(of, reuse, &dependencies) {
             Reuse::New => None,
             Reuse::Earlier(reuse) => Some(reuse),
@@ -126,8 +127,13 @@ impl Driver {
                 return Next::Action;
             }
         };
+        let key = (task, attempt);
         let starting = self.attempts.starting();
-        match self.admission.admit((task, attempt), starting, now.instant) {
+        let admitted = match &elsewhere {
+            Some(_) => self.admission.admit_elsewhere(key),
+            None => self.admission.admit(key, starting, now.instant),
+        };
+        match admitted {
             Admitted::Yes => {}
             Admitted::Short(shortage) => {
                 self.record_shortage(&shortage, now);
@@ -139,7 +145,7 @@ impl Driver {
             }
             Admitted::NotYet(None) => return Next::NoStart,
         }
-        self.announce(of, attempt, worker, reuse, now);
+        self.announce(of, attempt, worker, reuse, elsewhere, now);
         Next::Action
     }
 
@@ -149,6 +155,7 @@ impl Driver {
         attempt: AttemptNumber,
         worker: Worker,
         reuse: Option<ReusedWorktree>,
+        elsewhere: Option<String>,
         now: Now,
     ) {
         let now_of_task = self.state.task(of.task);
@@ -179,7 +186,6 @@ impl Driver {
             worktree: self.layout.recorded_path(&spec.worktree),
             variant: of.variant,
         };
-        let elsewhere = self.runs_elsewhere(of.task, &worker);
         self.pacing.started(&self.state, &spec.worker.name, now);
         self.record(event, now);
         if let Some(executor) = elsewhere {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::brief::Brief;
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::RunState;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker::Worker;
@@ -67,6 +67,11 @@ pub struct AttemptSpec {
 }
 
 impl AttemptSpec {
+    /// Returns the task and the attempt.
+    pub fn key(&self) -> AttemptKey {
+        (self.task, self.attempt)
+    }
+
     /// Returns the task, or its variant.
     pub fn of(&self) -> TaskVariant {
         TaskVariant {

@@ -1,12 +1,13 @@
 //! Builds the worker pool of a run from its settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::config::reaction::OnNewConflict;
 use crate::engine::start::worker_name;
-use crate::model::plan::Plan;
+use crate::model::ids::TaskNumber;
+use crate::model::plan::{Plan, Task};
 use crate::model::worker::Worker;
 use crate::schedule::Limits;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
@@ -55,5 +56,18 @@ pub fn limits(plan: &Plan, settings: &Settings) -> Limits {
         quota_wait: run.quota_wait,
         max_cost: run.max_cost,
         pool: worker_pool(plan, settings),
+        without_pool: without_pool(plan, settings),
     }
+}
+
+/// Lists the tasks whose attempts take no worktree of the pool: each gets a new one, or runs on another
+/// executor.
+pub fn without_pool(plan: &Plan, settings: &Settings) -> BTreeSet<TaskNumber> {
+    let runs_elsewhere = |task: &Task| {
+        let worker = settings.workers.get(worker_name(task, settings));
+        !settings.executor_of(task, worker).is_local()
+    };
+    let tasks = plan.tasks().iter();
+    let without = tasks.filter(|task| task.fields.fresh || runs_elsewhere(task));
+    without.map(|task| task.number).collect()
 }

@@ -327,3 +327,46 @@ fn changes_of_people_are_taken_over_after_a_question() {
         .expect(0);
     assert!(prompt.out.contains("Do not break it."), "{}", prompt.out);
 }
+
+#[test]
+fn a_running_task_whose_issue_is_completed_is_cancelled_and_skipped() {
+    let Some(site) = Site::new("") else { return };
+    let mut gate = Gate::new(&site.scene, "first");
+    let plan = format!(
+        "# Shop\n1. [A] First\n   - run: {}\n2. [B] Second — blocked by #1\n   - run: echo b > b.txt\n\
+         3. [C] Third — blocked by #2\n   - run: echo c > c.txt\n",
+        gate.script()
+    );
+    let plan = site.scene.plan(&plan);
+    let child = site.scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    site.scene.dispatch(&["github", "sync", "--yes"]).expect(0);
+    site.hub(|hub| {
+        let close = |at: usize, reason: &str, hub: &mut Hub| {
+            hub.issues[at].is_closed = true;
+            hub.issues[at].reason = Some(reason.to_owned());
+        };
+        close(1, "COMPLETED", hub);
+        close(3, "NOT_PLANNED", hub);
+    });
+    let pulled = site
+        .scene
+        .dispatch(&["github", "sync", "--pull", "--yes"])
+        .expect(0);
+    assert!(!pulled.err.contains("not taken over"), "{}", pulled.err);
+    wait(child);
+    let run = site.scene.run_name();
+    // Without its cancelled dependency the run may have ended before the skip.
+    site.scene.dispatch(&["resume", &run, "--yes"]);
+    let statuses = site.scene.statuses();
+    assert_eq!(statuses, "1 SKIPPED\n2 DONE\n3 SKIPPED\n", "{}", pulled.err);
+    let again = site
+        .scene
+        .dispatch(&["github", "sync", "--pull", "--yes"])
+        .expect(0);
+    assert!(
+        again.err.contains("nothing has changed there"),
+        "{}",
+        again.err
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::world::{Rules, World, play, play_with};
 use crate::config::Settings;
+use crate::config::pool_size::PoolSize;
 
 #[test]
 fn on_a_full_disk_work_ends_nothing_starts_and_nothing_is_lost() {
@@ -93,6 +94,44 @@ fn a_worktree_is_made_only_while_the_limits_of_the_user_allow_it() {
         2.04s   assembled | write assembled + run-ended
         2.05s             | leave 0
         ");
+}
+
+#[test]
+fn attempts_on_another_executor_do_not_wait_for_worktrees_of_this_machine() {
+    let mut settings = Settings::default();
+    settings.run.max_worktrees = Some(1);
+    settings.run.executor = "cluster".to_owned();
+    let rules = Rules {
+        settings,
+        ..Rules::default()
+    };
+    let mut world = World::fresh("a: run 5s · b: run 5s", rules);
+    // There is no room for two worktrees, either.
+    world.free = 150;
+    insta::assert_snapshot!(world.begin(Vec::new()).join("\n"), @"0s      begin     | write attempt-starting a + attempt-submitted a + attempt-starting b + attempt-submitted b | start a | start b");
+}
+
+#[test]
+fn worktrees_are_prepared_only_for_tasks_of_this_machine() {
+    let play = |executor: &str| {
+        let mut settings = Settings::default();
+        settings.worktree.pool = PoolSize::Auto;
+        settings.run.executor = executor.to_owned();
+        let rules = Rules {
+            max_parallel: Some(1),
+            settings,
+            ..Rules::default()
+        };
+        play_with("a: run 5s · b · c", "1s", rules)
+    };
+    insta::assert_snapshot!(play("local"), @r"
+    0s      begin     | write attempt-starting a | start a
+    0.21s             | write attempt-started a | prepare for 2
+    ");
+    insta::assert_snapshot!(play("cluster"), @r"
+    0s      begin     | write attempt-starting a + attempt-submitted a | start a
+    0.21s             | write attempt-started a
+    ");
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl World {
             Effect::MeasureDisk => return Some(Message::DiskMeasured(self.space())),
             Effect::MeasureQuota => self.post(BOARD, Message::QuotaMeasured(Ok(Quota::Allowed))),
             Effect::ReleaseWorktree(_) => {}
-            Effect::PrepareAhead(_) => {
+            Effect::PrepareAhead(wanted) => {
+                self.say(format!("prepare for {}", wanted.waiting));
                 self.post(BOARD, Message::PreparedAhead(Ok(Prepared::Nothing)));
             }
             Effect::RemoveWorktree(_) => self.post(BOARD, Message::WorktreeRemoved(Ok(()))),

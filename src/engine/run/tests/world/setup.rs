@@ -11,6 +11,7 @@ use crate::control::{Reply, Response};
 use crate::engine::kernel::layout::Layout;
 use crate::engine::run::driver::{Driver, Start};
 use crate::engine::run::now::Now;
+use crate::engine::start::worker_pool::without_pool;
 use crate::exec::Job;
 use crate::exec::scripted::Script;
 use crate::git::Repo;
@@ -43,6 +44,7 @@ pub(in super::super) fn driver(state: RunState, rules: &Rules, origin: Instant) 
             workers: BTreeMap::from([("agent".to_owned(), rules.profile.clone())]),
             ..WorkerPool::default()
         },
+        without_pool: without_pool(&state.plan, &settings),
         ..Limits::default()
     };
     let time = state.updated;
