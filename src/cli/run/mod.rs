@@ -242,8 +242,7 @@ fn executors(tasks: &[&Task], settings: &Settings) -> String {
         return String::new();
     }
     let lines = by_executor.iter();
-    let lines =
-        lines.map(|(name, (_, tasks))| format!("\nexecutor {name}: {}", comma_list(tasks)));
+    let lines = lines.map(|(name, (_, tasks))| format!("\nexecutor {name}: {}", comma_list(tasks)));
     lines.collect()
 }
 

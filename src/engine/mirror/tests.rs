@@ -20,6 +20,7 @@ use crate::model::fixture::RunFixture;
 use crate::model::github_project::GithubProject;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 use crate::report::issue::Subject;
 
 const ONE: Subject = Subject::Task(TaskNumber(1));

@@ -10,7 +10,11 @@ use crate::merge::oid::Oid;
 ///
 /// # Errors
 /// When it names no commit, or the store cannot be read.
-pub(super) fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), StartError> {
+pub(super) fn find_base(
+    repo: &Repo,
+    store: &Store,
+    name: &str,
+) -> Result<(Oid, String), StartError> {
     if let Some(base) = resolve(repo, store, name)? {
         let current = current_branch(repo).filter(|_| name == "HEAD");
         return Ok((base, current.unwrap_or_else(|| name.to_owned())));

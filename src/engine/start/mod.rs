@@ -15,7 +15,9 @@ pub mod workers;
 
 pub use base::{current_branch, resolve};
 pub use error::StartError;
-pub use workers::{executors, refuse_worker, refuse_workers, worker_for, worker_name, worker_names};
+pub use workers::{
+    executors, refuse_worker, refuse_workers, worker_for, worker_name, worker_names,
+};
 
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::spec::environment::depth;
