@@ -113,6 +113,10 @@ fn print_unprinted_end(
     let RunPhase::Ended(code) = loaded.state.phase else {
         return Ok(None);
     };
+    // A task that was skipped since lets others start: the run goes on, and its board with it.
+    if loaded.state.can_progress() {
+        return Ok(None);
+    }
     free_references(&here.repo, run, &loaded.settings)?;
     let context = context(&here.repo, &loaded.state, loaded.settings, here.clock)?;
     if code == 130 || !catch_up(&context, &loaded.state)? {

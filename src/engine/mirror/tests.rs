@@ -285,7 +285,7 @@ fn an_issue_of_a_running_task_that_is_closed_as_completed_lets_its_dependents_st
     let found = changes(&exited, &world.found, &world.record, &Secrets::default());
     let cascade = false;
     assert_eq!(found.taken, [Change::Skip { task, cascade }]);
-    // Dispatch closes it as not planned, and that is no change of people.
+    // Dispatch closes it as not planned, and people did not change it.
     let mut world = World::new(None);
     world.show(&exited);
     world.issue(ONE).close(Reason::NotPlanned);

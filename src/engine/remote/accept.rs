@@ -198,7 +198,7 @@ mod tests {
         assert!(!noted(9999));
         let conflict = |attempt: Option<u32>| {
             is_own(serde_json::json!({
-                "event": "dependencies-conflict", "task": 2, "class": "textual", "between": [],
+                "event": "dependencies-conflict", "task": 2, "class": "content", "between": [],
                 "paths": [], "attempt": attempt,
             }))
         };

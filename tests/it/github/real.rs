@@ -357,9 +357,10 @@ fn a_running_task_whose_issue_is_completed_is_cancelled_and_skipped() {
     wait(child);
     let run = site.scene.run_name();
     // Without its cancelled dependency the run may have ended before the skip.
-    site.scene.dispatch(&["resume", &run, "--yes"]);
+    let resumed = site.scene.dispatch(&["resume", &run]);
     let statuses = site.scene.statuses();
-    assert_eq!(statuses, "1 SKIPPED\n2 DONE\n3 SKIPPED\n", "{}", pulled.err);
+    let out = (pulled.err, resumed.out, resumed.err);
+    assert_eq!(statuses, "1 SKIPPED · 2 DONE · 3 SKIPPED", "{out:?}");
     let again = site
         .scene
         .dispatch(&["github", "sync", "--pull", "--yes"])

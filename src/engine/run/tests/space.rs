@@ -126,7 +126,8 @@ fn worktrees_are_prepared_only_for_tasks_of_this_machine() {
     };
     insta::assert_snapshot!(play("local"), @r"
     0s      begin     | write attempt-starting a | start a
-    0.21s             | write attempt-started a | prepare for 2
+    0.01s             | prepare for 2
+    0.21s             | write attempt-started a
     ");
     insta::assert_snapshot!(play("cluster"), @r"
     0s      begin     | write attempt-starting a + attempt-submitted a | start a
