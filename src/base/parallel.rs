@@ -1,7 +1,7 @@
 //! Works through a list on every core.
 
 use std::num::NonZero;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use rayon::prelude::*;
 use tracing::Span;
@@ -22,7 +22,9 @@ pub(super) fn prepare_threads() {
 
 /// Returns the number of threads or processes that can run at once.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    // Finding out reads three files of the control group.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Maps every item; results keep the order of the items.
