@@ -142,7 +142,7 @@ fn refuse_unfinished(state: &RunState) -> Result<(), CommandError> {
             "`dispatch resume {run}` records it and ends the run"
         )),
         None => CommandError::failed(format!("{run} has not ended"))
-            .hint(format!("`dispatch resume {run}` continues it")),
+            .hint(format!("`dispatch resume {run}` resumes it")),
     })
 }
 
