@@ -177,6 +177,11 @@ impl FileLock {
         }
     }
 
+    /// Returns `true` if a process holds the lock. The file is not created.
+    pub fn is_held(path: &Path) -> bool {
+        path.exists() && matches!(FileLock::try_take(path), Ok(None))
+    }
+
     /// Returns the file. A program that has it open holds the lock, too ([`Program::holding`]).
     ///
     /// [`Program::holding`]: crate::base::process::Program::holding
@@ -384,9 +389,12 @@ mod tests {
     fn a_held_lock_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/lock");
+        assert!(!FileLock::is_held(&path) && !path.exists());
         let held = FileLock::wait(&path).unwrap();
+        assert!(FileLock::is_held(&path));
         assert!(FileLock::try_take(&path).unwrap().is_none());
         drop(held);
+        assert!(!FileLock::is_held(&path));
         assert!(FileLock::try_take(&path).unwrap().is_some());
     }
 }

@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod pack;
 pub mod parallel;
 pub mod process;
+pub mod quoted_path;
 pub mod record_log;
 pub mod reflink;
 pub mod regular_file;

@@ -17,13 +17,12 @@ use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::blame::credit_lines;
-use crate::engine::kernel::masking::secrets;
-use crate::engine::runs::read::read_settings;
+use crate::engine::runs::log::secrets_of_run;
 use crate::journal::runs;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::run::RunState;
-use crate::report::blame::{Credit, CreditedLine, Mask, render_line, render_lines, value};
+use crate::report::blame::{Credit, CreditedLine, Mask, Origin, render_line, render_lines, value};
 use crate::ui::Ui;
 
 /// Tell which task wrote a line: run, worker, attempt, cost, prompt
@@ -82,12 +81,11 @@ struct Masks(BTreeMap<usize, Secrets>);
 
 impl Masks {
     fn of(here: &RepoContext, states: &[RunState], lines: &[CreditedLine]) -> Masks {
-        let runs = lines.iter().filter_map(|line| line.credit.as_ref());
+        let runs = lines.iter().filter_map(|line| line.origin.credit());
         let runs: BTreeSet<usize> = runs.map(|credit| credit.run).collect();
         let known = runs.into_iter().filter_map(|run| {
             let state = states.get(run)?;
-            let settings = read_settings(&here.store, &state.run).unwrap_or_default();
-            Some((run, secrets(&settings, &state.plan)))
+            Some((run, secrets_of_run(&here.store, state)))
         });
         Masks(known.collect())
     }
@@ -227,8 +225,7 @@ fn of_working_file(
         CreditedLine {
             number: line + 1,
             text: String::from_utf8_lossy(new[line]).into_owned(),
-            commit: found.and_then(|found| found.commit),
-            credit: found.and_then(|found| found.credit.clone()),
+            origin: found.map_or(Origin::Uncommitted, |found| found.origin.clone()),
         }
     };
     Ok(wanted.into_iter().map(credit).collect())

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::base::clock::Clock;
 use crate::base::text::{error_chain, plural};
 use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -9,6 +10,7 @@ use crate::cli::pool;
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::CleanPlan;
+use crate::engine::kernel::context::Context;
 use crate::engine::remote::check::remove_run;
 use crate::engine::runs::load::free_references;
 use crate::engine::worktree::losses::Losses;
@@ -73,9 +75,24 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     if !plan.kept_tasks.is_empty() {
         ui.hint(&force_hint(&run, &plan));
     }
-    if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
+    if args.dry_run {
         return Ok(ExitStatus::Ok);
     }
+    if !plan.worktrees.is_empty() || !plan.branches.is_empty() {
+        apply(&context, &plan, &mut journal, here.clock, ui)?;
+    }
+    pool::remove_idle(&context.repo, &context.settings, ui)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Records the removals, and carries them out.
+fn apply(
+    context: &Context,
+    plan: &CleanPlan,
+    journal: &mut Journal,
+    clock: Clock,
+    ui: &Ui,
+) -> Result<(), CommandError> {
     let cleaned = Event::Cleaned {
         worktrees: plan
             .worktrees
@@ -90,19 +107,19 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
             .collect(),
     };
     journal
-        .append(vec![cleaned], here.clock.now())
+        .append(vec![cleaned], clock.now())
         .map_err(EngineError::from)?;
-    let returned = plan.apply(&context)?;
+    let returned = plan.apply(context)?;
     ui.answer_text(&format!(
-        "{}; the journal of {run} stays\n",
+        "{}; the journal of {} stays\n",
         sum(
             returned,
             plan.worktrees.len() - returned,
             plan.branches.len()
-        )
+        ),
+        context.run
     ));
-    pool::remove_idle(&context.repo, &context.settings, ui)?;
-    Ok(ExitStatus::Ok)
+    Ok(())
 }
 
 /// Counts what was returned to the pool, and the worktrees and branches that were removed.
@@ -142,7 +159,7 @@ fn refuse_unfinished(state: &RunState) -> Result<(), CommandError> {
             "`dispatch resume {run}` records it and ends the run"
         )),
         None => CommandError::failed(format!("{run} has not ended"))
-            .hint(format!("`dispatch resume {run}` continues it")),
+            .hint(format!("`dispatch resume {run}` resumes it")),
     })
 }
 

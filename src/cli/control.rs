@@ -61,6 +61,6 @@ pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> CommandResult {
     ui.status(&format!(
         "{run} is paused; running tasks continue until they end"
     ));
-    ui.hint(&format!("`{}` continues it", suggest::resume(&run)));
+    ui.hint(&format!("`{}` resumes it", suggest::resume(&run)));
     Ok(ExitStatus::Ok)
 }

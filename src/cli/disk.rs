@@ -1,7 +1,7 @@
 //! `dispatch status --disk`: what dispatch keeps on disk, why, and the command that removes it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -14,10 +14,9 @@ use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::clean::kept::{Kept, Usage, kept};
 use crate::journal::runs;
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::shortage::bytes;
-use crate::model::task_state::TaskPhase;
 use crate::ui::Ui;
 
 /// Shows what dispatch keeps on disk.
@@ -28,16 +27,13 @@ pub(super) fn show(here: &RepoContext, is_json: bool, ui: &Ui) -> CommandResult 
     let settings = config::load(&here.repo.top, None, &Overrides::default())?;
     let names = runs::list(&here.store)?;
     let names: Vec<String> = names.iter().map(|entry| entry.run.to_string()).collect();
-    let mut states: BTreeMap<String, Option<RunState>> = BTreeMap::new();
+    let mut runs = Runs {
+        here,
+        names: &names,
+        known: BTreeMap::new(),
+    };
     let rows = kept(&here.repo, &settings, &names).into_iter().map(|kept| {
-        let state = match &kept.usage {
-            Usage::OfRun { run: Some(run), .. } => states
-                .entry(run.clone())
-                .or_insert_with(|| here.read_state(&RunId::new(run.as_str())).ok())
-                .as_ref(),
-            _ => None,
-        };
-        let (why, command) = reason(&kept, state);
+        let (why, command) = reason(&kept, &mut runs);
         (kept, why, command)
     });
     let rows: Vec<(Kept, String, Option<String>)> = rows.collect();
@@ -75,8 +71,58 @@ pub(super) fn show(here: &RepoContext, is_json: bool, ui: &Ui) -> CommandResult 
     Ok(ExitStatus::Ok)
 }
 
-/// Returns the reason why a folder is kept, and the command that removes it, if there is one now.
-fn reason(kept: &Kept, state: Option<&RunState>) -> (String, Option<String>) {
+/// The runs of the repository, each read once.
+struct Runs<'a> {
+    here: &'a RepoContext,
+    names: &'a [String],
+    known: BTreeMap<String, Option<Worktrees>>,
+}
+
+/// A run with the tasks of its worktrees.
+struct Worktrees {
+    state: RunState,
+    tasks: HashMap<PathBuf, TaskNumber>,
+}
+
+impl Runs<'_> {
+    /// Reads a run; `None` if its journal cannot be read.
+    fn read(&mut self, name: &str) -> Option<&Worktrees> {
+        let here = self.here;
+        let read = || {
+            let state = here.read_state(&RunId::new(name)).ok()?;
+            let numbers = state.plan.tasks().iter().map(|task| task.number);
+            let worktrees = numbers.flat_map(|number| {
+                let attempts = state.task(number).attempts.iter();
+                attempts.map(move |attempt| (attempt.worktree.as_str(), number))
+            });
+            let place = |(worktree, number)| (here.repo.resolve_portable_path(worktree), number);
+            let tasks = worktrees.map(place).collect();
+            Some(Worktrees { state, tasks })
+        };
+        let known = self.known.entry(name.to_owned()).or_insert_with(read);
+        known.as_ref()
+    }
+
+    /// Finds the run that has a worktree at this place, whatever the settings say now.
+    ///
+    /// # Errors
+    /// When it may be one whose journal cannot be read.
+    fn with_worktree(&mut self, place: &Path) -> Result<Option<String>, ()> {
+        let mut found = Ok(None);
+        for name in self.names {
+            match self.read(name) {
+                Some(run) if run.tasks.contains_key(place) => return Ok(Some(name.clone())),
+                Some(_) => {}
+                None => found = Err(()),
+            }
+        }
+        found
+    }
+}
+
+/// Returns the reason why a folder is kept, and the command that removes it, if there is one now. No command
+/// removes the work of a run whose journal cannot be read.
+fn reason(kept: &Kept, runs: &mut Runs<'_>) -> (String, Option<String>) {
     let (run, known_as, is_released) = match &kept.usage {
         Usage::Free => {
             let why = "free worktree of the pool, for the next task".to_owned();
@@ -94,21 +140,32 @@ fn reason(kept: &Kept, state: Option<&RunState>) -> (String, Option<String>) {
             run,
             known_as,
             is_released,
-        } => (run, known_as, *is_released),
+        } => (run.clone(), known_as, *is_released),
     };
-    let (Some(run), Some(state)) = (run, state) else {
-        let why = "worktree of a run that is not in this repository".to_owned();
-        let place = shell_path(&kept.place);
-        return (why, Some(format!("git worktree remove {place}")));
+    let run = match run.filter(|run| runs.names.contains(run)) {
+        Some(run) => Ok(Some(run)),
+        None => runs.with_worktree(known_as),
     };
-    let name = known_as.file_name().unwrap_or_default();
-    let tasks = state.plan.tasks().iter().map(|task| task.number);
-    let task = tasks.into_iter().find(|number| {
-        let mut attempts = state.task(*number).attempts.iter();
-        attempts.any(|attempt| Path::new(&attempt.worktree).file_name() == Some(name))
-    });
-    let mut why = match task {
-        Some(task) => format!("{task} of {run}, which {}", words(&state.task(task).phase)),
+    let run = match run {
+        Ok(Some(run)) => run,
+        Ok(None) => {
+            let why = "worktree of a run that is not in this repository".to_owned();
+            let place = shell_path(&kept.place);
+            return (why, Some(format!("git worktree remove {place}")));
+        }
+        Err(()) => {
+            let why = "worktree of no run that can be read; `dispatch doctor` tells which cannot";
+            return (why.to_owned(), None);
+        }
+    };
+    let Some(Worktrees { state, tasks }) = runs.read(&run) else {
+        let why = format!(
+            "worktree of {run}, whose journal cannot be read; `dispatch doctor {run}` tells why"
+        );
+        return (why, None);
+    };
+    let mut why = match tasks.get(known_as) {
+        Some(task) => format!("{task} of {run}, {}", state.status(*task)),
         None => format!("checks and conflicts of {run}"),
     };
     if is_released {
@@ -120,14 +177,4 @@ fn reason(kept: &Kept, state: Option<&RunState>) -> (String, Option<String>) {
         false => return (format!("{why}; the run has not ended"), None),
     };
     (why, Some(command))
-}
-
-fn words(phase: &TaskPhase) -> &'static str {
-    match phase {
-        TaskPhase::Done => "has passed",
-        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => "has failed",
-        TaskPhase::Cancelled | TaskPhase::Skipped { .. } => "was given up",
-        TaskPhase::Running => "runs",
-        TaskPhase::Queued | TaskPhase::RetryAt(_) | TaskPhase::Choosing => "waits",
-    }
 }

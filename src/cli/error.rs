@@ -154,7 +154,7 @@ impl From<PollError> for CommandError {
         let message = error_chain(&error);
         match error {
             PollError::Abandoned(run) => CommandError::failed(message)
-                .hint(format!("`{}` continues it", suggest::resume(&run))),
+                .hint(format!("`{}` resumes it", suggest::resume(&run))),
             PollError::Elsewhere(run) => CommandError::failed(message).hint(format!(
                 "`{}` brings what happened since",
                 suggest::fetch(&run)

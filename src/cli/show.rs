@@ -10,8 +10,8 @@ use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
-use crate::engine::kernel::masking::{masked, secrets};
-use crate::engine::runs::read::read_settings;
+use crate::engine::kernel::masking::masked;
+use crate::engine::runs::log::secrets_of_run;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::Task;
 use crate::model::run::RunState;
@@ -44,12 +44,12 @@ pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
     let state = here.read_state(&run)?;
     let task = find_task(&state.plan, &args.name.task)?;
-    let secrets = secrets(&read_settings(&here.store, &run)?, &state.plan);
+    let secrets = secrets_of_run(&here.store, &state);
     match args.json {
         true => ui.answer(&pretty(&masked(&secrets, value(&state, task)))),
         false => {
-            let text = render(&TaskView::new(&state, task.number, SHELL));
-            ui.answer_text(&terminal_safe(&secrets.mask(&text)));
+            let view = TaskView::new(&state, task.number, SHELL, &secrets);
+            ui.answer_text(&terminal_safe(&render(&view)));
         }
     }
     Ok(ExitStatus::Ok)

@@ -114,7 +114,7 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     }
     let run = &shown.state.run;
     match shown.view.standing {
-        Standing::Interrupted => ui.hint(&format!("`{}` continues it", suggest::resume(run))),
+        Standing::Interrupted => ui.hint(&format!("`{}` resumes it", suggest::resume(run))),
         Standing::Elsewhere => ui.hint(&format!(
             "it goes on in another clone; `{}` brings what happened since",
             suggest::fetch(run)

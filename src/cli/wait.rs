@@ -45,7 +45,7 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
         let is_paused = state.phase == RunPhase::Paused;
         if is_paused && !was_paused {
             let resume = suggest::resume(&run);
-            ui.status(&format!("{run} is paused; `{resume}` continues it"));
+            ui.status(&format!("{run} is paused; `{resume}` resumes it"));
         }
         was_paused = is_paused;
         if let Some(code) = ended(state, task) {

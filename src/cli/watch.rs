@@ -96,7 +96,7 @@ fn say_left(here: &RepoContext, run: &RunId, ui: &Ui) -> ExitStatus {
         ui.hint(&format!("`{}` shows it again", suggest::watch(run)));
     } else {
         ui.warning(&format!("{run} is interrupted: no process drives it"));
-        ui.hint(&format!("`{}` continues it", suggest::resume(run)));
+        ui.hint(&format!("`{}` resumes it", suggest::resume(run)));
     }
     ExitStatus::Ok
 }

@@ -96,7 +96,7 @@ tables! {
         /// Dollars after which no attempt starts, as far as agents report their cost; "" means no limit.
         max_cost: Option<f64> as Maybe<Dollars> = None,
         /// Longest time a run waits for a worker whose usage limit is exhausted. If the limit resets
-        /// later than that and nothing else is left to do, the run ends; `dispatch resume` continues it.
+        /// later than that and nothing else is left to do, the run ends; `dispatch resume` resumes it.
         quota_wait: Duration as Time = Duration::from_secs(3600),
         /// The worker of tasks that name none.
         worker: String as Text = "shell".to_owned(),

@@ -30,8 +30,8 @@ pub enum GhError {
     /// Too many requests.
     #[error("GitHub rate limit exceeded: {0}")]
     RateLimited(String),
-    /// `gh` did not end in time.
-    #[error("`gh {command}` did not end within {}", render_duration(*.limit))]
+    /// `gh` did not exit in time.
+    #[error("`gh {command}` did not exit within {}", render_duration(*.limit))]
     TimedOut {
         /// The subcommand.
         command: String,
@@ -359,7 +359,7 @@ mod tests {
             limit: Duration::from_millis(100),
         };
         let error = gh.run(&["600".to_owned()]).unwrap_err();
-        assert_eq!(error.to_string(), "`gh 600` did not end within 100ms");
+        assert_eq!(error.to_string(), "`gh 600` did not exit within 100ms");
     }
 
     fn kind(code: i32, words: &str) -> String {

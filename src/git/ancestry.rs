@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// Lists the commits at which a shallow history ends.
-    pub(super) fn shallow_commits(&self) -> Vec<Oid> {
+    pub fn shallow_commits(&self) -> Vec<Oid> {
         let file = self.backend.folder().join("shallow");
         if !file.is_file() {
             return Vec::new();

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::base::quoted_path::unquoted;
 use crate::git::command::GitError;
 use crate::git::repo::Repo;
 use crate::merge::change::RepoPath;
@@ -103,7 +104,7 @@ fn parse(output: &[u8], path: &RepoPath) -> Vec<BlamedLine> {
             }));
         } else if let Some(blamed) = &mut current {
             if let Some(name) = line.strip_prefix(b"filename ") {
-                blamed.path = unquoted(name);
+                blamed.path = RepoPath::new(unquoted(name));
             }
         } else {
             current = header(line, path);
@@ -122,49 +123,6 @@ fn header(line: &[u8], path: &RepoPath) -> Option<BlamedLine> {
         path: path.clone(),
         text: Vec::new(),
     })
-}
-
-/// Reads a path as git prints it: in double quotes with escapes, if it has unusual bytes.
-fn unquoted(name: &[u8]) -> RepoPath {
-    let inner = name
-        .strip_prefix(b"\"")
-        .and_then(|name| name.strip_suffix(b"\""));
-    let Some(inner) = inner else {
-        return RepoPath::new(name);
-    };
-    let mut bytes = Vec::new();
-    let mut rest = inner;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'\\' {
-            bytes.push(*first);
-            continue;
-        }
-        let octal = rest
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let octal = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        if let Some(byte) = octal {
-            bytes.push(byte);
-            rest = &rest[3..];
-            continue;
-        }
-        let Some((letter, after)) = rest.split_first() else {
-            break;
-        };
-        rest = after;
-        bytes.push(match letter {
-            b'a' => 7,
-            b'b' => 8,
-            b't' => b'\t',
-            b'n' => b'\n',
-            b'v' => 11,
-            b'f' => 12,
-            b'r' => b'\r',
-            other => *other,
-        });
-    }
-    RepoPath::new(bytes)
 }
 
 #[cfg(test)]

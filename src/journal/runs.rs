@@ -157,8 +157,7 @@ impl RunLock {
 
     /// Returns `true` if a process drives the run.
     pub fn is_held(repo: &Repo, run: &RunId) -> bool {
-        let path = repo.run_folder(run.as_str()).join("run.lock");
-        path.exists() && matches!(FileLock::try_take(&path), Ok(None))
+        FileLock::is_held(&repo.run_folder(run.as_str()).join("run.lock"))
     }
 }
 

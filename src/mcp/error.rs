@@ -144,7 +144,7 @@ impl From<PollError> for ToolError {
     fn from(error: PollError) -> ToolError {
         match error {
             PollError::Abandoned(ref run) => {
-                ToolError::of(&error).next(format!("`{}` continues it", suggest::resume(run)))
+                ToolError::of(&error).next(format!("`{}` resumes it", suggest::resume(run)))
             }
             PollError::Elsewhere(ref run) => ToolError::of(&error).next(format!(
                 "`{}` brings what happened since",

@@ -23,10 +23,54 @@ pub struct CreditedLine {
     pub number: usize,
     /// The line without its end.
     pub text: String,
-    /// The commit that wrote it; none for a line that is not committed.
-    pub commit: Option<Oid>,
-    /// The task, if a run wrote it.
-    pub credit: Option<Credit>,
+    /// Its origin.
+    pub origin: Origin,
+}
+
+/// The origin of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The line is not committed.
+    Uncommitted,
+    /// A task of a run wrote it, in this commit.
+    Task(Oid, Credit),
+    /// It is of a board that dispatch committed for the run of this number among those that were searched.
+    Board(Oid, usize),
+    /// The history of a shallow clone ends at this commit, so an earlier one may have written it.
+    Shallow(Oid),
+    /// A commit of no run wrote it.
+    Other(Oid),
+}
+
+impl Origin {
+    fn commit(&self) -> Option<Oid> {
+        match self {
+            Origin::Uncommitted => None,
+            Origin::Task(commit, _)
+            | Origin::Board(commit, _)
+            | Origin::Shallow(commit)
+            | Origin::Other(commit) => Some(*commit),
+        }
+    }
+
+    /// Returns the task, if a run wrote the line.
+    pub fn credit(&self) -> Option<&Credit> {
+        match self {
+            Origin::Task(_, credit) => Some(credit),
+            _ => None,
+        }
+    }
+
+    /// Returns the word in JSON.
+    fn word(&self) -> &'static str {
+        match self {
+            Origin::Uncommitted => "uncommitted",
+            Origin::Task(..) => "task",
+            Origin::Board(..) => "board",
+            Origin::Shallow(_) => "shallow",
+            Origin::Other(_) => "other",
+        }
+    }
 }
 
 /// A task that wrote a line.
@@ -123,26 +167,39 @@ impl<'a> Author<'a> {
 /// Renders the lines as columns: number, task, worker, run, text.
 pub fn render_lines(lines: &[CreditedLine], runs: &[RunState], columns: usize) -> String {
     let row = |line: &CreditedLine| {
-        let author = line
-            .credit
-            .as_ref()
-            .and_then(|credit| Author::of(credit, runs));
-        let [task, worker, run] = match (&author, line.commit) {
-            (Some(author), _) => [
-                format!("{} {}", author.task.number, one_line(&author.task.tag)),
-                author
-                    .worker()
-                    .map_or_else(|| BY_HAND.to_owned(), |attempt| one_line(&attempt.worker)),
-                author.state.run.to_string(),
-            ],
-            (None, Some(commit)) => [commit.short(), String::new(), String::new()],
-            (None, None) => ["not committed".to_owned(), String::new(), String::new()],
-        };
+        let [task, worker, run] = cells(&line.origin, runs);
         let text = line.text.trim_end_matches('\r');
         let text = terminal_safe(text).replace('\t', "    ");
         [line.number.to_string(), task, worker, run, text]
     };
     table(&lines.iter().map(row).collect::<Vec<_>>(), columns)
+}
+
+/// Renders task, worker and run of an origin.
+fn cells(origin: &Origin, runs: &[RunState]) -> [String; 3] {
+    if let Some(author) = origin.credit().and_then(|credit| Author::of(credit, runs)) {
+        let worker = author.worker();
+        return [
+            format!("{} {}", author.task.number, one_line(&author.task.tag)),
+            worker.map_or_else(|| BY_HAND.to_owned(), |attempt| one_line(&attempt.worker)),
+            author.state.run.to_string(),
+        ];
+    }
+    let name = |run: usize| runs.get(run).map(|state| state.run.to_string());
+    match origin {
+        Origin::Board(_, run) => [
+            "board".to_owned(),
+            String::new(),
+            name(*run).unwrap_or_default(),
+        ],
+        // As git does.
+        Origin::Shallow(commit) => [format!("^{}", commit.short()), String::new(), String::new()],
+        other => {
+            let commit = other.commit().map(|commit| commit.short());
+            let commit = commit.unwrap_or_else(|| "not committed".to_owned());
+            [commit, String::new(), String::new()]
+        }
+    }
 }
 
 /// Masks the secrets in what the worker of a run was given.
@@ -159,20 +216,16 @@ pub fn render_line(
     let mut field = |name: &str, value: String| {
         text.push_str(&format!("  {name:<8} {}\n", one_line(&value)));
     };
-    let Some(commit) = line.commit else {
-        field("commit", "none: the line is not committed".to_owned());
-        return terminal_safe(&text);
-    };
     let author = line
-        .credit
-        .as_ref()
+        .origin
+        .credit()
         .and_then(|credit| Author::of(credit, runs));
-    let (Some(author), Some(credit)) = (author, &line.credit) else {
-        field(
-            "commit",
-            format!("{}, of no run in this repository", commit.short()),
-        );
-        field("more", format!("git show {}", commit.short()));
+    let (Some(author), Origin::Task(commit, credit)) = (author, &line.origin) else {
+        let (words, more) = unknown(&line.origin, runs);
+        field("commit", words);
+        if let Some(command) = more {
+            field("more", command);
+        }
         return terminal_safe(&text);
     };
     let Author { state, task, .. } = author;
@@ -210,14 +263,45 @@ pub fn render_line(
     terminal_safe(&text)
 }
 
+/// Says where a line comes from that no task wrote, with a command that shows more.
+fn unknown(origin: &Origin, runs: &[RunState]) -> (String, Option<String>) {
+    let shown = |commit: &Oid| Some(format!("git show {}", commit.short()));
+    match origin {
+        Origin::Uncommitted => ("none: the line is not committed".to_owned(), None),
+        Origin::Board(commit, run) => {
+            let of = runs.get(*run).map(|state| format!(" of {}", state.run));
+            let of = of.unwrap_or_default();
+            let words = format!(
+                "{}, a board{of} that dispatch committed; no task wrote it",
+                commit.short()
+            );
+            (
+                words,
+                runs.get(*run)
+                    .map(|state| format!("dispatch log {}", state.run)),
+            )
+        }
+        Origin::Shallow(commit) => {
+            let commit = commit.short();
+            let words =
+                format!("{commit} or an older one: the history of this shallow clone ends there");
+            (words, Some("git fetch --unshallow".to_owned()))
+        }
+        Origin::Task(commit, _) | Origin::Other(commit) => (
+            format!("{}, of no run in this repository", commit.short()),
+            shown(commit),
+        ),
+    }
+}
+
 /// Renders the lines as JSON.
 pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState], mask: Mask<'_>) -> Value {
     let line = |line: &CreditedLine| {
         let author = line
-            .credit
-            .as_ref()
+            .origin
+            .credit()
             .and_then(|credit| Author::of(credit, runs));
-        let credit = author.zip(line.credit.as_ref()).map(|(author, credit)| {
+        let credit = author.zip(line.origin.credit()).map(|(author, credit)| {
             let cost: Option<f64> = author.cost().into();
             json!({
                 "run": author.state.run.as_str(),
@@ -238,7 +322,8 @@ pub fn value(path: &RepoPath, lines: &[CreditedLine], runs: &[RunState], mask: M
         json!({
             "line": line.number,
             "text": line.text,
-            "commit": line.commit.map(|commit| commit.to_string()),
+            "commit": line.origin.commit().map(|commit| commit.to_string()),
+            "origin": line.origin.word(),
             "by": credit,
         })
     };

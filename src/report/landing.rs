@@ -4,6 +4,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::outcome::Outcome;
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::report::board::text::left_out_reason;
 
 /// Lists the tasks whose candidates are assembled, in the order of assembly.
@@ -67,13 +68,10 @@ fn why_not_included(state: &RunState, number: TaskNumber) -> Option<String> {
     match (state.task(number).candidate(), status) {
         (None, Status::Done) => None,
         (None, status) => Some(status.to_string()),
-        (Some(_), _) => {
-            let mut out = state.integration.iter().flat_map(|found| &found.left_out);
-            let out = out.find(|out| out.task == number);
-            Some(out.map_or("left out".to_owned(), |out| {
-                format!("left out, {}", left_out_reason(out))
-            }))
-        }
+        (Some(_), _) => Some(match state.placement(number) {
+            Placement::LeftOut(out) => format!("left out, {}", left_out_reason(out)),
+            _ => "left out".to_owned(),
+        }),
     }
 }
 

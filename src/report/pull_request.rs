@@ -7,7 +7,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::report::completion::Completion;
-use crate::report::quiet::{quiet, quiet_title};
+use crate::report::quiet::{quiet, quiet_line, quiet_title};
 
 /// The maximum length of a title; GitHub's limit is 256 characters.
 const TITLE: usize = 250;
@@ -79,10 +79,7 @@ fn write_below(to: &mut String, state: &RunState, below: &[TaskNumber]) -> fmt::
         writeln!(to, "\n### Merge these first")?;
     }
     for below in below {
-        let title = quiet(&markdown_prose(&plain_line(
-            &state.plan.task(*below).title,
-            120,
-        )));
+        let title = quiet_line(&state.plan.task(*below).title, 120);
         let known = state
             .pull_requests
             .iter()

@@ -1,6 +1,6 @@
 //! Keeps texts on GitHub from notifying users, and from linking or closing issues.
 
-use crate::base::markdown::split_code_span;
+use crate::base::markdown::{markdown_prose, plain_line, split_code_span};
 
 /// Keeps GitHub from linking or closing issues (`#2`, `GH-2`, their addresses) and from notifying users
 /// (`@ada`).
@@ -27,6 +27,11 @@ pub(super) fn quiet(text: &str) -> String {
         }
     }
     quiet
+}
+
+/// Renders foreign text as one line of prose of at most so many characters that notifies no user.
+pub(super) fn quiet_line(text: &str, limit: usize) -> String {
+    quiet(&markdown_prose(&plain_line(text, limit)))
 }
 
 /// Adds a line of prose. A code span is passed over as a whole, and so is an escaped character.

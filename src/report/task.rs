@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::clock::render_elapsed;
+use crate::base::safe::secrets::Secrets;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
@@ -55,9 +56,13 @@ pub struct AttemptView {
 }
 
 impl TaskView {
-    /// Builds the view of a task. `shell` is the name of the worker that runs commands, which has no
-    /// cost.
-    pub fn new(state: &RunState, number: TaskNumber, shell: &str) -> TaskView {
+    /// Builds the view of a task, with secrets masked in every text. `shell` is the name of the worker that
+    /// runs commands, which has no cost.
+    pub fn new(state: &RunState, number: TaskNumber, shell: &str, secrets: &Secrets) -> TaskView {
+        TaskView::of(state, number, shell).masked(secrets)
+    }
+
+    fn of(state: &RunState, number: TaskNumber, shell: &str) -> TaskView {
         let (task, now) = (state.plan.task(number), state.task(number));
         let variants = VariantTable::of(state, number);
         let messages = now.messages.iter();
@@ -77,6 +82,27 @@ impl TaskView {
                 .map(|attempt| AttemptView::new(attempt, shell))
                 .collect(),
         }
+    }
+}
+
+impl TaskView {
+    fn masked(mut self, secrets: &Secrets) -> TaskView {
+        let attempts = self.attempts.iter_mut();
+        let facts = self.facts.iter_mut();
+        let facts = facts.chain(attempts.flat_map(|attempt| &mut attempt.facts));
+        let mut texts = vec![&mut self.tag, &mut self.title];
+        texts.extend(facts.map(|(_, value)| value));
+        texts.extend(&mut self.prompt);
+        texts.extend(self.messages.iter_mut().map(|(_, text)| text));
+        if let Some(table) = &mut self.variants {
+            texts.extend(&mut table.reason);
+            let variants = table.variants.iter_mut();
+            texts.extend(variants.filter_map(|variant| variant.failure.as_mut()));
+        }
+        for text in texts {
+            *text = secrets.mask(text);
+        }
+        self
     }
 }
 

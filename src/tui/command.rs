@@ -110,7 +110,7 @@ impl Command {
             Command::Pause => match view.state.phase {
                 RunPhase::Ended(_) => Some("the run has ended".to_owned()),
                 _ if !view.is_driven => Some(format!(
-                    "no process drives the run; `{}` continues it",
+                    "no process drives the run; `{}` resumes it",
                     suggest::resume(&view.state.run)
                 )),
                 RunPhase::Stopping => Some("the run is stopping".to_owned()),

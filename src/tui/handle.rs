@@ -40,7 +40,7 @@ pub(super) fn handle(state: &mut State, input: Input, view: &RunView) -> Vec<Act
         Input::Click(line) => {
             let top = crate::tui::draw::list_top(state, view);
             let first = crate::tui::draw::first_row(state, view);
-            let rows = view.rows(&state.filter);
+            let rows = state.rows(view);
             let at = usize::from(line).checked_sub(usize::from(top));
             if let Some(row) = at.and_then(|at| rows.get(first + at)) {
                 state.selected = Some(row.number);
@@ -409,7 +409,7 @@ impl State {
 
     /// Selects another task of the list.
     fn select_by(&mut self, lines: i64, view: &RunView) {
-        let rows = view.rows(&self.filter);
+        let rows = self.rows(view);
         let at = rows
             .iter()
             .position(|row| Some(row.number) == self.selected);
@@ -425,7 +425,7 @@ impl State {
 
     /// Selects a task that is listed.
     fn keep_selection(&mut self, view: &RunView) {
-        let rows = view.rows(&self.filter);
+        let rows = self.rows(view);
         let is_listed = rows.iter().any(|row| Some(row.number) == self.selected);
         if !is_listed {
             self.selected = rows.first().map(|row| row.number);

@@ -13,7 +13,7 @@ use crate::engine::kernel::context::{Context, local_context};
 use crate::engine::kernel::known_settings;
 use crate::engine::run::live_work::diff_of_work;
 use crate::engine::runs::load::load as load_run;
-use crate::engine::runs::log::LogPart;
+use crate::engine::runs::log::{LogPart, secrets_of_run};
 use crate::engine::runs::log_end::read_log_end;
 use crate::git::diff::PATCH_OPTIONS;
 use crate::git::{Repo, Store};
@@ -79,7 +79,7 @@ fn load(repo: &Repo, state: &RunState, wanted: Wanted) -> Result<Content, String
     match wanted {
         Wanted::Log(task) => log(repo, state, task),
         Wanted::Diff(task) => diff(repo, state, task),
-        Wanted::Prompt(task) => printed(repo, &["prompt", state.run.as_str(), &task.0.to_string()]),
+        Wanted::Prompt(task) => prompt(repo, state, task),
         Wanted::Pair(a, b) => pair(repo, state, [a, b]),
     }
 }
@@ -168,8 +168,15 @@ fn context(repo: &Repo, state: &RunState) -> Result<Context, String> {
     local_context(repo, state, settings, Clock::from_env()).map_err(failed)
 }
 
+/// Renders the prompt as `dispatch prompt` does, with secrets masked.
+fn prompt(repo: &Repo, state: &RunState, task: TaskNumber) -> Result<Content, String> {
+    let store = Store::open(repo).map_err(|error| error_chain(&error))?;
+    let text = printed(repo, &["prompt", state.run.as_str(), &task.0.to_string()])?;
+    Ok(Content::plain(&secrets_of_run(&store, state).mask(&text)))
+}
+
 /// Returns what a command of this program prints.
-fn printed(repo: &Repo, words: &[&str]) -> Result<Content, String> {
+fn printed(repo: &Repo, words: &[&str]) -> Result<String, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let command = Program::new(program).args(words).folder(&repo.top);
     let command = command.env("NO_COLOR", "1").output();
@@ -177,6 +184,6 @@ fn printed(repo: &Repo, words: &[&str]) -> Result<Content, String> {
     let (out, errors) = (finished.stdout, finished.stderr);
     match out.is_empty() {
         true => Err(String::from_utf8_lossy(&errors).into_owned()),
-        false => Ok(Content::plain(&String::from_utf8_lossy(&out))),
+        false => Ok(String::from_utf8_lossy(&out).into_owned()),
     }
 }

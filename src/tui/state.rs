@@ -1,12 +1,16 @@
 //! The state of the board on the screen: what is selected, open, filtered and asked.
 
 use crate::model::ids::TaskNumber;
+use crate::report::board::view::TaskRow;
 use crate::tui::content::{Loaded, Wanted};
 use crate::tui::palette::{CliCommand, Palette};
 use crate::tui::view::RunView;
 
 /// The width from which the list and a pane are side by side.
 pub(super) const WIDE: u16 = 110;
+
+/// The lines of the screen around the rows of the list, at most.
+const AROUND: u16 = 7;
 
 /// A pane over the list of tasks, or beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +100,12 @@ impl State {
             commands,
             has_seen_end: view.is_over(),
         }
+    }
+
+    /// Returns the rows of the list, in its order.
+    pub(super) fn rows<'a>(&self, view: &'a RunView) -> Vec<&'a TaskRow> {
+        let room = usize::from(self.size.1.saturating_sub(AROUND));
+        view.rows(&self.filter, room)
     }
 
     /// Returns the pane in front.

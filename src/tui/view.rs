@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::model::conflict_status::ConflictStatus;
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
-use crate::report::board::view::{BoardView, TaskRow};
+use crate::model::status::Status;
+use crate::report::board::view::{BoardView, ConflictRow, TaskRow};
 
 /// One state of a run.
 #[derive(Clone, Debug)]
@@ -23,9 +25,21 @@ impl RunView {
         matches!(self.state.phase, RunPhase::Ended(_))
     }
 
-    /// Returns the rows that the filter leaves: by number, tag, title, status, worker or note.
-    pub(super) fn rows(&self, filter: &str) -> Vec<&TaskRow> {
+    /// Returns the rows that the filter leaves: by number, tag, title, status, worker or note. Where there are
+    /// more than `room`, those that run come first, so that they are in sight.
+    pub(super) fn rows(&self, filter: &str, room: usize) -> Vec<&TaskRow> {
+        let mut rows = self.filtered(filter);
+        if rows.len() > room {
+            rows.sort_by_key(|row| row.status != Status::InProgress);
+        }
+        rows
+    }
+
+    fn filtered(&self, filter: &str) -> Vec<&TaskRow> {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+        if words.is_empty() {
+            return self.board.tasks.iter().collect();
+        }
         let fits = |row: &&TaskRow| {
             let text = format!(
                 "{} {} {} {} {} {}",
@@ -48,5 +62,16 @@ impl RunView {
         let speculative = self.board.speculative.iter();
         let speculative = speculative.map(|(row, _)| row.conflict.pair());
         open.chain(speculative).collect()
+    }
+
+    /// Lists the conflicts that no assembly has resolved, those between results first.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = &ConflictRow> {
+        let is_open =
+            |row: &&ConflictRow| self.state.conflict_status(&row.conflict) == ConflictStatus::Open;
+        let speculative = self.board.speculative.iter().map(|(row, _)| row);
+        self.board
+            .open_conflicts()
+            .filter(is_open)
+            .chain(speculative)
     }
 }

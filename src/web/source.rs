@@ -7,6 +7,7 @@ use maud::Markup;
 use serde_json::Value;
 
 use crate::base::clock::Clock;
+use crate::base::safe::secrets::Secrets;
 use crate::base::text::error_chain;
 use crate::config::builtin::SHELL;
 use crate::engine::EngineError;
@@ -14,7 +15,7 @@ use crate::engine::candidates::pair::pair_of_tasks;
 use crate::engine::kernel::context::local_context;
 use crate::engine::kernel::known_settings;
 use crate::engine::publish::render_reports;
-use crate::engine::runs::log::LogPart;
+use crate::engine::runs::log::{LogPart, secrets_of_run};
 use crate::engine::runs::log_end::{log_length, read_log_end};
 use crate::engine::runs::read::{read_settings, read_state};
 use crate::engine::runs::standing::standing_view;
@@ -136,7 +137,7 @@ impl Source {
         if !has_tasks(state, place) {
             return Ok(None);
         }
-        let title = title(state, place);
+        let title = self.secrets(state).mask(&title(state, place));
         let frame = Frame {
             title: &title,
             subject: Some(Subject {
@@ -233,7 +234,7 @@ impl Source {
     ) -> String {
         let state = &snapshot.state;
         let page = TaskPage {
-            view: &TaskView::new(state, task, SHELL),
+            view: &TaskView::new(state, task, SHELL, &self.secrets(state)),
             time: elapsed(state, task, self.clock.now()),
             pairs: pairs_of(&snapshot.board, task),
             stat: state.task_stat(task),
@@ -243,6 +244,15 @@ impl Source {
             comments: forms.comments.clone(),
         };
         pages::task::render(frame, &page)
+    }
+
+    /// Collects the secrets that no page of a run may show.
+    fn secrets(&self, state: &RunState) -> Secrets {
+        let store = Store::open(&self.repo);
+        store.map_or_else(
+            |_| Secrets::default(),
+            |store| secrets_of_run(&store, state),
+        )
     }
 
     /// Reads the change of a task.

@@ -178,3 +178,60 @@ fn a_file_without_a_committed_line_is_not_shown_as_the_committed_one() {
     let refused = scene.dispatch(&["blame", "list.txt"]).expect(1);
     assert!(refused.err.contains("--rev HEAD"), "{}", refused.err);
 }
+
+#[test]
+fn a_line_of_a_board_and_the_end_of_a_shallow_history_are_no_task() {
+    let scene = Scene::new();
+    scene.configure("[assemble]\nhistory = \"linear\"\n");
+    let plan = "# Two\n\n1. [ONE] One\n   - run: echo one > one.txt\n2. [TWO] Two\n   - run: echo two > two.txt\n";
+    scene.run(plan, &[]).expect(0);
+    let branch = scene.branch("integration");
+    let origin = |args: &[&str]| -> Vec<Value> {
+        let shown = scene
+            .dispatch(&[&["blame", "--json"], args].concat())
+            .expect(0);
+        let shown: Value = serde_json::from_str(&shown.out).unwrap();
+        shown["lines"].as_array().unwrap().clone()
+    };
+    let board = origin(&["DISPATCH.md", "--rev", &branch]);
+    assert!(board.len() > 3);
+    for line in &board {
+        assert_eq!(
+            (&line["origin"], &line["by"]),
+            (&"board".into(), &Value::Null),
+            "{line}"
+        );
+    }
+    assert_eq!(origin(&["one.txt", "--rev", &branch])[0]["by"]["task"], 1);
+    let shown = scene
+        .dispatch(&["blame", "DISPATCH.md:1", "--rev", &branch])
+        .expect(0)
+        .out;
+    let run = scene.run_name();
+    assert!(
+        shown.contains(&format!("a board of {run} that dispatch committed")),
+        "{shown}"
+    );
+    // In a clone whose history ends at the task's commit, older lines are credited to it by git.
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.git(&["commit", "--quiet", "--allow-empty", "-m", "On top"]);
+    let tip = scene.git(&["rev-parse", "HEAD~1"]);
+    scene.write(".git/shallow", &format!("{}\n", tip.trim()));
+    for place in ["one.txt:1", "two.txt:1", "list.txt:1", "README.md:1"] {
+        if !scene.repo.join(place.split(':').next().unwrap()).exists() {
+            continue;
+        }
+        let line = &origin(&[place])[0];
+        assert_eq!(
+            (&line["origin"], &line["by"]),
+            (&"shallow".into(), &Value::Null),
+            "{line}"
+        );
+    }
+    let shown = scene.dispatch(&["blame", "one.txt:1"]).expect(0).out;
+    assert!(
+        shown.contains("or an older one: the history of this shallow clone ends there")
+            && shown.contains("git fetch --unshallow"),
+        "{shown}"
+    );
+}

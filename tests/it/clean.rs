@@ -509,3 +509,33 @@ fn the_end_of_a_cancelled_worker_is_recorded_before_its_run_is_cleaned() {
     scene.dispatch(&["resume", &run]).expect(3);
     scene.dispatch(&["clean"]).expect(0);
 }
+
+#[test]
+fn no_command_removes_the_work_of_a_run_that_cannot_be_read() {
+    let scene = Scene::new();
+    let plan = "# One\n\n1. [A] a\n   - run: echo a > a.txt; exit 3\n";
+    scene.run(plan, &[]).expect(3);
+    let run = scene.run_name();
+    let of_worktree = || {
+        let shown = scene
+            .dispatch(&["status", "--disk", "--json"])
+            .expect(0)
+            .out;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let kept = shown["kept"].as_array().unwrap().iter();
+        let mut kept = kept.filter(|kept| kept["why"].as_str().unwrap().contains(&run));
+        let found = kept.next().cloned().unwrap();
+        (
+            found["why"].as_str().unwrap().to_owned(),
+            found["remove"].clone(),
+        )
+    };
+    let (why, remove) = of_worktree();
+    assert!(why.contains(&format!("#1 of {run}, FAILED")), "{why}");
+    assert_eq!(remove, format!("dispatch clean {run}"));
+    // The reference names a commit that is no journal.
+    scene.git(&["update-ref", &format!("refs/dispatch/runs/{run}"), "HEAD"]);
+    let (why, remove) = of_worktree();
+    assert!(why.contains("whose journal cannot be read"), "{why}");
+    assert!(remove.is_null(), "{remove}");
+}

@@ -208,6 +208,30 @@ fn a_run_is_shown_once_whoever_shows_it_again() {
 }
 
 #[test]
+fn a_fault_while_everything_is_closed_leaves_nothing_open() {
+    let ended = Ended::new(PLAN);
+    for fault in [Fault::CutBefore, Fault::CutAfter] {
+        ended.forget();
+        let mock = Mock::default();
+        assert!(ended.show(&mock, "new").1.is_none());
+        let direct = Direct(mock.clone());
+        let mut mirror = ended.mirror(&direct, "none");
+        let mut found = mirror.read(&ended.state, &mut |_| {}).unwrap();
+        found.made = mirror.made_projects(&ended.state, &mut |_| {}).unwrap();
+        mock.on_writes([Some(fault)]);
+        mirror
+            .carry_out_steps(&ended.state, &mut found, &mut |_| {}, &|_, found| {
+                closing_steps(found)
+            })
+            .unwrap();
+        mock.hub(|hub| {
+            assert!(hub.issues.iter().all(|issue| issue.is_closed), "{hub:?}");
+            assert!(hub.projects[0].is_closed, "{hub:?}");
+        });
+    }
+}
+
+#[test]
 fn a_fault_at_any_request_leads_to_the_same_end() {
     let ended = Ended::new(PLAN);
     let calm = Mock::default();

@@ -60,10 +60,7 @@ fn a_living_worker_is_taken_up_and_works_only_once() {
     dispatch.crash();
     let status = scene.dispatch(&["status"]).expect(0);
     assert!(status.out.contains("interrupted"), "{}", status.out);
-    let hint = format!(
-        "hint: `dispatch resume {}` continues it\n",
-        scene.run_name()
-    );
+    let hint = format!("hint: `dispatch resume {}` resumes it\n", scene.run_name());
     assert_eq!(status.err, hint);
     assert_eq!(scene.json()["state"], "interrupted");
 

@@ -1,5 +1,7 @@
 //! Secrets that a worker prints, reports or commits.
 
+use std::fs;
+
 use crate::harness::Scene;
 
 const KEY: &str = "hunter2-hunter2-hunter2";
@@ -78,4 +80,29 @@ fn commits_that_name_another_task_are_replaced_by_one() {
     assert_eq!(subject, "mine", "other commits stay as they are");
     let shown = scene.dispatch(&["show", "1"]).expect(0).out;
     assert!(shown.contains("its commits named another task"), "{shown}");
+}
+
+#[test]
+fn no_page_shows_a_secret_that_the_command_masks() {
+    let mut scene = Scene::new();
+    scene.set_env("SHOP_TOKEN", "hunter2-hunter2");
+    let token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    let plan = format!(
+        "# Shop\n\n1. [A] First with {token}\n   - run: echo a > a.txt; echo hunter2-hunter2\n   \
+         - check: test hunter2-hunter2 != {token}\n"
+    );
+    scene.run(&plan, &[]).expect(0);
+    let run = scene.run_name();
+    let shown = scene.dispatch(&["show", &run, "1"]).expect(0).out;
+    assert!(shown.contains("[masked]"), "{shown}");
+    let folder = scene.root.join("pages");
+    let out = folder.to_str().unwrap();
+    scene.dispatch(&["web", "--export", out]).expect(0);
+    let page = fs::read_to_string(folder.join(&run).join("task-1.html")).unwrap();
+    assert!(page.contains("[masked]"), "{page}");
+    for text in [&shown, &page] {
+        for secret in ["hunter2-hunter2", token] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
 }

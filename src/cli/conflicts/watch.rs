@@ -65,7 +65,7 @@ pub(crate) fn watch(
             return Err(CommandError::failed(format!(
                 "{run} is interrupted: no process drives it"
             ))
-            .hint(format!("`{}` continues it", suggest::resume(run))));
+            .hint(format!("`{}` resumes it", suggest::resume(run))));
         }
         std::thread::sleep(INTERVAL);
     }

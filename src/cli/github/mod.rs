@@ -20,13 +20,14 @@ use crate::cli::repo_context::RepoContext;
 use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::follow::follow;
 use crate::engine::mirror::pace::Pace;
-use crate::engine::mirror::process::{keep_end, keep_wait, lock};
+use crate::engine::mirror::process::{keep_end, keep_wait, lock_soon};
 use crate::engine::mirror::record::Wait;
 use crate::engine::mirror::sync::{Mirror, Progress};
 use crate::forge::GhError;
 use crate::forge::graphql::GraphQlError;
 use crate::model::ids::RunId;
 use crate::model::run::RunState;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// The pause before the process in the background tries to reach GitHub again.
@@ -70,7 +71,7 @@ pub(crate) fn mirror_detached(run: &str, ui: &Ui) -> CommandResult {
     leave_terminal();
     let here = RepoContext::open()?;
     let run = RunId::new(run);
-    let Ok(_lock) = lock(&here.repo, &run) else {
+    let Ok(_lock) = lock_soon(&here.repo, &run) else {
         return Ok(ExitStatus::Ok);
     };
     let end = mirror_until_end(&here, &run, ui);
@@ -121,6 +122,12 @@ fn say(ui: &Ui, progress: &Progress) {
         }
         Progress::Refused(what) => {
             ui.warning(&format!("GitHub refused to {}", terminal_safe(what)));
+        }
+        Progress::Idle(run) => {
+            ui.status(&format!(
+                "no process drives {run}; waiting until `{}` resumes it",
+                suggest::resume(run)
+            ));
         }
     }
 }

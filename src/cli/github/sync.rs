@@ -10,17 +10,14 @@ use crate::cli::github::{exit, pull, say, suggest_sync};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::mirror::commands::commands;
 use crate::engine::mirror::error::MirrorError;
-use crate::engine::mirror::follow::follow;
+use crate::engine::mirror::follow::{follow, is_over};
 use crate::engine::mirror::found::{Found, FoundProject, Object};
 use crate::engine::mirror::preview::{limits, preview};
 use crate::engine::mirror::process::lock;
-use crate::engine::mirror::record::Record;
 use crate::engine::mirror::step::Step;
 use crate::engine::mirror::sync::Mirror;
 use crate::model::github_project::GithubProject;
-use crate::model::run::RunPhase;
 use crate::report::issue::Subject;
-use crate::report::suggest;
 use crate::ui::Ui;
 
 /// Show a run on GitHub: an issue for each task, and a card on a project board
@@ -105,7 +102,7 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
     limits(&wanted, &found)
         .iter()
         .for_each(|limit| ui.warning(&terminal_safe(limit)));
-    let goes_on = args.watch && !matches!(state.phase, RunPhase::Ended(_));
+    let goes_on = args.watch && !is_over(&state, false);
     if steps.is_empty() && !goes_on {
         ui.status("everything is on GitHub already");
         // It remembers what is shown, so that later changes of people are told from its own.
@@ -130,18 +127,7 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
     }
     print_places(&found, ui);
     if goes_on {
-        let last = follow(&mut mirror, &here.store, &run, &mut tell)?;
-        if !matches!(last.phase, RunPhase::Ended(_)) {
-            ui.warning(&format!(
-                "no process drives {run} any more, and it has not ended; GitHub shows it as it is now"
-            ));
-            ui.hint(&format!(
-                "`{}` goes on with it, and then `{} --watch`",
-                suggest::resume(&run),
-                suggest_sync(&last)
-            ));
-            return Ok(ExitStatus::Failed);
-        }
+        follow(&mut mirror, &here.store, &run, &mut tell)?;
     }
     Ok(exit(&mirror))
 }
@@ -150,18 +136,13 @@ pub(super) fn run(args: SyncArgs, ui: &Ui) -> CommandResult {
 fn choose(mirror: &mut Mirror<'_>, chosen: &str) {
     let record = &mut mirror.record;
     if chosen == "new" && record.chosen == chosen || chosen != record.chosen {
-        // Another one, or a new one in place of one that is gone.
-        *record = Record {
-            chosen: chosen.to_owned(),
-            project: String::new(),
-            project_url: String::new(),
-            columns: std::mem::take(&mut record.columns),
-            issues: std::mem::take(&mut record.issues),
-            done: std::mem::take(&mut record.done),
-            comments: std::mem::take(&mut record.comments),
-            closed: std::mem::take(&mut record.closed),
-            ..Record::default()
-        };
+        // Another one, or a new one in place of one that is gone. What is shown on the issues stays known.
+        record.chosen = chosen.to_owned();
+        record.project.clear();
+        record.project_url.clear();
+        record.priorities.clear();
+        record.problem.clear();
+        record.wait = None;
     }
     mirror.project = chosen.parse().ok();
     mirror.replaces_closed = mirror.project == Some(GithubProject::New);

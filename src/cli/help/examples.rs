@@ -104,7 +104,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     "status" {
         "dispatch status" => "the latest run",
         "dispatch status shop-7k --json" => "this run, for programs",
-        "dispatch status --disk" => "what is kept on disk, and how it goes",
+        "dispatch status --disk" => "disk use, and the commands that free it",
     }
     "board" {
         "dispatch board" => "the latest run",

@@ -43,7 +43,7 @@ pub(super) fn open(
     refuse_landed(&loaded.state)?;
     if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
         return Err(CommandError::failed(format!("{run} has not ended"))
-            .hint(format!("`{}` continues it", suggest::resume(run))));
+            .hint(format!("`{}` resumes it", suggest::resume(run))));
     }
     free_references(&here.repo, run, &loaded.settings)?;
     let is_new = loaded.state.task(number).open_resolution.is_none();

@@ -36,7 +36,7 @@ pub fn examine(context: &Context, state: &RunState) -> Result<Vec<Problem>, Engi
     problems.extend(unfinished_worktrees(context, &state.run));
     problems.extend(dead_socket(context, &state.run));
     if !matches!(state.phase, RunPhase::Ended(_)) {
-        let fix = Fix::Manual(format!("`{}` continues it", suggest::resume(&state.run)));
+        let fix = Fix::Manual(format!("`{}` resumes it", suggest::resume(&state.run)));
         let name = state.run.as_str();
         problems.push(Problem::of_run(&state.run, name, "it was interrupted", fix));
     }

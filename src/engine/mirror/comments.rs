@@ -46,7 +46,7 @@ impl Reader<'_> {
         let may_write = may_write.contains(&association);
         let (id, body) = (text(&node["id"]), text(&node["body"]));
         let has_mark = result_digest(&body, self.run).is_some();
-        let is_recorded = self.record.comments.values().any(|known| *known == id);
+        let is_recorded = self.own_comments.contains(&id);
         let is_by_viewer = node["viewerDidAuthor"] == true;
         FoundComment {
             is_own: is_recorded

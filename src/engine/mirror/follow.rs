@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::mirror::error::MirrorError;
 use crate::engine::mirror::found::Found;
-use crate::engine::mirror::sync::{Mirror, Say};
+use crate::engine::mirror::sync::{Mirror, Progress, Say};
 use crate::engine::runs::read::StateReader;
 use crate::git::Store;
 use crate::journal::runs::RunLock;
@@ -20,13 +20,20 @@ const SHORT_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest time without a process that drives the run, while one hands it to another.
 const HANDOVER: Duration = Duration::from_secs(5);
 
+/// The same where time stands still and nothing but a message depends on it, for tests.
+const SHORT_HANDOVER: Duration = Duration::from_millis(100);
+
+/// The exit code of a run that was interrupted.
+const INTERRUPTED: u8 = 130;
+
 /// The wait after GitHub has failed for long, unless it asks for a longer one.
 const LATER: Duration = Duration::from_secs(120);
 
 /// The failures of that kind after the end of the run after which the mirror is given up.
 const TRIES_AT_END: u32 = 15;
 
-/// Mirrors a run until it has ended, or until no process drives it any more. Returns its last state.
+/// Mirrors a run until it has ended. Where a user waits for it, a run that was interrupted or that no
+/// process drives is followed on once it is resumed; in the background its resumption starts another mirror.
 ///
 /// # Errors
 /// When the run cannot be read, or GitHub fails for good.
@@ -35,20 +42,22 @@ pub fn follow(
     store: &Store,
     run: &RunId,
     say: Say<'_>,
-) -> Result<RunState, MirrorError> {
+) -> Result<(), MirrorError> {
     let repo = mirror.repo;
     let mut reader = StateReader::new(repo, store, run);
     let mut found: Option<Found> = None;
     let mut shown = None;
     let mut failures = 0;
     let mut last_driven = Instant::now();
+    let mut is_idle = false;
     loop {
         // The lock comes first: a run that ends in between is read as ended.
         if RunLock::is_held(repo, run) {
             last_driven = Instant::now();
+            is_idle = false;
         }
         let state = reader.read()?.clone();
-        let is_ended = matches!(state.phase, RunPhase::Ended(_));
+        let is_over = is_over(&state, mirror.is_alone);
         let is_new = shown != Some(state.seq);
         if is_new {
             match show(mirror, &state, &mut found, say) {
@@ -57,7 +66,7 @@ pub fn follow(
                     failures = 0;
                 }
                 Err(error) if error.is_transient() && failures < TRIES_AT_END => {
-                    failures += u32::from(is_ended);
+                    failures += u32::from(is_over);
                     found = None;
                     let wait = error.wait().unwrap_or(LATER).max(LATER);
                     mirror.pause(run, wait, error.to_string(), say)?;
@@ -66,15 +75,39 @@ pub fn follow(
                 Err(error) => return Err(error),
             }
         }
-        match is_ended || last_driven.elapsed() > HANDOVER {
+        let is_left = last_driven.elapsed() > handover(mirror);
+        if is_over || (is_left && mirror.is_alone) {
             // What has changed meanwhile is shown, too.
-            true if is_new => {}
-            true => return Ok(state),
-            false => std::thread::sleep(match mirror.pace.waits() {
-                true => INTERVAL,
-                false => SHORT_INTERVAL,
-            }),
+            if is_new {
+                continue;
+            }
+            return Ok(());
         }
+        if is_left && !is_idle {
+            is_idle = true;
+            say(Progress::Idle(run.clone()));
+        }
+        std::thread::sleep(match mirror.pace.waits() {
+            true => INTERVAL,
+            false => SHORT_INTERVAL,
+        });
+    }
+}
+
+/// Returns `true` once nothing more is to be shown. A user who waits wants to see an interrupted run go on.
+pub fn is_over(state: &RunState, is_alone: bool) -> bool {
+    match state.phase {
+        RunPhase::Ended(INTERRUPTED) => is_alone,
+        RunPhase::Ended(_) => true,
+        _ => false,
+    }
+}
+
+/// Returns the longest time without a process that drives the run, while one hands it to another.
+fn handover(mirror: &Mirror<'_>) -> Duration {
+    match mirror.is_alone || mirror.pace.waits() {
+        true => HANDOVER,
+        false => SHORT_HANDOVER,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,10 +20,16 @@ use crate::git::Repo;
 use crate::journal::runs::RunLock;
 use crate::model::ids::RunId;
 
+/// The longest time in which a process that has shown the end of a run exits.
+const HANDOVER: Duration = Duration::from_secs(3);
+
+/// The pause between two looks at the lock.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The hidden subcommand that mirrors a run in the background.
 pub const MIRROR: &str = "__mirror";
 
-/// Starts the process in the background. If one mirrors the run already, the new one exits at once. Its
+/// Starts the process in the background. If one mirrors the run already, the new one exits soon. Its
 /// output goes to `github.log` of the run.
 ///
 /// # Errors
@@ -57,6 +64,23 @@ pub fn lock(repo: &Repo, run: &RunId) -> Result<FileLock, MirrorError> {
     })
 }
 
+/// Takes the right to write a run to GitHub as [`lock`] does. A process that has just shown the end of the run
+/// gives it up within a moment, and the run may have been resumed since.
+///
+/// # Errors
+/// [`MirrorError::Busy`] when another process keeps it.
+pub fn lock_soon(repo: &Repo, run: &RunId) -> Result<FileLock, MirrorError> {
+    let start = Instant::now();
+    loop {
+        match lock(repo, run) {
+            Err(MirrorError::Busy { .. }) if start.elapsed() < HANDOVER => {
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 fn lock_file(repo: &Repo, run: &RunId) -> PathBuf {
     repo.run_folder(run.as_str()).join("github.lock")
 }
@@ -78,9 +102,8 @@ pub fn keep_end(
 /// Returns what the process that mirrors a run waits for, in words; `None` if it waits for nothing.
 pub fn waits_for(repo: &Repo, run: &RunId) -> Option<String> {
     let wait = Record::load(repo, run).wait?;
-    let file = lock_file(repo, run);
     // A process that was killed leaves its wait behind.
-    let is_there = file.exists() && matches!(FileLock::try_take(&file), Ok(None));
+    let is_there = FileLock::is_held(&lock_file(repo, run));
     is_there.then(|| wait.words(Timestamp::now()))
 }
 

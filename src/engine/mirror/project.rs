@@ -45,8 +45,7 @@ impl Reader<'_> {
         };
         let url = text(&project["url"]);
         ids.insert(Object::Project, text(&project["id"]));
-        status_field(&project["status"], &url, ids)?;
-        priority_field(&project["priority"], &url, ids)?;
+        add_fields(&project, &url, ids)?;
         Ok(Some(FoundProject {
             title: text(&project["title"]),
             is_closed: project["closed"] == true,
@@ -119,7 +118,7 @@ impl Reader<'_> {
             let list = list.unwrap_or_default();
             let is_older = |project: &&Value| {
                 let created = project["createdAt"].as_str();
-                created.is_some_and(|created| created < self.since.as_str())
+                created.is_some_and(|created| created < self.since)
             };
             let younger = nodes(&list).filter(|project| !is_older(project));
             all.extend(younger.filter(|project| self.is_of_run(project)).cloned());
@@ -169,48 +168,36 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the field with the status; a field of the same name without all the options is not dispatch's.
-fn status_field(
-    field: &Value,
+/// Reads the two fields of dispatch. One of the same name that is not as dispatch makes it is not
+/// dispatch's.
+fn add_fields(
+    project: &Value,
     url: &str,
     ids: &mut BTreeMap<Object, String>,
 ) -> Result<(), MirrorError> {
-    if field.is_null() {
-        return Ok(());
-    }
-    let foreign = |why: String| MirrorError::ForeignField {
-        field: FIELD,
+    let foreign = |field, why: &str| MirrorError::ForeignField {
+        field,
         project: url.to_owned(),
-        why,
+        why: why.to_owned(),
     };
-    let Some(options) = field["options"].as_array() else {
-        return Err(foreign("it is not a single-select field".to_owned()));
-    };
-    for column in Column::ALL {
-        let name = column.name();
-        let option = options.iter().find(|option| option["name"] == name);
-        let option = option.ok_or_else(|| foreign(format!("it has no option {name}")))?;
-        ids.insert(Object::Option(column), text(&option["id"]));
+    let (status, priority) = (&project["status"], &project["priority"]);
+    if !status.is_null() {
+        let options = status["options"].as_array();
+        let options = options.ok_or_else(|| foreign(FIELD, "it is not a single-select field"))?;
+        for column in Column::ALL {
+            let name = column.name();
+            let option = options.iter().find(|option| option["name"] == name);
+            let option =
+                option.ok_or_else(|| foreign(FIELD, &format!("it has no option {name}")))?;
+            ids.insert(Object::Option(column), text(&option["id"]));
+        }
+        ids.insert(Object::StatusField, text(&status["id"]));
     }
-    ids.insert(Object::StatusField, text(&field["id"]));
-    Ok(())
-}
-
-fn priority_field(
-    field: &Value,
-    url: &str,
-    ids: &mut BTreeMap<Object, String>,
-) -> Result<(), MirrorError> {
-    if field.is_null() {
-        return Ok(());
+    if !priority.is_null() {
+        if priority["dataType"] != "NUMBER" {
+            return Err(foreign(PRIORITY, "it is not a number field"));
+        }
+        ids.insert(Object::PriorityField, text(&priority["id"]));
     }
-    if field["dataType"] != "NUMBER" {
-        return Err(MirrorError::ForeignField {
-            field: PRIORITY,
-            project: url.to_owned(),
-            why: "it is not a number field".to_owned(),
-        });
-    }
-    ids.insert(Object::PriorityField, text(&field["id"]));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reads the state of GitHub.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
@@ -39,14 +39,19 @@ pub struct Reader<'a> {
     /// The run.
     pub run: &'a RunId,
     /// No issue of the run is older; RFC 3339.
-    pub since: String,
+    pub since: &'a str,
     /// The title of a project that is made for the run.
     pub project_title: &'a str,
     /// `true` if a new project takes the place of a closed one.
     pub replaces_closed: bool,
     /// The record of the run.
     pub record: &'a Record,
+    /// The ids of dispatch's own comments in the record.
+    pub own_comments: &'a HashSet<String>,
 }
+
+/// An issue with the state that it has now: `true` if it is closed, and the reason.
+pub type IssueState = (Subject, bool, String);
 
 impl Reader<'_> {
     /// Reads the repository, the issues of the run, and its project.
@@ -146,11 +151,16 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads again which of these issues people have closed or opened.
+    /// Reads which of these issues people have closed or opened.
     ///
     /// # Errors
     /// When GitHub fails.
-    pub fn refresh(&self, found: &mut Found, subjects: &[Subject]) -> Result<(), MirrorError> {
+    pub fn states(
+        &self,
+        found: &Found,
+        subjects: &[Subject],
+    ) -> Result<Vec<IssueState>, MirrorError> {
+        let mut states = Vec::new();
         let known = subjects
             .iter()
             .filter_map(|subject| Some((*subject, found.id(Object::Issue(*subject))?.to_owned())));
@@ -165,13 +175,12 @@ impl Reader<'_> {
             for node in answer.data["nodes"].as_array().into_iter().flatten() {
                 let of_node = part.iter().find(|(_, id)| node["id"] == id.as_str());
                 if let Some((subject, _)) = of_node {
-                    let issue = found.issues.entry(*subject).or_default();
-                    issue.is_closed = node["state"] == "CLOSED";
-                    issue.reason = text(&node["stateReason"]);
+                    let is_closed = node["state"] == "CLOSED";
+                    states.push((*subject, is_closed, text(&node["stateReason"])));
                 }
             }
         }
-        Ok(())
+        Ok(states)
     }
 
     /// Adds an issue if it has a mark of the run. Of several with one mark the oldest counts.

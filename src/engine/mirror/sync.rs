@@ -1,6 +1,6 @@
 //! Brings GitHub to the state that a run wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use crate::engine::mirror::read::{Reader, remember};
 use crate::engine::mirror::record::{Record, Wait, key};
 use crate::engine::mirror::step::Step;
 use crate::engine::mirror::steps::{once, steps};
-use crate::engine::mirror::wanted::{Wanted, WantedIssue};
+use crate::engine::mirror::wanted::{Wanted, WantedIssue, since};
 use crate::forge::Repository;
 use crate::forge::graphql::{Answer, GraphQl, GraphQlError};
 use crate::forge::operation::{Argument, alias, batch};
@@ -57,6 +57,8 @@ pub enum Progress {
     Waiting(Duration, String),
     /// GitHub refused a step for good.
     Refused(String),
+    /// No process drives the run now, and it has not ended.
+    Idle(RunId),
 }
 
 /// Receives messages while GitHub is written.
@@ -137,11 +139,11 @@ impl Mirror<'_> {
         if subjects.is_empty() {
             return Ok(());
         }
-        *found = self.call(state, say, &|reader| {
-            let mut found = found.clone();
-            reader.refresh(&mut found, &subjects)?;
-            Ok(found)
-        })?;
+        let states = self.call(state, say, &|reader| reader.states(found, &subjects))?;
+        for (subject, is_closed, reason) in states {
+            let issue = found.issues.entry(subject).or_default();
+            (issue.is_closed, issue.reason) = (is_closed, reason);
+        }
         Ok(())
     }
 
@@ -153,17 +155,19 @@ impl Mirror<'_> {
         read: &dyn Fn(&Reader<'_>) -> Result<T, MirrorError>,
     ) -> Result<T, MirrorError> {
         let title = project_title(state, &self.secrets);
-        let since = self.wanted(state).since;
+        let since = since(state).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let own_comments: HashSet<String> = self.record.comments.values().cloned().collect();
         let mut failures = 0;
         loop {
             let result = read(&Reader {
                 graphql: self.graphql,
                 repository: &self.repository,
                 run: &state.run,
-                since: since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                since: &since,
                 project_title: &title,
                 replaces_closed: self.replaces_closed,
                 record: &self.record,
+                own_comments: &own_comments,
             });
             match result {
                 Err(MirrorError::GraphQl(error)) => {
@@ -252,7 +256,14 @@ impl Mirror<'_> {
                 Err(error) => self.wait(&state.run, error, &mut failures, say)?,
             }
             // The request may have had its effect, or someone has changed what it was based on.
-            *found = self.read(state, say)?;
+            let made = match found.made.is_empty() {
+                true => Vec::new(),
+                false => self.made_projects(state, say)?,
+            };
+            *found = Found {
+                made,
+                ..self.read(state, say)?
+            };
         }
     }
 

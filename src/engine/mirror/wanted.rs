@@ -17,8 +17,6 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
 pub struct Wanted {
     /// The run.
     pub run: RunId,
-    /// No issue of the run is older.
-    pub since: Timestamp,
     /// The project, if the run has one.
     pub project: Option<WantedProject>,
     /// The issues: that of the run first, then those of the tasks in plan order.
@@ -85,10 +83,6 @@ impl Wanted {
         });
         Wanted {
             run: state.run.clone(),
-            since: state
-                .started
-                .checked_sub(CLOCK_SKEW)
-                .unwrap_or(state.started),
             project: project.map(|name| WantedProject {
                 name: name.clone(),
                 title: issue::project_title(state, secrets),
@@ -97,6 +91,12 @@ impl Wanted {
             issues: std::iter::once(run).chain(tasks).collect(),
         }
     }
+}
+
+/// Returns the time before which no issue of the run was made.
+pub fn since(state: &RunState) -> Timestamp {
+    let started = state.started;
+    started.checked_sub(CLOCK_SKEW).unwrap_or(started)
 }
 
 /// The issue of a run is closed once all of it passed or it has landed.

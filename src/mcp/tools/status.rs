@@ -258,19 +258,19 @@ fn next_step(state: &RunState, standing: Standing) -> String {
             if state.cost_limit_reached.is_some() =>
         {
             format!(
-                "its cost limit is reached; if the user agrees to a higher one, `{}` continues it",
+                "its cost limit is reached; if the user agrees to a higher one, `{}` resumes it",
                 banners::resume(state)
             )
         }
         Standing::Interrupted => format!(
-            "no process drives it; `{}` continues it",
+            "no process drives it; `{}` resumes it",
             suggest::resume(run)
         ),
         Standing::Elsewhere => format!(
             "it goes on in another clone; `{}` brings what happened since",
             suggest::fetch(run)
         ),
-        Standing::Paused => format!("`{}` continues it", suggest::resume(run)),
+        Standing::Paused => format!("`{}` resumes it", suggest::resume(run)),
         Standing::NeedsAttention => "run_report explains it; tell the user, then task_retry, \
                                      conflicts, assemble or land"
             .to_owned(),

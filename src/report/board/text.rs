@@ -67,7 +67,7 @@ fn write_head(to: &mut String, view: &BoardView) -> fmt::Result {
         view.base.short(),
         plain_line(&view.base_label, 120),
         minute(view.started),
-        view.standing.words()
+        plain_line(&view.words(), 120)
     )?;
     writeln!(to, "{}", status_line(view))?;
     if let Some(bill) = &view.bill {
@@ -103,7 +103,7 @@ pub fn status_line(view: &BoardView) -> String {
 /// Renders the end of a run: `shop-2f4d finished: 3 of 4 done, 1 skipped; #2 left out`.
 pub fn result_line(view: &BoardView) -> String {
     let done = status_line(view).replace(" · ", ", ");
-    let mut line = format!("{} {}: {done}", view.run, view.standing.words());
+    let mut line = format!("{} {}: {done}", view.run, plain_line(&view.words(), 120));
     let integration = view.integration.iter();
     let left_out = integration.clone().flat_map(|found| &found.left_out);
     let left_out: Vec<_> = left_out.map(|out| out.task).collect();

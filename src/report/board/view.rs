@@ -200,6 +200,16 @@ impl BoardView {
         }
     }
 
+    /// Returns the state of the run in words. Once its result has landed, the user needs to do nothing.
+    pub fn words(&self) -> String {
+        match (&self.landed, self.standing) {
+            (Some(landing), Standing::Finished | Standing::NeedsAttention) => {
+                format!("landed on {}", landing.target)
+            }
+            (_, standing) => standing.words().to_owned(),
+        }
+    }
+
     /// Counts the passed tasks.
     pub fn done(&self) -> usize {
         let done = |row: &&TaskRow| row.status == Status::Done;

@@ -58,6 +58,9 @@ pub(super) fn of_assembly(plan: &Plan, event: &Event) -> String {
     }
 }
 
+/// The most pairs that a sentence names.
+const MOST_PAIRS: usize = 5;
+
 fn pairs(conflicts: &[TaskConflict]) -> String {
     let pair = |found: &TaskConflict| {
         let paths: Vec<RepoPath> = found
@@ -67,7 +70,12 @@ fn pairs(conflicts: &[TaskConflict]) -> String {
             .collect();
         conflict_sentence(&[found.a, found.b], &paths, found.class)
     };
-    conflicts.iter().map(pair).collect::<Vec<_>>().join("; ")
+    let mut words: Vec<String> = conflicts.iter().take(MOST_PAIRS).map(pair).collect();
+    let more = conflicts.len().saturating_sub(MOST_PAIRS);
+    if more > 0 {
+        words.push(format!("and {}", plural(more, "more pair")));
+    }
+    words.join("; ")
 }
 
 fn assembled(integration: &Integration) -> String {
@@ -85,4 +93,21 @@ fn assembled(integration: &Integration) -> String {
         .tip
         .map_or_else(String::new, |tip| format!(" as {}", tip.short()));
     format!("assembled {merged}{tip}{left_out}{}", failed.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::class::Class;
+    use crate::model::fixture::conflict;
+
+    #[test]
+    fn of_many_conflicting_pairs_the_first_are_named() {
+        let found = |count: u32| (2..2 + count).map(|b| conflict(1, b, Class::Content, &["a"]));
+        let six = pairs(&found(6).collect::<Vec<_>>());
+        assert_eq!(six.matches("#1 and").count(), MOST_PAIRS);
+        assert!(six.ends_with("; and 1 more pair"), "{six}");
+        let five = pairs(&found(5).collect::<Vec<_>>());
+        assert!(!five.contains("more pair"), "{five}");
+    }
 }

@@ -42,7 +42,7 @@ fn first_line(state: &State, view: &RunView, theme: Theme) -> Line<'static> {
         _ => match &state.message {
             Some(message) => Line::styled(safe(message), theme.heading()),
             None if !state.filter.is_empty() => {
-                let (shown, all) = (view.rows(&state.filter).len(), view.board.tasks.len());
+                let (shown, all) = (state.rows(view).len(), view.board.tasks.len());
                 let filter = safe(&state.filter);
                 let words = format!("filter {filter}: {shown} of {all} tasks; esc shows all");
                 Line::styled(words, theme.faint())

@@ -56,7 +56,7 @@ fn left(view: &RunView, now: Timestamp) -> Option<String> {
 
 fn notice(view: &RunView) -> Option<String> {
     if view.board.standing == Standing::Interrupted {
-        return Some("interrupted: no process drives the run; :resume continues it".to_owned());
+        return Some("interrupted: no process drives the run; :resume drives it again".to_owned());
     }
     if view.board.standing == Standing::Elsewhere {
         return Some(format!(
@@ -70,8 +70,8 @@ fn notice(view: &RunView) -> Option<String> {
 fn title(view: &RunView, now: Timestamp, width: usize, theme: Theme) -> Line<'static> {
     let (state, board) = (&view.state, &view.board);
     let standing = match state.phase {
-        RunPhase::Stopping => "stopping",
-        _ => board.standing.words(),
+        RunPhase::Stopping => "stopping".to_owned(),
+        _ => safe(&board.words()),
     };
     let cost = board.bill.as_ref().map(|bill| format!(" · {bill}"));
     let right = format!(
@@ -91,7 +91,7 @@ fn counts(view: &RunView, theme: Theme) -> Vec<(String, Style)> {
         let words = format!("{count} {}", kind.word().to_lowercase());
         (count > 0).then(|| (words, theme.status(&kind)))
     };
-    let conflicts = view.pairs().len();
+    let conflicts = view.unresolved().count();
     let conflicts = (conflicts > 0).then(|| (plural(conflicts, "conflict"), theme.warning()));
     let all = [
         of(Status::Failed),

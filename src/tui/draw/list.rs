@@ -89,7 +89,7 @@ impl Columns {
 
 /// Returns the first row that is shown, so that the selected one is.
 pub(super) fn first_row(state: &State, view: &RunView, height: usize) -> usize {
-    let rows = view.rows(&state.filter);
+    let rows = state.rows(view);
     let at = rows
         .iter()
         .position(|row| Some(row.number) == state.selected);
@@ -106,7 +106,7 @@ pub(super) fn draw(
     theme: Theme,
 ) {
     let columns = Columns::fit(view, usize::from(area.width));
-    let rows = view.rows(&state.filter);
+    let rows = state.rows(view);
     let height = usize::from(area.height).saturating_sub(1);
     let first = first_row(state, view, height);
     let place = place(first, height, rows.len());

@@ -2,6 +2,7 @@
 
 mod cell;
 mod conflicts;
+mod emoji;
 mod footer;
 mod header;
 mod list;
@@ -47,7 +48,7 @@ impl Areas {
                 )
             }
             (false, None) => {
-                let rows = view.rows(&state.filter).len();
+                let rows = state.rows(view).len();
                 let needed = u16::try_from(rows + 2).unwrap_or(u16::MAX);
                 match middle.saturating_sub(needed) {
                     // The selected task fits below the list.
@@ -87,6 +88,7 @@ pub(super) fn draw(frame: &mut Frame, state: &State, view: &RunView, now: Timest
     if let Mode::Palette(palette) = &state.mode {
         palette::draw(frame, (state, view), palette, theme);
     }
+    emoji::simplify(frame.buffer_mut());
 }
 
 /// Draws the line between the list and a pane beside it.

@@ -54,7 +54,7 @@ fn not_driven(snapshot: &Snapshot) -> String {
     match snapshot.board.standing {
         Standing::Elsewhere => format!("{run} goes on in another clone, which alone can change it"),
         _ => format!(
-            "no process drives {run}; \"Resume\" on its board or `{}` continues it",
+            "no process drives {run}; \"Resume\" on its board or `{}` resumes it",
             suggest::resume(run)
         ),
     }
@@ -118,9 +118,9 @@ mod tests {
         ];
         insta::assert_snapshot!(reasons.join("\n"), @r#"
         checkout-7k3q is not paused.
-        no process drives checkout-7k3q; "Resume" on its board or `dispatch resume checkout-7k3q` continues it.
+        no process drives checkout-7k3q; "Resume" on its board or `dispatch resume checkout-7k3q` resumes it.
         checkout-7k3q has not ended, and takes this only then.
-        no process drives checkout-7k3q; "Resume" on its board or `dispatch resume checkout-7k3q` continues it.
+        no process drives checkout-7k3q; "Resume" on its board or `dispatch resume checkout-7k3q` resumes it.
         #1 is DONE.
         checkout-7k3q has ended.
         checkout-7k3q has no assembled result.

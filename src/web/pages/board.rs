@@ -64,11 +64,11 @@ fn head(view: &BoardView, times: &Times) -> Markup {
             " · " (render_elapsed(times.whole))
         }
         p.standing {
-            strong { (view.standing.words()) } " · " (status_line(view))
+            strong { (shown(&view.words())) } " · " (status_line(view))
             @if let Some(bill) = &view.bill { " · cost " (shown(bill)) }
         }
         @if view.standing == Standing::Interrupted {
-            p { "No process drives the run. " code { (suggest::resume(&view.run)) } " continues it." }
+            p { "No process drives the run. " code { (suggest::resume(&view.run)) } " resumes it." }
         }
         progress aria-label="Tasks done" max=(view.tasks.len()) value=(view.done()) {}
         @if !view.notices.is_empty() {

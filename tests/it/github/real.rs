@@ -3,6 +3,7 @@
 //! A machine without `gh` skips these tests, unless `DISPATCH_TEST_GH=required`.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 
 use git_dispatch::base::files::FileLock;
 use git_dispatch::base::process::find_program;
@@ -370,4 +371,32 @@ fn a_running_task_whose_issue_is_completed_is_cancelled_and_skipped() {
         "{}",
         again.err
     );
+}
+
+#[test]
+fn a_watch_goes_on_once_an_interrupted_run_is_resumed() {
+    let Some(site) = Site::new("") else { return };
+    let mut gate = Gate::new(&site.scene, "first");
+    let plan = format!(
+        "# Shop\n1. [A] First\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    );
+    let plan = site.scene.plan(&plan);
+    let mut driver = site.scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let run = site.scene.run_name();
+    let mut watch = site
+        .scene
+        .start(&["github", "sync", &run, "--watch", "--yes"]);
+    let mut messages = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let idle = format!("no process drives {run}; waiting until `dispatch resume {run}` resumes it");
+    let is_idle = messages.any(|line| line.unwrap().contains(&idle));
+    assert!(is_idle, "it ended without the run");
+    gate.open();
+    site.scene.dispatch(&["resume", &run, "--yes"]).expect(0);
+    assert!(messages.all(|line| line.is_ok()));
+    wait(watch).expect(0);
+    site.hub(|hub| assert!(hub.issues.iter().all(|issue| issue.is_closed), "{hub:?}"));
 }

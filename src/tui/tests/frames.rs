@@ -1,131 +1,6 @@
-//! Frames of the board at three sizes, and the keys.
+//! Frames of the board at three sizes.
 
-#![allow(clippy::unwrap_used)]
-
-use std::sync::Arc;
-
-use jiff::{SignedDuration, Timestamp};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-
-use crate::control::Request;
-use crate::merge::class::Class;
-use crate::model::fixture::{RunFixture, conflict, start};
-use crate::model::ids::TaskNumber;
-use crate::report::board::view::BoardView;
-use crate::tui::action::Action;
-use crate::tui::content::{Content, Wanted};
-use crate::tui::draw::draw;
-use crate::tui::handle::handle;
-use crate::tui::key::{Input, Key};
-use crate::tui::palette::CliCommand;
-use crate::tui::state::State;
-use crate::tui::theme::Theme;
-use crate::tui::view::RunView;
-
-const SMALL: (u16, u16) = (60, 15);
-const USUAL: (u16, u16) = (80, 24);
-const LARGE: (u16, u16) = (160, 50);
-
-/// A board under test.
-struct Board {
-    state: State,
-    view: RunView,
-    now: Timestamp,
-}
-
-impl Board {
-    fn new(run: RunFixture, size: (u16, u16)) -> Board {
-        let view = view(run, true);
-        Board {
-            state: State::new(&view, size, commands()),
-            view,
-            now: start() + SignedDuration::from_secs(100),
-        }
-    }
-
-    /// Gives a key.
-    fn key(&mut self, key: Key) -> Vec<Action> {
-        handle(&mut self.state, Input::Key(key), &self.view)
-    }
-
-    /// Types characters; returns the actions of the last one.
-    fn type_in(&mut self, text: &str) -> Vec<Action> {
-        let keys = text.chars().map(|c| self.key(Key::Char(c)));
-        keys.last().unwrap_or_default()
-    }
-
-    /// The run goes on.
-    fn becomes(&mut self, run: RunFixture, is_driven: bool) -> Vec<Action> {
-        self.view = view(run, is_driven);
-        handle(&mut self.state, Input::Changed, &self.view)
-    }
-
-    fn loaded(&mut self, wanted: Wanted, content: Content) {
-        handle(&mut self.state, Input::Loaded(wanted, content), &self.view);
-    }
-
-    /// Draws the board as text.
-    fn frame(&self) -> String {
-        let (width, height) = self.state.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let theme = Theme { has_color: true };
-        let drawn = terminal.draw(|frame| draw(frame, &self.state, &self.view, self.now, theme));
-        let buffer = drawn.unwrap().buffer.clone();
-        let line = |y| {
-            let cells = (0..width).map(|x| buffer[(x, y)].symbol().to_owned());
-            cells.collect::<String>().trim_end().to_owned()
-        };
-        (0..height).map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    fn message(&self) -> &str {
-        self.state.message.as_deref().unwrap_or_default()
-    }
-}
-
-fn view(run: RunFixture, is_driven: bool) -> RunView {
-    let state = run.state();
-    RunView {
-        board: Arc::new(BoardView::new(&state)),
-        state: Arc::new(state),
-        is_driven,
-    }
-}
-
-fn commands() -> Vec<CliCommand> {
-    let command = |name: &str, about: &str, takes_run, takes_task| CliCommand {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        takes_run,
-        takes_task,
-    };
-    vec![
-        command("show", "Show all about one task", true, true),
-        command("land", "Move your branch to the result", true, false),
-        command("doctor", "Find and repair problems", false, false),
-    ]
-}
-
-/// A run with a task of every kind.
-fn run() -> RunFixture {
-    RunFixture::new(
-        "Parse the order · Write the docs · Render the basket <- Parse the order · Ship it <- Render \
-         the basket, Write the docs · Tidy up · Add an API",
-    )
-    .tags(&["PARSE", "DOCS", "RENDER", "SHIP", "TIDY", "API"])
-    .begin(1, "claude")
-    .pass(1, "orders are parsed")
-    .begin(2, "claude")
-    .fail(2, "2 tests failed")
-    .retry_later(2)
-    .begin(3, "claude")
-    .note(3, "writing the template")
-    .begin(5, "shell")
-    .pass(5, "tidy")
-    .conflicts(vec![conflict(1, 5, Class::Content, &["src/app.ts"])])
-    .fail(6, "no API key")
-}
+use super::*;
 
 #[test]
 fn the_board_at_60_by_15() {
@@ -406,28 +281,6 @@ fn the_palette_at_60_by_15() {
 }
 
 #[test]
-fn the_log_stays_at_its_end_until_it_is_scrolled() {
-    let lines: String = (1..=40).map(|line| format!("line {line}\n")).collect();
-    let mut board = Board::new(run(), SMALL);
-    board.type_in("l");
-    assert!(board.frame().contains("reading"));
-    let log = Wanted::Log(TaskNumber(1));
-    board.loaded(log, Content::plain(&lines));
-    assert!(board.frame().contains("line 40"));
-    board.type_in("k");
-    board.loaded(log, Content::plain(&format!("{lines}line 41\n")));
-    let frame = board.frame();
-    assert!(
-        frame.contains("line 39") && !frame.contains("line 41"),
-        "{frame}"
-    );
-    board.key(Key::End);
-    assert!(board.frame().contains("line 41"));
-    board.key(Key::Home);
-    assert!(board.frame().contains("line 1\n"));
-}
-
-#[test]
 fn a_finished_run_shows_its_report_in_place() {
     let mut board = Board::new(run(), USUAL);
     let done = RunFixture::new("a · b").begin(1, "claude").pass(1, "made");
@@ -470,113 +323,8 @@ fn an_interrupted_run_says_how_it_continues() {
     insta::assert_snapshot!(board.frame().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     Checkout v2 · checkout-7k3q             1m 40s · interrupted
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    interrupted: no process drives the run; :resume continues it
+    interrupted: no process drives the run; :resume drives it again
     ");
-}
-
-#[test]
-fn destructive_keys_ask_and_only_yes_does_it() {
-    let mut board = Board::new(run(), SMALL);
-    board.type_in("jj");
-    assert_eq!(board.type_in("x"), []);
-    insta::assert_snapshot!(board.frame().lines().nth(13).unwrap(), @"Cancel #3? Its work so far is kept. y yes · n no");
-    assert_eq!(board.type_in("n"), []);
-    assert_eq!(board.message(), "nothing was done");
-    let task = Some(TaskNumber(3));
-    assert_eq!(
-        board.type_in("xy"),
-        [Action::Request(Request::Cancel { task })]
-    );
-    assert_eq!(board.key(Key::Ctrl('c')), []);
-    assert_eq!(board.key(Key::Esc), []);
-    board.key(Key::Ctrl('c'));
-    assert_eq!(board.type_in("s"), [Action::Request(Request::Stop)]);
-    board.key(Key::Ctrl('c'));
-    assert_eq!(board.type_in("q"), [Action::Leave]);
-}
-
-#[test]
-fn a_key_that_is_not_possible_says_why() {
-    let mut board = Board::new(run(), SMALL);
-    let mut why = Vec::new();
-    for keys in ["x", "r", "e", "jd", "j-", "ja"] {
-        assert_eq!(board.type_in(keys), []);
-        why.push(board.message().to_owned());
-    }
-    board.becomes(run(), false);
-    board.type_in("p");
-    why.push(board.message().to_owned());
-    insta::assert_snapshot!(why.join("\n"), @r"
-    not possible: #1 has ended: DONE
-    not possible: the run is being driven; retry when it has ended
-    not possible: the run has not ended
-    not possible: #2 has changed nothing
-    not possible: #3 is running, so it waits for nothing
-    not possible: the run is being driven; attach when it has ended
-    not possible: no process drives the run; `dispatch resume checkout-7k3q` continues it
-    ");
-}
-
-#[test]
-fn a_run_that_has_ended_can_be_retried_from_the_board() {
-    let mut board = Board::new(run(), SMALL);
-    board.becomes(run().ended(3), false);
-    board.key(Key::Esc);
-    board.key(Key::End);
-    assert_eq!(board.type_in("ry"), [Action::Retry(TaskNumber(6))]);
-    board.type_in("r");
-    board.becomes(run(), true);
-    assert_eq!(
-        board.type_in("y"),
-        [],
-        "another process has begun meanwhile"
-    );
-}
-
-#[test]
-fn the_filter_keeps_the_tasks_with_all_words() {
-    let mut board = Board::new(run(), SMALL);
-    board.type_in("/the basket");
-    insta::assert_snapshot!(board.frame(), @r"
-    Checkout v2 · checkout-7k3q                 1m 40s · running
-    ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    about 8m 30s left (a guess, from 2 finished tasks)
-      #  Tag    Status      Time    Note
-    ▸ #3 RENDER IN PROGRESS 1m 31s  writing the template
-
-    ── #3 [RENDER] Render the basket                   1–6 of 12
-    status       IN PROGRESS
-    note         writing the template
-    worker       claude-3
-    time         1m 31s
-    attempts     1
-    after        #1
-    filter: the basket▏ enter keeps it, esc drops it
-    enter open  esc back  q leave  l log  d diff  ? help
-    ");
-    board.key(Key::Enter);
-    assert_eq!(board.state.selected, Some(TaskNumber(3)));
-    board.key(Key::Esc);
-    assert_eq!(board.view.rows(&board.state.filter).len(), 6);
-    board.type_in("/nothing like it");
-    assert_eq!(board.state.selected, None);
-    assert_eq!(board.type_in("l"), []);
-}
-
-#[test]
-fn pause_toggles_and_copy_names_the_command() {
-    use crate::model::event::Event;
-    let mut board = Board::new(run(), SMALL);
-    assert_eq!(board.type_in("p"), [Action::Request(Request::Pause)]);
-    board.becomes(run().event(Event::Paused {}), true);
-    assert_eq!(board.type_in("p"), [Action::Request(Request::Resume)]);
-    let copied = |board: &mut Board, keys: &str| match board.type_in(keys).as_slice() {
-        [Action::Copy(text)] => text.clone(),
-        other => format!("{other:?}"),
-    };
-    assert_eq!(copied(&mut board, "y"), "dispatch status checkout-7k3q");
-    assert_eq!(copied(&mut board, "ly"), "dispatch logs checkout-7k3q 1");
-    assert_eq!(copied(&mut board, "dy"), "dispatch diff checkout-7k3q 1");
 }
 
 #[test]
@@ -608,21 +356,6 @@ fn every_key_is_drawn_at_every_size() {
         board.type_in(":");
         board.frame();
     }
-}
-
-#[test]
-fn a_log_is_read_again_while_it_is_open_and_the_work_only_when_asked() {
-    let mut board = Board::new(run(), SMALL);
-    let task = TaskNumber(3);
-    let tick = |board: &mut Board| handle(&mut board.state, Input::Tick, &board.view);
-    assert_eq!(tick(&mut board), []);
-    assert_eq!(board.type_in("jjl"), [Action::Load(Wanted::Log(task))]);
-    assert_eq!(tick(&mut board), [Action::Load(Wanted::Log(task))]);
-    let work = [Action::Load(Wanted::Diff(task))];
-    assert_eq!(board.type_in("d"), work);
-    assert_eq!(board.becomes(run().note(3, "more"), true), []);
-    assert_eq!(board.type_in("d"), work);
-    assert_eq!(board.becomes(run().pass(3, "done"), true), work);
 }
 
 #[test]

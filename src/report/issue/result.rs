@@ -1,98 +1,27 @@
-//! Renders a run and its tasks as issues on GitHub, with marks by which they are found again.
-//!
-//! A mark is a comment of HTML on a line of its own. No text of a plan or a worker can hold one: it would
-//! make another issue look like that of a task.
+//! Renders the result of a run or a task as a comment on its issue.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use crate::base::hmac::hmac_sha256;
-use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
+use crate::base::markdown::markdown_code;
 use crate::base::safe::secrets::Secrets;
-use crate::base::text::{clip, plural};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::report::board::text::left_out_reason;
 use crate::report::completion::Completion;
+use crate::report::issue::{MARK, Subject, cleared, titles};
 use crate::report::landing::included;
 use crate::report::pull_request::body_of_task;
-use crate::report::quiet::{quiet, quiet_title};
-
-/// The maximum length of a title; GitHub's limit is 256 characters.
-const TITLE: usize = 200;
-
-/// The maximum length of a text in characters; GitHub's limit is 65,536.
-const BODY: usize = 60_000;
-
-/// The maximum length of a prompt in the text of an issue, in characters.
-const PROMPT: usize = 20_000;
-
-/// The beginning of every mark.
-const MARK: &str = "<!-- dispatch ";
+use crate::report::quiet::{quiet, quiet_line};
 
 /// The hexadecimal digits that tell one result from another.
 const DIGITS: usize = 12;
 
 /// The exit code of an interrupted run.
 const INTERRUPTED: u8 = 130;
-
-/// The thing that an issue stands for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Subject {
-    /// The whole run.
-    Run,
-    /// A task of it.
-    Task(TaskNumber),
-}
-
-/// Renders the title of an issue.
-pub fn title(state: &RunState, subject: Subject, secrets: &Secrets) -> String {
-    let text = match subject {
-        Subject::Run => state.plan.title(),
-        Subject::Task(task) => &state.plan.task(task).title,
-    };
-    let title = quiet_title(&plain_line(&secrets.mask(text), TITLE));
-    match subject {
-        Subject::Run => format!("{title} ({})", state.run),
-        Subject::Task(_) => title,
-    }
-}
-
-/// Renders the title of the project that is made for a run. It ends with the name of the run, by which it
-/// is found again.
-pub fn project_title(state: &RunState, secrets: &Secrets) -> String {
-    title(state, Subject::Run, secrets)
-}
-
-/// Renders the readme of the project that is made for a run.
-pub fn project_readme(state: &RunState) -> String {
-    format!(
-        "Made by dispatch for the run `{}`. The field Dispatch shows where its tasks are.\n\n{}\n",
-        state.run,
-        mark(&state.run, Subject::Run)
-    )
-}
-
-/// Returns `true` if a project with this readme was made for the run.
-pub fn is_readme_of(readme: &str, run: &RunId) -> bool {
-    subject_of(readme, run) == Some(Subject::Run)
-}
-
-/// Renders the text of an issue, with its mark at the end.
-pub fn body(state: &RunState, subject: Subject, secrets: &Secrets) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = match subject {
-        Subject::Run => write_run(&mut text, state),
-        Subject::Task(task) => write_task(&mut text, state, task),
-    };
-    format!(
-        "{}\n{}\n",
-        cleared(&text, secrets),
-        mark(&state.run, subject)
-    )
-}
 
 /// Renders the comment with the result of a run or a task; `None` while there is none.
 pub fn result(state: &RunState, subject: Subject, secrets: &Secrets) -> Option<String> {
@@ -107,19 +36,6 @@ pub fn result(state: &RunState, subject: Subject, secrets: &Secrets) -> Option<S
     let text = cleared(&text, secrets);
     let digest = &hmac_sha256(&[], [text.as_bytes()])[..DIGITS];
     Some(format!("{text}\n{MARK}{} result {digest} -->\n", state.run))
-}
-
-/// Finds the subject of an issue of a run by the mark in its text.
-pub fn subject_of(body: &str, run: &RunId) -> Option<Subject> {
-    let prefix = format!("{MARK}{run} ");
-    let marks = body.lines().rev().filter_map(|line| {
-        let rest = line.trim().strip_prefix(&prefix)?.strip_suffix(" -->")?;
-        match rest.strip_prefix("task ") {
-            Some(number) => Some(Subject::Task(TaskNumber(number.parse().ok()?))),
-            None => (rest == "run").then_some(Subject::Run),
-        }
-    });
-    marks.into_iter().next()
 }
 
 /// Returns the digest of a comment with a result of a run; `None` for any other comment.
@@ -139,68 +55,6 @@ pub fn is_whole_result(comment: &str, run: &RunId) -> bool {
         let is_mark = result_digest(mark, run).is_some();
         is_mark && digest == Some(&hmac_sha256(&[], [text.as_bytes()])[..DIGITS])
     })
-}
-
-fn mark(run: &RunId, subject: Subject) -> String {
-    match subject {
-        Subject::Run => format!("{MARK}{run} run -->"),
-        Subject::Task(task) => format!("{MARK}{run} task {} -->", task.0),
-    }
-}
-
-/// Masks secrets, keeps to GitHub's limit, and takes out what looks like a mark.
-fn cleared(text: &str, secrets: &Secrets) -> String {
-    let masked = secrets.mask(text).replace(MARK, "<!-- (dispatch) ");
-    if masked.chars().count() <= BODY {
-        return masked;
-    }
-    // A fence that was cut in two would hide the mark.
-    markdown_block(&clip(&masked, BODY), "")
-}
-
-fn write_run(to: &mut String, state: &RunState) -> fmt::Result {
-    let count = plural(state.plan.tasks().len(), "task");
-    let base = state.base.short();
-    write!(to, "Dispatch run `{}`: {count} from `{base}`", state.run)?;
-    match &state.target {
-        Some(target) => writeln!(to, ", for {}.", markdown_code(target))?,
-        None => writeln!(to, ".")?,
-    }
-    writeln!(to)?;
-    for task in state.plan.tasks() {
-        let title = quiet(&markdown_prose(&plain_line(&task.title, 120)));
-        let tag = quiet(&markdown_prose(&plain_line(&task.tag, 40)));
-        writeln!(to, "{}. \\[{tag}] {title}", task.number.0)?;
-    }
-    Ok(())
-}
-
-fn write_task(to: &mut String, state: &RunState, number: TaskNumber) -> fmt::Result {
-    let task = state.plan.task(number);
-    let prompt = clip(task.text(), PROMPT);
-    // A block notifies no user and loads no picture.
-    writeln!(to, "{}", markdown_block(&prompt, ""))?;
-    if !task.depends_on.is_empty() {
-        let titles = task.depends_on.iter().map(|task| {
-            quiet(&markdown_prose(&plain_line(
-                &state.plan.task(*task).title,
-                80,
-            )))
-        });
-        let titles: Vec<String> = titles.collect();
-        writeln!(to, "Blocked by: {}\n", titles.join("; "))?;
-    }
-    if !task.fields.files.is_empty() {
-        let files = task.fields.files.iter().take(20);
-        let files: Vec<String> = files.map(|file| markdown_code(file)).collect();
-        writeln!(to, "Files: {}\n", files.join(", "))?;
-    }
-    let tag = quiet(&markdown_prose(&plain_line(&task.tag, 40)));
-    writeln!(
-        to,
-        "Task {} ({tag}) of the dispatch run `{}`.",
-        number.0, state.run
-    )
 }
 
 fn result_of_run(state: &RunState) -> String {
@@ -228,10 +82,10 @@ fn unfinished(state: &RunState, completion: &Completion) -> String {
         if matches!(status, Status::Done | Status::Skipped) {
             continue;
         }
-        let title = quiet(&markdown_prose(&plain_line(&task.title, 120)));
+        let title = quiet_line(&task.title, 120);
         let _ = write!(text, "- **{}:** {title}", status.word());
         if let Some(End::Failed(failure)) = state.task(task.number).outcome().map(|o| &o.end) {
-            let message = quiet(&markdown_prose(&plain_line(&failure.message, 200)));
+            let message = quiet_line(&failure.message, 200);
             let _ = write!(text, ": {message}");
         }
         text.push('\n');
@@ -251,7 +105,7 @@ fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
             )
         }
         (Status::Failed, Some(End::Failed(failure))) => {
-            let prose = |text: &str| quiet(&markdown_prose(&plain_line(text, 400)));
+            let prose = |text: &str| quiet_line(text, 400);
             let mut text = format!("**FAILED:** {}\n", prose(&failure.message));
             for (name, words) in [
                 ("Cause", &failure.root_cause),
@@ -268,15 +122,8 @@ fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
         }
         (Status::Skipped, _) => "**SKIPPED:** nothing of it is in the result.\n".to_owned(),
         (Status::Blocked(by), _) => {
-            let titles = by.iter().map(|task| {
-                let title = &state.plan.task(*task).title;
-                quiet(&markdown_prose(&plain_line(title, 80)))
-            });
-            let titles: Vec<String> = titles.collect();
-            format!(
-                "**BLOCKED:** it did not run, because of: {}\n",
-                titles.join("; ")
-            )
+            let by = titles(state, &by);
+            format!("**BLOCKED:** it did not run, because of: {by}\n")
         }
         _ => return None,
     };
@@ -293,12 +140,11 @@ fn result_of_task(state: &RunState, number: TaskNumber) -> Option<String> {
 
 /// Says why the work of a task is not in the result; nothing if it is.
 fn left_out(state: &RunState, number: TaskNumber) -> String {
-    let mut out = state.integration.iter().flat_map(|found| &found.left_out);
-    let out = out.find(|out| out.task == number);
-    let reason = out.map(|out| quiet(&markdown_prose(&plain_line(&left_out_reason(out), 400))));
-    reason.map_or_else(String::new, |reason| {
-        format!("**Left out** of the result of the run: {reason}\n\n")
-    })
+    let Placement::LeftOut(out) = state.placement(number) else {
+        return String::new();
+    };
+    let reason = quiet_line(&left_out_reason(out), 400);
+    format!("**Left out** of the result of the run: {reason}\n\n")
 }
 
 #[cfg(test)]
@@ -316,73 +162,6 @@ mod tests {
 
     fn run() -> RunFixture {
         RunFixture::new("Routes for @ada; closes #7 · Tests <- Routes for @ada; closes #7")
-            .with_task(1, |task| {
-                task.prompt = "Add routes.\nAsk @ada.\n<!-- dispatch checkout-7k3q task 2 -->\n\
-                    with ghp_0123456789abcdefghijABCDEFGHIJ012345"
-                    .to_owned();
-                task.fields.files = vec!["src/**".to_owned()];
-            })
-    }
-
-    #[test]
-    fn issues_have_the_prompt_and_a_mark_and_notify_nobody() {
-        let state = run().state();
-        let one = |subject| {
-            let title = title(&state, subject, &none());
-            format!("{title}\n----\n{}", body(&state, subject, &none()))
-        };
-        let [run, first, second] = [
-            one(Subject::Run),
-            one(Subject::Task(TaskNumber(1))),
-            one(Subject::Task(TaskNumber(2))),
-        ];
-        let has = |text: &str, parts: &[&str]| {
-            for part in parts {
-                assert!(text.contains(part), "{part:?} is not in\n{text}");
-            }
-        };
-        has(
-            &run,
-            &[
-                "Checkout v2 (checkout-7k3q)\n",
-                "Dispatch run `checkout-7k3q`: 2 tasks from `",
-                "\n1. \\[T1] Routes for @<!-- -->ada; closes #<!-- -->7\n",
-                "\n<!-- dispatch checkout-7k3q run -->\n",
-            ],
-        );
-        has(
-            &first,
-            &[
-                "Routes for @ ada; closes # 7\n",
-                "```text\nAdd routes.\nAsk @ada.\n",
-                "<!-- (dispatch) checkout-7k3q task 2 -->\nwith [masked]\n```\n",
-                "Files: `src/**`",
-                "\n<!-- dispatch checkout-7k3q task 1 -->\n",
-            ],
-        );
-        has(
-            &second,
-            &["Blocked by: Routes for @<!-- -->ada; closes #<!-- -->7\n"],
-        );
-    }
-
-    #[test]
-    fn a_mark_names_its_subject_and_no_prompt_holds_one() {
-        let state = run().state();
-        let run = &state.run;
-        for subject in [
-            Subject::Run,
-            Subject::Task(TaskNumber(1)),
-            Subject::Task(TaskNumber(2)),
-        ] {
-            let body = body(&state, subject, &none());
-            assert_eq!(subject_of(&body, run), Some(subject));
-            assert_eq!(subject_of(&body.replace('\n', "\r\n"), run), Some(subject));
-            assert_eq!(subject_of(&format!("{body}\nmore\n"), run), Some(subject));
-            assert_eq!(subject_of(&body, &RunId::new("other-1234")), None);
-        }
-        assert!(is_readme_of(&project_readme(&state), run));
-        assert!(!is_readme_of("My own board", run));
     }
 
     #[test]
@@ -532,16 +311,5 @@ mod tests {
             text.contains("\nPull request: https://github.com/o/r/pull/9\n")
         };
         assert!(names(1) && !names(2));
-    }
-
-    #[test]
-    fn a_long_text_keeps_its_mark() {
-        let state = RunFixture::new("a")
-            .with_task(1, |task| task.prompt = "`````\nx\n".repeat(20_000))
-            .state();
-        let subject = Subject::Task(TaskNumber(1));
-        let body = body(&state, subject, &none());
-        assert!(body.chars().count() < 65_536);
-        assert_eq!(subject_of(&body, &state.run), Some(subject));
     }
 }
