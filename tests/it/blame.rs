@@ -188,7 +188,7 @@ fn a_line_of_a_board_and_the_end_of_a_shallow_history_are_no_task() {
     let branch = scene.branch("integration");
     let origin = |args: &[&str]| -> Vec<Value> {
         let shown = scene
-            .dispatch(&[&["blame", "--json"], args].concat())
+            .dispatch(&[&["blame", "--json"][..], args].concat())
             .expect(0);
         let shown: Value = serde_json::from_str(&shown.out).unwrap();
         shown["lines"].as_array().unwrap().clone()
