@@ -188,7 +188,7 @@ fn a_line_of_a_board_and_the_end_of_a_shallow_history_are_no_task() {
     let branch = scene.branch("integration");
     let origin = |args: &[&str]| -> Vec<Value> {
         let shown = scene
-            .dispatch(&[&["blame", "--json"], args].concat())
+            .dispatch(&[&["blame", "--json"][..], args].concat())
             .expect(0);
         let shown: Value = serde_json::from_str(&shown.out).unwrap();
         shown["lines"].as_array().unwrap().clone()
@@ -217,10 +217,7 @@ fn a_line_of_a_board_and_the_end_of_a_shallow_history_are_no_task() {
     scene.git(&["commit", "--quiet", "--allow-empty", "-m", "On top"]);
     let tip = scene.git(&["rev-parse", "HEAD~1"]);
     scene.write(".git/shallow", &format!("{}\n", tip.trim()));
-    for place in ["one.txt:1", "two.txt:1", "list.txt:1", "README.md:1"] {
-        if !scene.repo.join(place.split(':').next().unwrap()).exists() {
-            continue;
-        }
+    for place in ["one.txt:1", "two.txt:1"] {
         let line = &origin(&[place])[0];
         assert_eq!(
             (&line["origin"], &line["by"]),

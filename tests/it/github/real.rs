@@ -395,7 +395,7 @@ fn a_watch_goes_on_once_an_interrupted_run_is_resumed() {
     let is_idle = messages.any(|line| line.unwrap().contains(&idle));
     assert!(is_idle, "it ended without the run");
     gate.open();
-    site.scene.dispatch(&["resume", &run, "--yes"]).expect(0);
+    site.scene.dispatch(&["resume", &run]).expect(0);
     assert!(messages.all(|line| line.is_ok()));
     wait(watch).expect(0);
     site.hub(|hub| assert!(hub.issues.iter().all(|issue| issue.is_closed), "{hub:?}"));
