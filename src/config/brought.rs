@@ -60,6 +60,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
             "pool",
             "keep",
             "setup_when",
+            "template",
             "pool_ttl",
         ],
     ),
