@@ -20,7 +20,7 @@ pub fn clone_or_copy(from: &Path, to: &Path) -> io::Result<bool> {
     copy_with(from, to, reflink_copy::reflink_file)
 }
 
-/// Returns `true` if files in a folder can share their blocks. Tries it with files that nobody sees.
+/// Returns `true` if files in a folder can share their blocks. Tries it with files that no program sees.
 pub fn can_share_blocks(folder: &Path) -> bool {
     let named = || tempfile::Builder::new().prefix(".").tempfile_in(folder);
     if cfg!(target_vendor = "apple") {

@@ -60,7 +60,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
             "pool",
             "keep",
             "setup_when",
-            "template",
+            "pool_template",
             "pool_ttl",
         ],
     ),

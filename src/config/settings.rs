@@ -189,10 +189,10 @@ tables! {
         /// Files, such as "package-lock.json". In a worktree of the pool that is set up, `setup` runs
         /// again only if one of them differs; without any, for every task.
         setup_when: Vec<String> as List<RepoFile> = Vec::new(),
-        /// Where `setup_when` is set, new worktrees of the pool are copies of one that is set up: "auto"
-        /// where copies share their blocks on disk and no file that `setup` makes has the path of its
-        /// worktree in it, or "always", or "never".
-        template: Template as Template = Template::Auto,
+        /// With `setup_when`, new worktrees of the pool are copies of one that is set up: "auto" where
+        /// copies share their blocks on disk and no file that `setup` makes has the path of its worktree
+        /// in it, or "always", or "never".
+        pool_template: Template as Template = Template::Auto,
         /// Time after which a worktree of the pool that no task used is removed, at the end of a run and by
         /// `dispatch clean`; "" means never.
         pool_ttl: Option<Duration> as Maybe<Time> = Some(Duration::from_secs(7 * 24 * 3600)),

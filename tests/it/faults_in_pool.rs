@@ -58,11 +58,11 @@ const COPIED: Case = Case {
 };
 
 fn scene_with_template() -> Scene {
-    scene_set_up_with("template = \"always\"\n")
+    scene_set_up_with("pool_template = \"always\"\n")
 }
 
 fn scene_with_set_up() -> Scene {
-    scene_set_up_with("template = \"never\"\n")
+    scene_set_up_with("pool_template = \"never\"\n")
 }
 
 fn scene_set_up_with(more: &str) -> Scene {

@@ -20,7 +20,7 @@ fn scene_with(set_up: &str, more: &str) -> Scene {
     scene.write(".gitignore", "target/\nset-up/\n.env\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\ntemplate = \"never\"\nkeep = [\"target\", \"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"target\", \"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['mkdir -p set-up; echo \"${{DISPATCH_TASK:-ahead}} $(nice)\" >> set-up/who; {set_up}']\n{more}"
     ));
     scene
@@ -136,7 +136,7 @@ fn the_end_of_a_run_does_not_wait_for_a_set_up_that_no_task_needs() {
     scene.write(".gitignore", "set-up/\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\ntemplate = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['mkdir -p set-up; test -n \"$DISPATCH_TASK\" || {{ {set_up}; }}']\n"
     ));
     let mut second = Gate::new(&scene, "second");
@@ -165,7 +165,7 @@ fn a_run_that_was_killed_leaves_no_set_up_behind() {
     scene.write(".gitignore", "set-up/\nunfinished/\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\ntemplate = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['mkdir -p set-up; test -n \"$DISPATCH_TASK\" || {{ mkdir unfinished; touch unfinished/x; {set_up}; rm -r unfinished; echo late > set-up/late; }}']\n"
     ));
     let mut worker = Gate::new(&scene, "worker");

@@ -14,7 +14,7 @@ fn scene(template: &str, set_up: &str) -> Scene {
     scene.write("lock", "1\n");
     scene.write("deep/er/file", "text\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\ntemplate = \"{template}\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"{template}\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['echo x >> {root}/set-ups; mkdir -p set-up/bin; ln -s nowhere set-up/link; {set_up}']\n"
     ));
     scene

@@ -25,7 +25,7 @@ fn words(source: &Source, has_set_up: bool) -> String {
             folder.display()
         ),
         Source::Obstacle(reason) => format!(
-            "checked out and set up, because {reason}; with `worktree.template = \"always\"` they are copies"
+            "checked out and set up, because {reason}; with `worktree.pool_template = \"always\"` they are copies"
         ),
         Source::Template(None) => "copies of a template, as soon as one is set up".to_owned(),
         Source::Template(Some(Template { made, copied, .. })) => measured(*made, *copied),

@@ -62,13 +62,13 @@ impl Template {
 
 /// Returns `true` for the template, which no attempt gets.
 pub(super) fn is_template(settings: &Settings, entry: &PoolEntry) -> bool {
-    let setting = settings.worktree.template;
+    let setting = settings.worktree.pool_template;
     setting != Setting::Never && Template::read(entry).is_some_and(|found| found.serves(setting))
 }
 
 /// Returns `true` if new worktrees may be copies: by the settings, and where their blocks are shared.
 pub fn may_copy(repo: &Repo, settings: &Settings) -> bool {
-    match settings.worktree.template {
+    match settings.worktree.pool_template {
         Setting::Never => false,
         Setting::Always => true,
         Setting::Auto => {
@@ -149,7 +149,7 @@ pub enum Source {
 pub fn source(repo: &Repo, settings: &Settings) -> Source {
     let worktree = &settings.worktree;
     let has_mark = !worktree.setup_when.is_empty() && worktree.teardown.is_empty();
-    if worktree.setup.is_empty() || !has_mark || worktree.template == Setting::Never {
+    if worktree.setup.is_empty() || !has_mark || worktree.pool_template == Setting::Never {
         return Source::Checkout;
     }
     if !may_copy(repo, settings) {
@@ -158,9 +158,9 @@ pub fn source(repo: &Repo, settings: &Settings) -> Source {
     }
     let all = repo.pool();
     let mut known: Vec<Template> = all.iter().filter_map(Template::read).collect();
-    known.sort_by_key(|found| !found.serves(worktree.template));
+    known.sort_by_key(|found| !found.serves(worktree.pool_template));
     match known.into_iter().next() {
-        Some(found) if found.is_faster() && !found.serves(worktree.template) => {
+        Some(found) if found.is_faster() && !found.serves(worktree.pool_template) => {
             Source::Obstacle(found.obstacle.unwrap_or_default())
         }
         found => Source::Template(found),
