@@ -10,6 +10,8 @@
 #   benches/worktrees.sh --npm           the same with `npm ci` and a test; PACKAGES come from the registry.
 #   benches/worktrees.sh --disk          the disk that TASKS tasks at once take with KEPT MiB that each has, as
 #                                        a copy; files share their blocks where TMPDIR is on btrfs or XFS.
+#   benches/worktrees.sh --template      the time that a copy of the template takes, against a checkout of FILES
+#                                        files with a set-up that writes KEPT MiB; TMPDIR on btrfs or XFS.
 #   benches/worktrees.sh --cpu           processor time of dispatch and git, with and without the pool, for
 #                                        TASKS tasks of a second in a repository of FILES files.
 #
@@ -25,9 +27,9 @@ dispatch=${DISPATCH:-$here/target/release/dispatch}
 files=${FILES:-4847} tasks=${TASKS:-10} pairs=${PAIRS:-3} packages=${PACKAGES:-jest} kept=${KEPT:-1024}
 mode=all
 case ${1:-} in
---files | --cargo | --npm | --disk | --cpu) mode=${1#--} ;;
+--files | --cargo | --npm | --disk | --template | --cpu) mode=${1#--} ;;
 "") ;;
-*) sed -n '2,21p' "$0" && exit 2 ;;
+*) sed -n '2,23p' "$0" && exit 2 ;;
 esac
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
 
@@ -194,6 +196,38 @@ by_disk() {
     echo "  disk used       $(((after - before) / 1024)) MiB   $(ratio "$((after - before))" "$((kept * 1024))") of one copy"
 }
 
+by_template() {
+    local repo=$root/template before after
+    files_repo "$repo"
+    printf 'kept/\n' >"$repo/.gitignore"
+    : >"$repo/lock"
+    cat >"$repo/.dispatch.toml" <<END
+[worktree]
+pool = "auto"
+keep = ["kept"]
+setup_when = ["lock"]
+setup = ["mkdir -p kept; for n in \$(seq 16); do head -c $((kept * 1048576 / 16)) /dev/urandom > kept/\$n; done"]
+END
+    git -C "$repo" add -A && git -C "$repo" commit -qm settings
+    # The first task waits for the template and one copy.
+    cat >"$root/plan.md" <<END
+# Bench
+
+1. [A] First
+     - allow_empty: yes
+     - run: n=0; until test \$(ls $repo/.git/dispatch/pool/.??*/set-up | wc -l) = 3 || test \$n = 600; do n=\$((n+1)); sleep 0.5; done
+2. [B] Second
+     - allow_empty: yes
+     - run: test -z "\$(git status --porcelain)" && test -s kept/16
+END
+    before=$(used_kib)
+    run "$repo" -j 1 >/dev/null
+    after=$(used_kib)
+    echo "$files files and $kept MiB of set-up"
+    (cd "$repo" && "$dispatch" run "$root/plan.md" --dry-run) | sed -n 's/^worktrees: /  /p'
+    echo "  disk used by three worktrees  $(((after - before) / 1024)) MiB"
+}
+
 # cpu REPO -j N: processor time of the run, its programs included, and its wall time, in milliseconds.
 cpu() {
     local repo=$1
@@ -233,5 +267,6 @@ files) by_files ;;
 cargo) by_cargo ;;
 npm) by_npm ;;
 disk) by_disk ;;
+template) by_template ;;
 cpu) by_cpu ;;
 esac

@@ -182,6 +182,21 @@ impl FileLock {
         path.exists() && matches!(FileLock::try_take(path), Ok(None))
     }
 
+    /// Takes the lock together with others that share it, unless a process has it alone; `None` then.
+    ///
+    /// # Errors
+    /// When the file cannot be created or locked.
+    pub fn try_share(path: &Path) -> io::Result<Option<FileLock>> {
+        let file = open_lock(path)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(FileLock {
+                file: Arc::new(file),
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Returns the file. A program that has it open holds the lock, too ([`Program::holding`]).
     ///
     /// [`Program::holding`]: crate::base::process::Program::holding
@@ -393,8 +408,12 @@ mod tests {
         let held = FileLock::wait(&path).unwrap();
         assert!(FileLock::is_held(&path));
         assert!(FileLock::try_take(&path).unwrap().is_none());
+        assert!(FileLock::try_share(&path).unwrap().is_none());
         drop(held);
         assert!(!FileLock::is_held(&path));
         assert!(FileLock::try_take(&path).unwrap().is_some());
+        let shared = FileLock::try_share(&path).unwrap();
+        assert!(shared.is_some() && FileLock::try_share(&path).unwrap().is_some());
+        assert!(FileLock::try_take(&path).unwrap().is_none());
     }
 }

@@ -24,6 +24,7 @@ pub mod reflink;
 pub mod regular_file;
 pub mod removal;
 pub mod safe;
+pub mod same_copy;
 pub mod table;
 pub mod terminal;
 pub mod text;

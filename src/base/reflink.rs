@@ -20,6 +20,25 @@ pub fn clone_or_copy(from: &Path, to: &Path) -> io::Result<bool> {
     copy_with(from, to, reflink_copy::reflink_file)
 }
 
+/// Returns `true` if files in a folder can share their blocks. Tries it with files that no program sees.
+pub fn can_share_blocks(folder: &Path) -> bool {
+    let named = || tempfile::Builder::new().prefix(".").tempfile_in(folder);
+    if cfg!(target_vendor = "apple") {
+        let tried = named().and_then(|from| {
+            let to = from.path().with_extension("copy");
+            let cloned = reflink_copy::reflink(from.path(), &to);
+            let _ = std::fs::remove_file(&to);
+            cloned
+        });
+        return tried.is_ok();
+    }
+    let tried = tempfile::tempfile_in(folder).and_then(|mut from| {
+        io::Write::write_all(&mut from, &[1; 4096])?;
+        reflink_copy::reflink_file(&from, &tempfile::tempfile_in(folder)?)
+    });
+    tried.is_ok()
+}
+
 fn copy_with(
     from: &Path,
     to: &Path,
@@ -75,6 +94,17 @@ mod tests {
         let pretend = |_: &File, copy: &File| io::Write::write_all(&mut &*copy, b"cloned");
         assert!(copy_with(&from, &to, pretend).unwrap());
         assert_eq!(fs::read(&to).unwrap(), b"cloned");
+    }
+
+    #[test]
+    fn a_file_system_that_shares_blocks_does_so_for_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::write(&from, vec![7; 4096]).unwrap();
+        let is_shared = clone_or_copy(&from, &to).unwrap();
+        assert_eq!(can_share_blocks(folder.path()), is_shared);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(!can_share_blocks(&folder.path().join("absent")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::ui::Ui;
 /// # Errors
 /// When the settings or a worktree cannot be read.
 pub(super) fn doctor(here: &RepoContext, is_json: bool, ui: &Ui) -> CommandResult {
-    let all = examine(&here.repo, &kept_folders(here)?)?;
+    let all = examine(&here.repo, &settings(here)?)?;
     match is_json {
         true => ui.answer(&pretty(&json!({
             "version": 1,
@@ -41,6 +41,7 @@ fn line(one: &Examined) -> String {
     let usage = match &one.usage {
         Usage::Free(Some(commit)) => format!("free, at {}", commit.short()),
         Usage::Free(None) => "free".to_owned(),
+        Usage::Template(_) => "the template, of which further ones are copies".to_owned(),
         Usage::Taken {
             known_as,
             is_released: true,
@@ -61,6 +62,7 @@ fn line(one: &Examined) -> String {
 fn value(one: &Examined) -> serde_json::Value {
     let (state, run, known_as, commit) = match &one.usage {
         Usage::Free(commit) => ("free", None, None, *commit),
+        Usage::Template(commit) => ("template", None, None, *commit),
         Usage::Taken {
             run,
             known_as,
@@ -87,7 +89,8 @@ fn value(one: &Examined) -> serde_json::Value {
 /// When the settings cannot be read, or a worktree cannot be removed.
 pub(super) fn clean(here: &RepoContext, is_dry_run: bool, ui: &Ui) -> CommandResult {
     known_settings::refuse_changed(&here.repo)?;
-    let found = remove_free(&here.repo, &kept_folders(here)?, Duration::ZERO, is_dry_run)?;
+    let keep = settings(here)?.worktree.keep;
+    let found = remove_free(&here.repo, &keep, Duration::ZERO, is_dry_run)?;
     let mut removed = 0;
     for one in &found {
         let place = one.place.display();
@@ -134,7 +137,6 @@ pub(super) fn remove_idle(repo: &Repo, settings: &Settings, ui: &Ui) -> Result<(
     Ok(())
 }
 
-fn kept_folders(here: &RepoContext) -> Result<Vec<String>, CommandError> {
-    let settings = config::load(&here.repo.top, None, &Overrides::default())?;
-    Ok(settings.worktree.keep)
+fn settings(here: &RepoContext) -> Result<Settings, CommandError> {
+    Ok(config::load(&here.repo.top, None, &Overrides::default())?)
 }

@@ -60,6 +60,7 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
             "pool",
             "keep",
             "setup_when",
+            "pool_template",
             "pool_ttl",
         ],
     ),

@@ -30,6 +30,7 @@ pub mod problem;
 pub mod reaction;
 pub mod reference;
 pub mod settings;
+pub mod template;
 mod tightening;
 pub mod variable;
 pub mod worker_keys;

@@ -14,6 +14,7 @@ use crate::config::kind::{
 };
 use crate::config::pool_size::PoolSize;
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
+use crate::config::template::Template;
 use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Confinement, Isolation};
@@ -188,6 +189,10 @@ tables! {
         /// Files, such as "package-lock.json". In a worktree of the pool that is set up, `setup` runs
         /// again only if one of them differs; without any, for every task.
         setup_when: Vec<String> as List<RepoFile> = Vec::new(),
+        /// With `setup_when`, new worktrees of the pool are copies of one that is set up: "auto" where
+        /// copies share their blocks on disk and no file that `setup` makes has the path of its worktree
+        /// in it, or "always", or "never".
+        pool_template: Template as Template = Template::Auto,
         /// Time after which a worktree of the pool that no task used is removed, at the end of a run and by
         /// `dispatch clean`; "" means never.
         pool_ttl: Option<Duration> as Maybe<Time> = Some(Duration::from_secs(7 * 24 * 3600)),

@@ -25,6 +25,14 @@ pub fn digest(bytes: &[u8]) -> [u8; 20] {
     Sha1::digest(bytes).into()
 }
 
+/// Hashes bytes as the end of an index file does.
+pub(super) fn checksum(format: ObjectFormat, bytes: &[u8]) -> Vec<u8> {
+    match format {
+        ObjectFormat::Sha1 => Sha1::digest(bytes).to_vec(),
+        ObjectFormat::Sha256 => Sha256::digest(bytes).to_vec(),
+    }
+}
+
 /// Hashes an object of a kind, given in pieces.
 pub(super) fn hash(format: ObjectFormat, kind: &str, pieces: &[&[u8]]) -> Oid {
     let size: usize = pieces.iter().map(|piece| piece.len()).sum();

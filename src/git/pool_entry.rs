@@ -61,6 +61,20 @@ impl PoolEntry {
         Ok(lock.filter(|_| place.exists()))
     }
 
+    /// Locks the record against changes, together with others that only read the worktree; `None` while a
+    /// process changes it, or after it was removed.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn try_share(&self) -> io::Result<Option<FileLock>> {
+        let place = self.record.join(PLACE);
+        if !place.exists() {
+            return Ok(None);
+        }
+        let lock = FileLock::try_share(&self.record.join(LOCK))?;
+        Ok(lock.filter(|_| place.exists()))
+    }
+
     /// Waits for the lock; `None` if the record was removed.
     ///
     /// # Errors

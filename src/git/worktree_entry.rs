@@ -76,6 +76,22 @@ impl Repo {
         head: &Head,
         reason: &str,
     ) -> Result<Worktree, WorktreeError> {
+        self.add_worktree_with(path, head, reason, |worktree| {
+            Ok(self.check_out(worktree, head)?)
+        })
+    }
+
+    /// Creates a worktree as [`Repo::add_worktree`] does, and fills it by `fill`: files and index.
+    ///
+    /// # Errors
+    /// As [`Repo::add_worktree`], and those of `fill`.
+    pub(super) fn add_worktree_with(
+        &self,
+        path: &Path,
+        head: &Head,
+        reason: &str,
+        fill: impl FnOnce(&Worktree) -> Result<(), WorktreeError>,
+    ) -> Result<Worktree, WorktreeError> {
         if path.symlink_metadata().is_ok() {
             self.remove_incomplete(path)?;
         }
@@ -91,14 +107,14 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            self.check_out(&worktree, head)?;
+            fill(&worktree)?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
             )
         });
         if let Err(error) = filled {
-            let _ = self.remove_worktree(&worktree);
+            let _ = self.remove_unrecorded(&worktree);
             return Err(error);
         }
         fault::point("worktree", "filled");
@@ -424,6 +440,19 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed, or a commit of a submodule cannot be kept.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        self.remove_unrecorded(worktree)?;
+        if let Some(entry) = self.in_pool(&worktree.path) {
+            at(&entry.record, self.remove_from_pool(&entry))?;
+        }
+        fault::point("worktree", "gone");
+        Ok(())
+    }
+
+    /// Removes a worktree as [`Repo::remove_worktree`] does. If it is one of the pool, its record stays.
+    ///
+    /// # Errors
+    /// As [`Repo::remove_worktree`].
+    pub fn remove_unrecorded(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
         fault::point("worktree", "before it goes");
         let kept = self.carry_all(worktree, REMOVED);
         kept.map_err(|error| WorktreeError::Submodules(worktree.path.clone(), Box::new(error)))?;
@@ -446,12 +475,7 @@ impl Repo {
         fault::point("worktree", "out of sight");
         let private = PrivateFolder::of(self, worktree);
         at(&worktree.path, private.remove())?;
-        at(&worktree.path, remove_own_folder(&worktree.path, own_parts))?;
-        if let Some(entry) = self.in_pool(&worktree.path) {
-            at(&entry.record, self.remove_from_pool(&entry))?;
-        }
-        fault::point("worktree", "gone");
-        Ok(())
+        at(&worktree.path, remove_own_folder(&worktree.path, own_parts))
     }
 }
 

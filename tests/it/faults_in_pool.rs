@@ -24,6 +24,12 @@ const AHEAD: &str = "# Pool\n\n\
     2. [B] Second\n   - run: test -e set-up/x && test ! -e a.txt && echo b > b.txt\n\
     3. [C] Third — blocked by #1\n   - run: test -e set-up/x && test ! -e b.txt && test -e a.txt && echo c > c.txt\n";
 
+/// The same with one more worktree.
+const AHEAD_OF_COPY: &str = "# Pool\n\n\
+    1. [A] First\n   - run: n=0; until test $(ls $RECORDS/*/set-up 2>/dev/null | wc -l) = 3 -o $n = 500; do n=$((n+1)); done; echo a > a.txt\n\
+    2. [B] Second\n   - run: test -e set-up/x && test ! -e a.txt && echo b > b.txt\n\
+    3. [C] Third — blocked by #1\n   - run: test -e set-up/x && test ! -e b.txt && test -e a.txt && echo c > c.txt\n";
+
 /// A project, with its plan.
 struct Case {
     scene: fn() -> Scene,
@@ -44,14 +50,29 @@ const PREPARED: Case = Case {
     reaches: "pool ahead after its set-up@",
 };
 
+/// The second has a copy of a template, which is set up while the first runs.
+const COPIED: Case = Case {
+    scene: scene_with_template,
+    plan: AHEAD_OF_COPY,
+    reaches: "pool with a copy@",
+};
+
+fn scene_with_template() -> Scene {
+    scene_set_up_with("pool_template = \"always\"\n")
+}
+
 fn scene_with_set_up() -> Scene {
+    scene_set_up_with("pool_template = \"never\"\n")
+}
+
+fn scene_set_up_with(more: &str) -> Scene {
     let mut scene = Scene::new();
     scene.write(".gitignore", "set-up/\n");
     scene.write("lock", "1\n");
-    scene.configure(
+    scene.configure(&format!(
         "[worktree]\npool = \"auto\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
-         setup = [\"mkdir -p set-up && echo x > set-up/x\"]\n",
-    );
+         setup = [\"mkdir -p set-up && echo x > set-up/x\"]\n{more}"
+    ));
     let records = scene.root.join("shop/.git/dispatch/pool");
     scene.set_env("RECORDS", records.to_str().unwrap());
     scene
@@ -161,6 +182,11 @@ fn a_run_in_a_pool_survives_them_too() {
 #[test]
 fn so_does_a_run_for_which_worktrees_are_prepared() {
     survives(&PREPARED);
+}
+
+#[test]
+fn so_does_a_run_with_a_template() {
+    survives(&COPIED);
 }
 
 #[allow(clippy::print_stdout)] // The number of points is part of what these tests say.

@@ -71,6 +71,7 @@ mod planner;
 mod plugin;
 mod pool;
 mod pool_ahead;
+mod pool_template;
 mod preflight;
 mod private_folder;
 mod process;

@@ -20,7 +20,7 @@ fn scene_with(set_up: &str, more: &str) -> Scene {
     scene.write(".gitignore", "target/\nset-up/\n.env\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\nkeep = [\"target\", \"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"target\", \"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['mkdir -p set-up; echo \"${{DISPATCH_TASK:-ahead}} $(nice)\" >> set-up/who; {set_up}']\n{more}"
     ));
     scene
@@ -136,7 +136,7 @@ fn the_end_of_a_run_does_not_wait_for_a_set_up_that_no_task_needs() {
     scene.write(".gitignore", "set-up/\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
          setup = ['mkdir -p set-up; test -n \"$DISPATCH_TASK\" || {{ {set_up}; }}']\n"
     ));
     let mut second = Gate::new(&scene, "second");
@@ -162,16 +162,16 @@ fn a_run_that_was_killed_leaves_no_set_up_behind() {
     let scene = Scene::new();
     let mut gate = Gate::new(&scene, "gate");
     let set_up = gate.script();
-    scene.write(".gitignore", "set-up/\n");
+    scene.write(".gitignore", "set-up/\nunfinished/\n");
     scene.write("lock", "1\n");
     scene.configure(&format!(
-        "[worktree]\npool = \"auto\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
-         setup = ['mkdir -p set-up; test -n \"$DISPATCH_TASK\" || {{ {set_up}; echo late > set-up/late; }}']\n"
+        "[worktree]\npool = \"auto\"\npool_template = \"never\"\nkeep = [\"set-up\"]\nsetup_when = [\"lock\"]\n\
+         setup = ['mkdir -p set-up; test -n \"$DISPATCH_TASK\" || {{ mkdir unfinished; touch unfinished/x; {set_up}; rm -r unfinished; echo late > set-up/late; }}']\n"
     ));
     let mut worker = Gate::new(&scene, "worker");
     let first = format!("{}; echo a > a.txt", worker.script());
     let plan = format!(
-        "1. [A] First\n   - run: {first}\n2. [B] Second\n   - run: test ! -e set-up/late && echo b > b.txt\n"
+        "1. [A] First\n   - run: {first}\n2. [B] Second\n   - run: test ! -e set-up/late && test ! -e unfinished && echo b > b.txt\n"
     );
     let mut run = Background::run(&scene, &plan, &["-j", "1"]);
     worker.wait_until_reached();
@@ -264,6 +264,15 @@ fn an_interrupted_attempt_gives_its_worktree_away_and_its_work_is_kept() {
     scene.dispatch(&["doctor", "--pool"]).expect(0);
 }
 
+fn no_task_for_a_week(scene: &Scene) {
+    let records = fs::read_dir(scene.root.join("shop/.git/dispatch/pool")).unwrap();
+    for record in records.flatten() {
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+        let folder = fs::File::open(record.path()).unwrap();
+        folder.set_modified(long_ago).unwrap();
+    }
+}
+
 #[test]
 fn idle_worktrees_go_and_the_disk_says_what_is_kept() {
     if has_no_pool() {
@@ -295,14 +304,32 @@ fn idle_worktrees_go_and_the_disk_says_what_is_kept() {
     );
     assert_eq!(free["remove"], "dispatch clean --pool");
     assert!(free["bytes"].as_u64().unwrap() > 0);
-    let records = fs::read_dir(scene.root.join("shop/.git/dispatch/pool")).unwrap();
-    for record in records.flatten() {
-        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
-        let folder = fs::File::open(record.path()).unwrap();
-        folder.set_modified(long_ago).unwrap();
-    }
+    no_task_for_a_week(&scene);
     scene.run(&plan("B", "   - fresh: true\n"), &[]).expect(0);
     assert!(!slot(&scene, 1).exists(), "no task used it for a week");
+}
+
+#[test]
+fn a_run_of_which_nothing_is_left_is_cleaned_with_the_idle_worktrees() {
+    if has_no_pool() {
+        return;
+    }
+    let scene = scene("true");
+    let plan = task(&scene, 1, "A", "echo x > a.txt");
+    scene.run(&format!("# A\n\n{plan}"), &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(slot(&scene, 1).exists());
+    no_task_for_a_week(&scene);
+    let again = scene.dispatch(&["clean"]).expect(0);
+    assert!(again.err.contains("nothing to remove"), "{}", again.err);
+    assert!(
+        again.err.contains("removed the idle worktree"),
+        "{}",
+        again.err
+    );
+    assert!(!slot(&scene, 1).exists());
 }
 
 #[test]

@@ -26,6 +26,8 @@ use crate::report::suggest;
 use crate::schedule::priority;
 use crate::ui::Ui;
 
+mod worktrees;
+
 const AFTER_HELP: &str = "\
 The plan is shown, and nothing starts before you confirm. At the end the results are assembled on a
 branch of the run. Your branches, checkout and index do not change before `dispatch land`.";
@@ -204,7 +206,11 @@ fn show(
     settings: &Settings,
     prepared: &Prepared,
 ) -> Result<(), CommandError> {
-    let facts = facts(plan, settings, prepared);
+    let mut facts = facts(plan, settings, prepared);
+    if let Some(worktrees) = worktrees::line(&here.repo, settings) {
+        facts.push('\n');
+        facts.push_str(&terminal_safe(&worktrees));
+    }
     let mut parts = vec![trust::preview(&here.repo, settings)?, format!("{facts}\n")];
     if !args.is_shown {
         parts.insert(0, terminal_safe(&render_preview(plan)));

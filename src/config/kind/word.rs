@@ -6,6 +6,7 @@ use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
 use crate::config::reaction::{Network, OnNewConflict, Reaction, SandboxMode, WebhookFormat};
+use crate::config::template::Template;
 use crate::merge::rule::Rule;
 use crate::model::executor::ExecutorKind;
 use crate::model::integration::History;
@@ -66,6 +67,7 @@ words! {
     Network: Open, Loopback, None;
     Isolation: Worktree, Clone;
     WebhookFormat: Json, Slack;
+    Template: Auto, Always, Never;
     ExecutorKind: Local, Ssh, Container, Slurm, Command;
 }
 

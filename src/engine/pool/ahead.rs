@@ -1,7 +1,10 @@
 //! Prepares worktrees of the pool before an attempt asks for them: at the base of the run, after set-up.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::fault;
 use crate::config::pool_size::PoolSize;
@@ -10,11 +13,13 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::kernel::message::Prepared;
+use crate::engine::pool::copy::is_ready_to_copy;
 use crate::engine::pool::movement::Movement;
-use crate::engine::pool::prepare::{has_pool, new_places};
+use crate::engine::pool::prepare::{has_pool, make_worktree, new_places};
 use crate::engine::pool::set_up_ahead::{SetUpAhead, kill_left_set_up, reset_free, set_up_ahead};
 use crate::engine::pool::set_up_mark::SetUpMark;
-use crate::engine::pool::use_mark::is_unfinished;
+use crate::engine::pool::template::{self, is_template};
+use crate::engine::pool::use_mark::{is_of_another_run, is_unfinished, prepare_for};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::worktree::{Head, Worktree};
@@ -31,13 +36,15 @@ pub struct Wanted {
     pub set_up: bool,
 }
 
+/// Worktrees that cannot be made ready. They are not examined again for as long as the run goes on.
+#[derive(Default, Debug)]
+pub struct Unmovable(BTreeSet<(PathBuf, Option<PathBuf>)>);
+
 /// One round.
 #[derive(Debug)]
 pub struct Round {
     /// Its result.
     pub prepared: Prepared,
-    /// Messages for the user.
-    pub messages: Vec<String>,
     /// The worktree whose set-up was cancelled, for [`reset_cancelled`].
     pub cancelled: Option<Cancelled>,
 }
@@ -61,19 +68,20 @@ pub fn reset_cancelled(context: &Context, cancelled: &Cancelled) -> Result<(), E
 }
 
 /// Prepares one worktree, if fewer are ready than attempts will need: a free one, one whose task has passed,
-/// or a new one, if `may_add` allows it.
+/// or a new one, if `may_add` allows it. Messages for the user go to `say`, also before an error.
 ///
 /// # Errors
 /// When git or the store fails, or files cannot be written.
 pub async fn prepare_one(
     context: &Arc<Context>,
     wanted: Wanted,
-    may_add: impl FnOnce() -> bool,
+    may_add: impl Fn() -> bool,
+    unmovable: &mut Unmovable,
     cancel: &CancelHandle,
+    say: impl FnMut(String),
 ) -> Result<Round, EngineError> {
     let mut round = Round {
         prepared: Prepared::Nothing,
-        messages: Vec::new(),
         cancelled: None,
     };
     if !has_pool(context) {
@@ -88,14 +96,17 @@ pub async fn prepare_one(
         context,
         mark,
         movement: Movement::to(context, context.base),
+        unmovable,
+        is_template: false,
     };
-    let found = ahead.find(wanted.waiting, may_add)?;
-    round.messages = std::mem::take(&mut ahead.movement.messages);
-    let Some((entry, worktree)) = found else {
+    let since = Instant::now();
+    let found = ahead.find(wanted.waiting, may_add);
+    ahead.movement.messages.drain(..).for_each(say);
+    let Some((entry, worktree)) = found? else {
         return Ok(round);
     };
     round.prepared = Prepared::One;
-    match ahead.set_up(&entry, &worktree, cancel).await? {
+    match ahead.set_up(&entry, &worktree, since, cancel).await? {
         SetUpAhead::Done => {}
         SetUpAhead::ForEveryAttempt => round.prepared = Prepared::WithoutSetUp,
         SetUpAhead::Cancelled => round.cancelled = Some(Cancelled(entry, worktree)),
@@ -109,6 +120,9 @@ struct Ahead<'a> {
     /// The mark of a worktree that is set up; `None` if set-up runs for every attempt, or there is none.
     mark: Option<SetUpMark>,
     movement: Movement<'a>,
+    unmovable: &'a mut Unmovable,
+    /// The worktree that is prepared becomes the template.
+    is_template: bool,
 }
 
 impl Ahead<'_> {
@@ -116,32 +130,74 @@ impl Ahead<'_> {
     fn find(
         &mut self,
         waiting: usize,
-        may_add: impl FnOnce() -> bool,
+        may_add: impl Fn() -> bool,
     ) -> Result<Option<(PoolEntry, Worktree)>, EngineError> {
-        let repo = &self.context.repo;
+        let (repo, settings) = (&self.context.repo, &self.context.settings);
         let all = repo.pool();
+        let (templates, others): (Vec<_>, Vec<_>) =
+            all.iter().partition(|entry| is_template(settings, entry));
         let is_leased = |entry: &&PoolEntry| entry.lease(repo).is_some();
-        let (leased, free): (Vec<_>, Vec<_>) = all.iter().partition(is_leased);
+        let (leased, free): (Vec<_>, Vec<_>) = others.into_iter().partition(is_leased);
         let (released, held): (Vec<_>, Vec<_>) =
             leased.into_iter().partition(|entry| entry.is_released());
-        let spares = match self.context.settings.worktree.pool {
+        let count = free.len() + released.len() + held.len();
+        let spares = match settings.worktree.pool {
             PoolSize::Off => 0,
             PoolSize::Auto => waiting.min(1),
             PoolSize::Most(most) => waiting.min(most.saturating_sub(held.len())),
         };
-        let (ready, others): (Vec<_>, Vec<_>) = free.iter().partition(|entry| self.is_ready(entry));
+        let (ready, others): (Vec<_>, Vec<_>) =
+            free.into_iter().partition(|entry| self.is_ready(entry));
+        // It comes first, since the others are copies of it.
+        if spares > 0 && self.lacks_template(&all, &templates)? {
+            for entry in templates {
+                if let Some(worktree) = self.move_to_base(entry)? {
+                    self.is_template = true;
+                    return Ok(Some((entry.clone(), worktree)));
+                }
+            }
+            if may_add() {
+                self.is_template = true;
+                return self.add(all.len());
+            }
+        }
         if ready.len() >= spares {
             return Ok(None);
         }
-        for entry in others.into_iter().copied().chain(released) {
+        let run = &self.context.run;
+        let is_ours = |entry: &&PoolEntry| !is_of_another_run(repo, entry, run);
+        // What teardown takes down is set up again for every attempt, and commands of it may take long.
+        let has_teardown = !settings.worktree.teardown.is_empty();
+        let released = released.into_iter().filter(|_| !has_teardown);
+        for entry in others.into_iter().filter(is_ours).chain(released) {
             if let Some(worktree) = self.move_to_base(entry)? {
                 return Ok(Some((entry.clone(), worktree)));
             }
         }
-        if self.may_have(all.len()) && may_add() {
+        if self.may_have(count) && may_add() {
             return self.add(all.len());
         }
         Ok(None)
+    }
+
+    /// Returns `true` if new worktrees may be copies, but no template serves this run. Whether that is worth it
+    /// was measured already if there was one with this set-up.
+    fn lacks_template(
+        &self,
+        all: &[PoolEntry],
+        templates: &[&PoolEntry],
+    ) -> Result<bool, EngineError> {
+        let (context, base) = (self.context, self.context.base);
+        let Some(mark) = &self.mark else {
+            return Ok(false);
+        };
+        for entry in templates {
+            if is_ready_to_copy(context, entry, mark, base)? {
+                return Ok(false);
+            }
+        }
+        let is_known = templates.is_empty() && template::is_known(all, mark);
+        Ok(!is_known && template::may_copy(&context.repo, &context.settings))
     }
 
     /// Returns `true` for a free worktree that an attempt can have at once.
@@ -166,6 +222,11 @@ impl Ahead<'_> {
     /// Makes a worktree free and moves it to the base, unless it is in use or has work in it.
     fn move_to_base(&mut self, entry: &PoolEntry) -> Result<Option<Worktree>, EngineError> {
         let repo = &self.context.repo;
+        let link = entry.lease(repo).map(|lease| lease.link);
+        let known = (entry.record.clone(), link);
+        if self.unmovable.0.contains(&known) {
+            return Ok(None);
+        }
         let Some(_lock) = entry.try_lock().map_err(|error| failed(entry, error))? else {
             return Ok(None);
         };
@@ -185,14 +246,17 @@ impl Ahead<'_> {
         }
         match self.movement.make_ready(entry, &worktree) {
             Ok(true) => {}
-            Ok(false) => return Ok(None),
             Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
             // An attempt that wants it says why it cannot be used.
-            Err(_) => return Ok(None),
+            Ok(false) | Err(_) => {
+                self.unmovable.0.insert(known);
+                return Ok(None);
+            }
         }
         fault::point("pool ahead", "at the base");
         worktree.unlock();
-        entry.withdraw(repo).map_err(|error| failed(entry, error))?;
+        let freed = entry.withdraw(repo).and_then(|()| self.take_note(entry));
+        freed.map_err(|error| failed(entry, error))?;
         fault::point("pool ahead", "free");
         Ok(Some(worktree))
     }
@@ -208,17 +272,19 @@ impl Ahead<'_> {
                 continue;
             };
             fault::point("pool ahead", "with a new record");
-            let made = repo.add_worktree(&place, &Head::Detached(base), REASON);
-            let worktree = match made {
+            let head = Head::Detached(base);
+            let worktree = match make_worktree(self.context, &entry, &head, REASON, base) {
                 Ok(worktree) => worktree,
                 Err(error) => {
-                    // Nothing was made.
-                    let _ = repo.remove_from_pool(&entry);
-                    return Err(error.into());
+                    if repo.find_worktree(&place).is_none() {
+                        let _ = repo.remove_from_pool(&entry);
+                    }
+                    return Err(error);
                 }
             };
             fault::point("pool ahead", "with a new worktree");
-            WrittenFiles::record(self.context, &entry, &worktree, base)?;
+            self.take_note(&entry)
+                .map_err(|error| failed(&entry, error))?;
             worktree.unlock();
             fault::point("pool ahead", "new and free");
             return Ok(Some((entry, worktree)));
@@ -226,11 +292,21 @@ impl Ahead<'_> {
         Ok(None)
     }
 
+    /// Records for whom a worktree is prepared.
+    fn take_note(&self, entry: &PoolEntry) -> io::Result<()> {
+        match self.is_template {
+            // It serves every run.
+            true => Ok(()),
+            false => prepare_for(entry, &self.context.run, self.context.base),
+        }
+    }
+
     /// Sets a free worktree up, if set-up is not the same for every attempt.
     async fn set_up(
         &self,
         entry: &PoolEntry,
         worktree: &Worktree,
+        since: Instant,
         cancel: &CancelHandle,
     ) -> Result<SetUpAhead, EngineError> {
         let Some(mark) = self.mark.as_ref().filter(|_| !cancel.is_cancelled()) else {
@@ -241,8 +317,12 @@ impl Ahead<'_> {
         if lock.is_none() || entry.lease(&self.context.repo).is_some() || mark.is_on(entry) {
             return Ok(SetUpAhead::Done);
         }
+        template::forget(entry)?;
         let result = set_up_ahead(self.context, entry, worktree, mark, cancel).await?;
         fault::point("pool ahead", "set up");
+        if result == SetUpAhead::Done && self.is_template {
+            template::record(entry, mark, since.elapsed())?;
+        }
         Ok(result)
     }
 }

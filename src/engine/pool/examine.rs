@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::pool::free::{GONE, change_by_hand};
+use crate::engine::pool::template::is_template;
 use crate::engine::pool::use_mark::is_used;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::git::Repo;
@@ -27,6 +29,8 @@ pub struct Examined {
 pub enum Usage {
     /// No task has it. The commit is that of its files.
     Free(Option<Oid>),
+    /// No task gets it: further ones are copies of it. The commit is that of its files.
+    Template(Option<Oid>),
     /// A task has it.
     Taken {
         /// The run.
@@ -45,14 +49,18 @@ pub enum Usage {
 ///
 /// # Errors
 /// When git cannot read one of them.
-pub fn examine(repo: &Repo, keep: &[String]) -> Result<Vec<Examined>, EngineError> {
+pub fn examine(repo: &Repo, settings: &Settings) -> Result<Vec<Examined>, EngineError> {
     let all = repo.pool();
     all.into_iter()
-        .map(|entry| examine_one(repo, keep, entry))
+        .map(|entry| examine_one(repo, settings, entry))
         .collect()
 }
 
-fn examine_one(repo: &Repo, keep: &[String], entry: PoolEntry) -> Result<Examined, EngineError> {
+fn examine_one(
+    repo: &Repo,
+    settings: &Settings,
+    entry: PoolEntry,
+) -> Result<Examined, EngineError> {
     let lock = entry.try_lock();
     let lock =
         lock.map_err(|error| EngineError::File(entry.record.display().to_string(), error))?;
@@ -71,12 +79,16 @@ fn examine_one(repo: &Repo, keep: &[String], entry: PoolEntry) -> Result<Examine
             let commit = WrittenFiles::read(&entry).map(|written| written.commit);
             let problem = match repo.find_worktree(&entry.place) {
                 Some(worktree) if worktree.path.is_dir() => {
-                    change_by_hand(repo, keep, &entry, &worktree)?
+                    change_by_hand(repo, &settings.worktree.keep, &entry, &worktree)?
                 }
                 // The next attempt makes one that was only prepared.
                 _ => is_used(&entry).then(|| GONE.to_owned()),
             };
-            (Usage::Free(commit), problem)
+            let usage = match is_template(settings, &entry) {
+                true => Usage::Template(commit),
+                false => Usage::Free(commit),
+            };
+            (usage, problem)
         }
     };
     Ok(Examined {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::text::first_names;
 use crate::engine::EngineError;
 use crate::engine::pool::set_up_ahead::{kill_left_set_up, live_set_up};
-use crate::engine::pool::use_mark::{is_unfinished, is_used};
+use crate::engine::pool::use_mark::{is_in_set_up, is_unfinished, is_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::ignored_files::NAMED;
 use crate::engine::worktree::kept_folders::is_kept;
@@ -68,13 +68,18 @@ fn changed_paths(
     let git = git.env("GIT_OPTIONAL_LOCKS", "0");
     let git = git.setting("core.trustctime=true");
     let git = git.setting("core.checkStat=default");
+    // What git ignores is then of a set-up that was interrupted.
+    let ignored = match is_in_set_up(entry) {
+        true => "--ignored=no",
+        false => "--ignored=traditional",
+    };
     let args = [
         "status",
         "--porcelain",
         "-z",
         "--no-renames",
         "--untracked-files=normal",
-        "--ignored=traditional",
+        ignored,
     ];
     let listed = git.run(&args)?;
     let entries = listed

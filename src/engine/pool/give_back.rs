@@ -6,6 +6,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::pool::prepare::has_pool;
 use crate::engine::pool::reset::reset;
 use crate::engine::pool::take_back::reason_to_stay;
+use crate::engine::pool::template::is_template;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::worktree::remove::remove_with_inner;
 use crate::engine::worktree::teardown::tear_down;
@@ -82,7 +83,9 @@ pub fn has_free(context: &Context) -> Result<bool, EngineError> {
     let repo = &context.repo;
     let all = repo.pool();
     let is_free = |entry: &&PoolEntry| {
-        let is_free = entry.lease(repo).is_none() && entry.place.is_dir();
+        let is_free = entry.lease(repo).is_none()
+            && entry.place.is_dir()
+            && !is_template(&context.settings, entry);
         // One that is being prepared cannot be taken.
         let is_unlocked = || matches!(entry.try_lock(), Ok(Some(_)));
         is_free && WrittenFiles::read(entry).is_some() && is_unlocked()

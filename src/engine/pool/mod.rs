@@ -21,22 +21,28 @@
 //! While workers run, one that has been released, or a new one, is made free at the base of the run and set
 //! up ([`ahead`]). No attempt waits for that: one that is being prepared is in use for it.
 //!
+//! One of them may be the template ([`template`]): no attempt gets it, and new ones are made as copies of it
+//! where their blocks can be shared.
+//!
 //! Every step holds the lock of the worktree's record, and can be repeated: the lease changes last when
 //! a worktree is given back, and first when it is taken; a lease without its link does not count.
 //!
 //! [`PoolEntry`]: crate::git::pool_entry::PoolEntry
 
 pub mod ahead;
+mod copy;
 pub mod examine;
 pub mod free;
 pub mod give_back;
 mod ignored_paths;
 mod movement;
 pub mod prepare;
+mod recorded_path;
 pub mod release;
 mod reset;
 pub mod set_up_ahead;
 pub mod set_up_mark;
 mod take_back;
+pub mod template;
 mod use_mark;
 pub mod written_files;

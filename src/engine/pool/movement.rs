@@ -7,8 +7,10 @@ use crate::base::regular_file;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::pool::free::change_by_hand;
+use crate::engine::pool::ignored_paths::remove_others;
 use crate::engine::pool::reset::reset;
 use crate::engine::pool::take_back::{TakenBack, take_back};
+use crate::engine::pool::use_mark::{is_in_set_up, is_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::git::pool_entry::PoolEntry;
 use crate::git::worktree::{Head, Worktree};
@@ -61,6 +63,14 @@ impl<'a> Movement<'a> {
         let Some(written) = WrittenFiles::read(entry) else {
             return Ok(false);
         };
+        if is_in_set_up(entry) {
+            if !is_used(entry) {
+                let git = context.repo.git_in(worktree)?;
+                remove_others(&git, &worktree.path, &[])?;
+            }
+            reset(context, entry, worktree, self.base)?;
+            return Ok(true);
+        }
         if written.commit == self.base && written.serve(context, worktree, self.base)? {
             return Ok(true);
         }

@@ -5,20 +5,24 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::base::text::error_chain;
+use crate::config::Settings;
 use crate::config::pool_size::PoolSize;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
+use crate::engine::pool::copy::copy_template;
 use crate::engine::pool::free::GONE;
 use crate::engine::pool::movement::Movement;
 use crate::engine::pool::release::mark_warm;
 use crate::engine::pool::reset::reset;
 use crate::engine::pool::set_up_ahead::kill_left_set_up;
 use crate::engine::pool::set_up_mark::SetUpMark;
+use crate::engine::pool::template::is_template;
 use crate::engine::pool::use_mark::{is_unfinished, is_used, mark_used};
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::prepare::{add_worktree, move_branch, refuse_used};
+use crate::git::Repo;
 use crate::git::pool_entry::{Lease, PoolEntry};
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
@@ -101,11 +105,16 @@ fn uses_pool(context: &Context, spec: &AttemptSpec) -> bool {
 
 /// Returns `true` if there is a pool in this repository.
 pub fn has_pool(context: &Context) -> bool {
-    let settings = &context.settings.worktree;
+    may_have_pool(&context.repo, &context.settings)
+}
+
+/// Returns `true` if runs with these settings use a pool.
+pub fn may_have_pool(repo: &Repo, settings: &Settings) -> bool {
+    let settings = &settings.worktree;
     settings.pool != PoolSize::Off
         && !settings.submodules
-        && !context.repo.has_reftable()
-        && !context.repo.has_worktree_config()
+        && !repo.has_reftable()
+        && !repo.has_worktree_config()
 }
 
 /// The search for a worktree.
@@ -137,7 +146,8 @@ impl Taking<'_> {
         if self.link.symlink_metadata().is_ok() {
             return Ok(None);
         }
-        let all = repo.pool();
+        let mut all = repo.pool();
+        all.retain(|entry| !is_template(&self.context.settings, entry));
         let is_released = |entry: &&PoolEntry| entry.lease(repo).is_some();
         let (released, mut free): (Vec<_>, Vec<_>) = all.iter().partition(is_released);
         // One that needs no move comes first.
@@ -281,19 +291,18 @@ impl Taking<'_> {
         let given = given.and_then(|()| mark_used(entry));
         let given = given.and_then(|()| entry.give(&context.repo, &self.lease()));
         given.map_err(|error| failed(entry, error))?;
-        let made = context
-            .repo
-            .add_worktree(&entry.place, &self.head, &self.reason);
+        let made = make_worktree(context, entry, &self.head, &self.reason, self.movement.base);
         match made {
             Ok(worktree) => {
-                WrittenFiles::record(context, entry, &worktree, self.movement.base)?;
                 fault::point("pool", "with a new worktree");
                 Ok(worktree)
             }
             Err(error) => {
-                // Nothing was made. The record without a worktree is used again.
-                let _ = entry.withdraw(&context.repo);
-                Err(error.into())
+                // The record without a worktree is used again.
+                if context.repo.find_worktree(&entry.place).is_none() {
+                    let _ = entry.withdraw(&context.repo);
+                }
+                Err(error)
             }
         }
     }
@@ -304,6 +313,25 @@ impl Taking<'_> {
             link: self.link.clone(),
         }
     }
+}
+
+/// Makes the worktree of a new record: a copy of the template, or a checkout.
+///
+/// # Errors
+/// When files cannot be written, or git fails.
+pub(super) fn make_worktree(
+    context: &Context,
+    entry: &PoolEntry,
+    head: &Head,
+    reason: &str,
+    base: Oid,
+) -> Result<Worktree, EngineError> {
+    if let Some(copy) = copy_template(context, entry, head, reason, base)? {
+        return Ok(copy);
+    }
+    let made = context.repo.add_worktree(&entry.place, head, reason)?;
+    WrittenFiles::record(context, entry, &made, base)?;
+    Ok(made)
 }
 
 /// The name that stands for the run in the paths of the pool's worktrees. No run has it.

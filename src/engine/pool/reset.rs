@@ -8,6 +8,7 @@ use crate::base::removal::remove_folder;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::sweep::sweep;
+use crate::engine::pool::use_mark::end_set_up;
 use crate::engine::pool::written_files::WrittenFiles;
 use crate::engine::pool::{ignored_paths, set_up_mark};
 use crate::engine::worktree::log_mark::mark_end;
@@ -76,6 +77,7 @@ pub(super) fn reset(
     fault::point("pool", "without other files");
     mark_end(&context.repo, worktree);
     WrittenFiles::record(context, entry, worktree, to)?;
+    end_set_up(entry).map_err(failed)?;
     fault::point("pool", "reset");
     Ok(())
 }

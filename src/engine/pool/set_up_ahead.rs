@@ -1,6 +1,6 @@
 //! Sets a free worktree of the pool up before an attempt asks for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::fault;
@@ -11,7 +11,8 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::pool::reset::reset;
 use crate::engine::pool::set_up_mark::SetUpMark;
-use crate::engine::worktree::command_log::log_folders;
+use crate::engine::pool::use_mark::begin_set_up;
+use crate::engine::worktree::command_log::{log_folders, pool_set_up_folder};
 use crate::engine::worktree::populate::{EarlierUse, Population, links_in};
 use crate::engine::worktree::purpose::Purpose;
 use crate::engine::worktree::starting_tree::StartingTree;
@@ -42,9 +43,11 @@ pub(super) async fn set_up_ahead(
     mark: &SetUpMark,
     cancel: &CancelHandle,
 ) -> Result<SetUpAhead, EngineError> {
-    let logs = set_up_logs(entry);
+    let logs = pool_set_up_folder(&entry.record);
     remove_own_folder(&logs, 2)
         .map_err(|error| EngineError::File(logs.display().to_string(), error))?;
+    begin_set_up(entry)
+        .map_err(|error| EngineError::File(entry.record.display().to_string(), error))?;
     fault::point("pool ahead", "before its set-up");
     let base = context.base;
     let tree = context.repo.with_store(|store| store.tree_of(base))?;
@@ -97,7 +100,7 @@ pub(super) fn reset_free(
 /// Lists the folders of the set-up commands that run in a free worktree whose process was killed.
 pub(super) fn live_set_up(executor: &dyn Executor, entry: &PoolEntry) -> Vec<PathBuf> {
     let is_alive = |folder: &PathBuf| matches!(executor.status(folder), Ok(JobStatus::Alive));
-    let folders = log_folders(&set_up_logs(entry)).into_iter();
+    let folders = log_folders(&pool_set_up_folder(&entry.record)).into_iter();
     folders.filter(is_alive).collect()
 }
 
@@ -111,13 +114,4 @@ pub(super) fn kill_left_set_up(executor: &dyn Executor, entry: &PoolEntry) -> bo
         }
     }
     !alive.is_empty()
-}
-
-/// Returns the folder of the set-up's logs in the record of a worktree.
-pub(super) fn set_up_logs(entry: &PoolEntry) -> PathBuf {
-    logs_in(&entry.record)
-}
-
-fn logs_in(record: &Path) -> PathBuf {
-    record.join("setup")
 }

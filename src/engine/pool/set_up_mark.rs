@@ -50,6 +50,29 @@ impl SetUpMark {
         Ok(Some(SetUpMark(text)))
     }
 
+    /// Returns its text, which differs from that of any other state.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Lists what the set-up made in a worktree that has a mark, from its top.
+    pub(super) fn products(entry: &PoolEntry) -> Vec<PathBuf> {
+        let text = regular_file::read(&entry.record.join(FILE), RECORD_LIMIT).unwrap_or_default();
+        let paths = text.split(|byte| *byte == 0).skip(1);
+        let path = |path| Path::new(OsStr::from_bytes(path)).components().collect();
+        paths.map(path).collect()
+    }
+
+    /// Records that a copy is set up as the original is.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(super) fn copy(from: &PoolEntry, to: &PoolEntry) -> Result<(), EngineError> {
+        let text = regular_file::read(&from.record.join(FILE), RECORD_LIMIT);
+        let copied = text.and_then(|text| files::replace(&to.record.join(FILE), &text));
+        copied.map_err(|error| failed(to, error))
+    }
+
     /// Returns `true` if a worktree was set up for the same state, and still has every folder that the
     /// set-up made.
     pub fn is_on(&self, entry: &PoolEntry) -> bool {

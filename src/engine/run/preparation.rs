@@ -1,18 +1,21 @@
 //! Prepares worktrees of the pool in a thread that gives way to the workers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::base::low_priority::spawn_with_low_priority;
 use crate::base::parallel::STACK;
+use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::disk_space::shortage;
-use crate::engine::kernel::message::{Message, Post};
-use crate::engine::pool::ahead::{Cancelled, Round, Wanted, prepare_one, reset_cancelled};
+use crate::engine::kernel::disk_space::{is_full, shortage, shortage_now};
+use crate::engine::kernel::message::{FullDisk, Message, Post, Prepared};
+use crate::engine::pool::ahead::{
+    Cancelled, Round, Unmovable, Wanted, prepare_one, reset_cancelled,
+};
 use crate::engine::pool::free::remove_free;
 use crate::engine::run::quota;
 use crate::exec::StopSignal;
@@ -21,6 +24,7 @@ use crate::exec::StopSignal;
 #[derive(Default)]
 pub(super) struct Preparation {
     cancel: CancelHandle,
+    unmovable: Arc<Mutex<Unmovable>>,
     running: Option<oneshot::Receiver<Option<Cancelled>>>,
 }
 
@@ -28,11 +32,19 @@ impl Preparation {
     /// Starts a round, which posts its result.
     pub(super) fn start(&mut self, context: &Arc<Context>, wanted: Wanted, post: &Post) {
         let (context, cancel, own) = (Arc::clone(context), self.cancel.clone(), post.clone());
+        let unmovable = Arc::clone(&self.unmovable);
         let (ended, running) = oneshot::channel();
         let started = spawn_with_low_priority(move || {
-            let round = prepare(&context, wanted, &cancel, &own);
+            let round = prepare(&context, wanted, &unmovable, &cancel, &own);
             let (prepared, cancelled) = match round {
                 Ok(round) => (Ok(round.prepared), round.cancelled),
+                // It is tried again when an attempt starts or ends, and there is space.
+                Err(error) if is_full(&error) => {
+                    let shortage = shortage_now(&context);
+                    let error = error_chain(&error);
+                    let _ = own.send(Message::DiskFull(FullDisk { shortage, error }));
+                    (Ok(Prepared::Nothing), None)
+                }
                 Err(error) => (Err(error), None),
             };
             // The loop ends only with the program.
@@ -76,6 +88,7 @@ pub(super) async fn remove_idle(context: &Context) {
 fn prepare(
     context: &Arc<Context>,
     wanted: Wanted,
+    unmovable: &Mutex<Unmovable>,
     cancel: &CancelHandle,
     post: &Post,
 ) -> Result<Round, EngineError> {
@@ -88,9 +101,10 @@ fn prepare(
         let (repo, settings) = (&context.repo, &context.settings);
         shortage(repo, settings, context.size(), 2).is_none() && quota::allows_one_more(context)
     };
-    let mut round = runtime.block_on(prepare_one(context, wanted, may_add, cancel))?;
-    for message in round.messages.drain(..) {
+    let say = |message| {
         let _ = post.send(Message::Warning(message));
-    }
-    Ok(round)
+    };
+    let mut unmovable = unmovable.lock().unwrap_or_else(PoisonError::into_inner);
+    let round = prepare_one(context, wanted, may_add, &mut unmovable, cancel, say);
+    runtime.block_on(round)
 }

@@ -29,6 +29,11 @@ pub fn set_up_folder(
         .join("setup")
 }
 
+/// Returns the folder of the logs of a set-up ahead of an attempt, in the record of a worktree of the pool.
+pub fn pool_set_up_folder(record: &Path) -> PathBuf {
+    record.join("setup")
+}
+
 /// Returns the folder of a worktree's teardown logs.
 pub fn teardown_folder(repo: &Repo, run: &RunId, worktree: &Path) -> PathBuf {
     let name = worktree.file_name().unwrap_or_default();

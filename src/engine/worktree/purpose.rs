@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::environment::environment;
-use crate::engine::worktree::command_log::set_up_folder;
+use crate::engine::worktree::command_log::{pool_set_up_folder, set_up_folder};
 use crate::merge::oid::Oid;
 use crate::worker::environment::check_environment;
 
@@ -44,7 +44,7 @@ impl Purpose<'_> {
             Purpose::Attempt(spec, _) => {
                 set_up_folder(&context.repo, &context.run, spec.task, spec.attempt)
             }
-            Purpose::Pool(record) => record.join("setup"),
+            Purpose::Pool(record) => pool_set_up_folder(record),
             Purpose::Other(name) => {
                 let folder = context.repo.run_folder(context.run.as_str());
                 folder.join("setup").join(name)
