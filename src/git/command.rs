@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
 use crate::git::filter_failure::{self, FilterFailure};
+use crate::git::hook_settings::without_hooks;
 use crate::git::reftable_lock::{describe_lock, is_reported};
 
 /// The variables that tie git to one repository, as `git rev-parse --local-env-vars` prints them in
@@ -44,10 +45,12 @@ const OTHER_ENV_VARS: [&str; 5] = [
     "LANGUAGE",
 ];
 
-/// Settings of every call. Hooks and the file-system monitor are programs that the repository names;
+/// The setting that turns off the hooks of the hooks folder.
+const NO_HOOKS: &str = "core.hooksPath=/dev/null";
+
+/// Settings of every call. The file-system monitor is a program that the repository names, as hooks are;
 /// automatic gc must not start during a run.
-const SETTINGS: [&str; 6] = [
-    "core.hooksPath=/dev/null",
+const SETTINGS: [&str; 5] = [
     "core.fsmonitor=false",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -230,8 +233,11 @@ impl Git {
             // Without it git reads the configuration once more, for the pager.
             program = program.arg("--no-pager");
         }
-        let skipped = usize::from(self.hooks);
-        let settings = SETTINGS[skipped..].iter().copied();
+        let no_hooks = match self.hooks {
+            true => Vec::new(),
+            false => [vec![NO_HOOKS.to_owned()], without_hooks()].concat(),
+        };
+        let settings = no_hooks.iter().map(String::as_str).chain(SETTINGS);
         for setting in settings.chain(self.settings.iter().map(String::as_str)) {
             program = program.arg("-c").arg(setting);
         }

@@ -10,12 +10,16 @@ use crate::base::text::one_line;
 use crate::git::bare_setting::BareSetting;
 use crate::git::command::{Git, GitError};
 use crate::git::formats::{FORMAT_KEYS, Formats, Way, wanted_way};
+use crate::git::hook_settings::note_hooks;
 use crate::git::irregular_file;
 use crate::git::private_mark;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 
 pub use crate::git::discover_error::{DiscoverError, OLDEST_GIT};
+
+/// The file with the first commits of a shallow clone.
+const SHALLOW: &str = "shallow";
 
 /// A limitation of a usable repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +59,9 @@ impl Repo {
             _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
         let top = top.ok_or_else(|| bare(common))?;
+        if !top.is_dir() {
+            return Err(DiscoverError::NoCheckout(top.clone(), common.clone()));
+        }
         if let Some(path) = [top, common]
             .into_iter()
             .find(|path| path.to_str().is_none())
@@ -80,7 +87,7 @@ impl Repo {
     /// When git cannot be run.
     pub fn limitations(&self) -> Result<Vec<Limitation>, GitError> {
         let mut limitations = Vec::new();
-        if self.common.join("shallow").exists() {
+        if self.common.join(SHALLOW).exists() {
             limitations.push(Limitation::Shallow);
         }
         if self
@@ -198,7 +205,11 @@ fn formats(repo: &Repo) -> Result<Formats, DiscoverError> {
     if wanted != Some(Way::Program) {
         match (read_settings(repo, Way::Libgit2), wanted) {
             (Ok((settings, store)), _) => {
-                let formats = Formats::of(&settings, wanted)?;
+                let mut formats = Formats::of(&settings, wanted)?;
+                // libgit2 looks for the parents of the first commits, which are not there.
+                if wanted.is_none() && repo.common.join(SHALLOW).exists() {
+                    formats.way = Way::Program;
+                }
                 if formats.way == Way::Libgit2 {
                     repo.stores.put_back(store.backend, 1);
                 }
@@ -223,6 +234,7 @@ fn read_settings(repo: &Repo, way: Way) -> Result<(Vec<(String, String)>, Store)
     };
     let store = Store::open_as(repo, formats)?;
     let settings = store.settings(FORMAT_KEYS)?;
+    note_hooks(&settings);
     Ok((settings, store))
 }
 

@@ -30,6 +30,9 @@ pub enum DiscoverError {
     /// A repository with a checkout that a setting calls bare.
     #[error("core.bare is true in {}, although the repository has a checkout", .0.file().display())]
     BareSetting(BareSetting),
+    /// A setting names a folder that is missing as the checkout.
+    #[error("core.worktree names {}, which is not a folder, as the checkout of {}", .0.display(), .1.display())]
+    NoCheckout(PathBuf, PathBuf),
     /// References in a form this git cannot read.
     #[error("{} stores its references as reftable, which git {version} cannot read", folder.display())]
     Reftable {
@@ -77,6 +80,10 @@ impl DiscoverError {
             DiscoverError::BareSetting(_) => {
                 "`dispatch doctor --fix` sets it to false, as does `git config --file` that file \
                  `core.bare false`"
+            }
+            DiscoverError::NoCheckout(..) => {
+                "`git config --show-origin core.worktree` shows where it is set, and \
+                 `git config --unset core.worktree` removes it"
             }
             DiscoverError::Reftable { .. } => "install git 2.45 or newer, and put it first on PATH",
             DiscoverError::UnknownFormat(..) => "use a newer dispatch",

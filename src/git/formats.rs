@@ -8,8 +8,9 @@ use crate::merge::oid::ObjectFormat;
 /// The variable that chooses a backend: `git` or `libgit2`.
 const STORE_VARIABLE: &str = "DISPATCH_STORE";
 
-/// The settings of the repository format, as a regular expression.
-pub(super) const FORMAT_KEYS: &str = r"^(extensions\.|core\.sharedrepository|remote\..*\.promisor)";
+/// The settings of the repository format, and those that name hooks, as a regular expression.
+pub(super) const FORMAT_KEYS: &str =
+    r"^(extensions\.|core\.sharedrepository|remote\..*\.promisor|hook\..*\.event)";
 
 /// Reads and writes objects and references.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +77,9 @@ impl Formats {
                     formats.has_module_paths = is_true(value);
                 }
                 ("extensions.partialclone", _) => formats.is_partial = true,
-                (_, "true") if key.ends_with(".promisor") => formats.is_partial = true,
+                (_, value) if key.ends_with(".promisor") && is_true(value) => {
+                    formats.is_partial = true;
+                }
                 _ => {}
             }
         }

@@ -14,17 +14,20 @@ use crate::git::repo::Repo;
 
 impl Repo {
     /// Returns the repository of a submodule in the module store. It may not exist.
-    pub(super) fn module_store(&self, name: &Path) -> PathBuf {
+    ///
+    /// # Errors
+    /// When git cannot read the setting that names it.
+    pub(super) fn module_store(&self, name: &Path) -> Result<PathBuf, GitError> {
         let modules = self.common.join("modules");
         if !self.formats.has_module_paths {
-            return modules.join(name);
+            return Ok(modules.join(name));
         }
         let key = format!("submodule.{}.gitdir", name.display());
-        match self.git().config(&["--get", &key]) {
+        Ok(match self.git().config(&["--get", &key])? {
             // A relative path starts at the top of the checkout.
-            Ok(Some(path)) => self.home().join(path),
-            _ => modules.join(encoded(name)),
-        }
+            Some(path) => self.home().join(path),
+            None => modules.join(encoded(name)),
+        })
     }
 }
 

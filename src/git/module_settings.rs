@@ -44,20 +44,26 @@ const PLAIN: [&str; 15] = [
     "user.name",
 ];
 
-/// Returns git without the filters that the repository's own configuration names, other than those of
-/// git-lfs, and without fetching objects: both would start programs.
+/// Returns git without the filters and hooks that the repository's own configuration names, other than the
+/// filters of git-lfs, and without fetching objects: all of these would start programs.
 ///
 /// # Errors
 /// When git cannot read the configuration.
 pub(super) fn without_own_filters(git: Git) -> Result<Git, GitError> {
-    let args = ["config", "--show-scope", "-z", "--get-regexp", r"^filter\."];
+    let args = [
+        "config",
+        "--show-scope",
+        "-z",
+        "--get-regexp",
+        r"^(filter|hook)\.",
+    ];
     let git = git.without_fetches();
     let finished = git.finish(args)?;
     // It exits with 1 if there is none.
     if !matches!(finished.status.code(), Some(0 | 1)) {
         return Err(git.failed(&args, &finished));
     }
-    let overrides: Vec<_> = own_filters(&finished.stdout)
+    let overrides: Vec<_> = own_names(&finished.stdout, b"filter.")
         .into_iter()
         .flat_map(|name| {
             let keys = [
@@ -74,6 +80,9 @@ pub(super) fn without_own_filters(git: Git) -> Result<Git, GitError> {
             })
         })
         .collect();
+    let hooks = own_names(&finished.stdout, b"hook.").into_iter();
+    let hooks = hooks.map(|name| ([b"hook.", &name[..], b".enabled"].concat(), "false"));
+    let overrides: Vec<_> = overrides.into_iter().chain(hooks).collect();
     if overrides.is_empty() {
         return Ok(git);
     }
@@ -82,8 +91,9 @@ pub(super) fn without_own_filters(git: Git) -> Result<Git, GitError> {
     Ok(with_variables(git, overrides))
 }
 
-/// Lists the names of the filters that a repository's own configuration sets.
-fn own_filters(listed: &[u8]) -> BTreeSet<Vec<u8>> {
+/// Lists the names of the filters or hooks, by the beginning of their keys, that a repository's own
+/// configuration sets.
+fn own_names(listed: &[u8], kind: &[u8]) -> BTreeSet<Vec<u8>> {
     let fields: Vec<&[u8]> = listed.split(|byte| *byte == 0).collect();
     let own = fields
         .chunks_exact(2)
@@ -91,7 +101,7 @@ fn own_filters(listed: &[u8]) -> BTreeSet<Vec<u8>> {
     let foreign = own.filter(|pair| !is_of_lfs(pair[1]));
     let names = foreign.filter_map(|pair| {
         let key = pair[1].split(|byte| *byte == b'\n').next()?;
-        let rest = key.strip_prefix(b"filter.")?;
+        let rest = key.strip_prefix(kind)?;
         let end = rest.iter().rposition(|byte| *byte == b'.')?;
         Some(rest[..end].to_vec())
     });

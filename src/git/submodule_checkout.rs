@@ -87,12 +87,14 @@ impl Superproject<'_> {
         for wanted in self.wanted(declared, &settings, all)? {
             self.check_out_one(&wanted)?;
             fault::point("submodule", "checked out");
-            let (store, module) = (self.store(&wanted.name), self.module(&wanted.name));
+            let (store, module) = (self.store(&wanted.name)?, self.module(&wanted.name));
             let top = self.top.join(&wanted.path);
             let git = Git::at(&top).env("GIT_DIR", module.as_os_str());
             let git = git.env("GIT_WORK_TREE", top.as_os_str());
+            // Most submodules contain none, so git is not asked.
+            let has_paths = !declared_submodules(&top)?.is_empty() && has_module_paths(&git)?;
             let inner = Superproject {
-                has_paths: has_module_paths(&git)?,
+                has_paths,
                 git,
                 top,
                 user: without_files(if store.is_dir() { &store } else { &module }),
@@ -106,10 +108,10 @@ impl Superproject<'_> {
     }
 
     /// Returns the repository of a submodule in the module store. It may not exist.
-    fn store(&self, name: &Path) -> PathBuf {
+    fn store(&self, name: &Path) -> Result<PathBuf, GitError> {
         match &self.stores {
             Stores::Top(repo) => repo.module_store(name),
-            Stores::Nested(folder) => folder.join(folder_of_name(name, self.has_paths)),
+            Stores::Nested(folder) => Ok(folder.join(folder_of_name(name, self.has_paths))),
         }
     }
 
@@ -162,7 +164,7 @@ impl Superproject<'_> {
     }
 
     fn check_out_one(&self, wanted: &Wanted) -> Result<(), GitError> {
-        let (store, module) = (self.store(&wanted.name), self.module(&wanted.name));
+        let (store, module) = (self.store(&wanted.name)?, self.module(&wanted.name));
         let in_store = has(&store, wanted.commit);
         if !module.join("HEAD").exists() {
             let source = in_store.then(|| store.display().to_string());

@@ -54,12 +54,8 @@ impl Repo {
     pub fn submodules_in(&self, worktree: &Worktree) -> Result<Vec<Submodule>, GitError> {
         let mut found = Vec::new();
         let stores = self.common.join("modules");
-        self.add_absorbed(
-            worktree,
-            &worktree.admin.join("modules"),
-            &stores,
-            &mut found,
-        );
+        let modules = worktree.admin.join("modules");
+        self.add_absorbed(worktree, &modules, &stores, &mut found)?;
         self.add_unabsorbed(worktree, &mut found)?;
         Ok(found)
     }
@@ -72,7 +68,7 @@ impl Repo {
         modules: &Path,
         stores: &Path,
         found: &mut Vec<Submodule>,
-    ) {
+    ) -> Result<(), GitError> {
         let mut folders = vec![PathBuf::new()];
         while let Some(name) = folders.pop() {
             for entry in subfolders(&modules.join(&name)) {
@@ -85,16 +81,17 @@ impl Repo {
                 let is_top = *stores == self.common.join("modules");
                 let own = name_of_folder(&name, self.formats.has_module_paths);
                 let store = match is_top {
-                    true => self.module_store(&own),
+                    true => self.module_store(&own)?,
                     false => stores.join(&name),
                 };
                 let submodule = self.absorbed(worktree, git_dir, store, &own);
                 let (git_dir, store) = (submodule.git_dir.clone(), submodule.store.clone());
                 found.push(submodule);
                 let (inner, stores) = (git_dir.join("modules"), store.join("modules"));
-                self.add_absorbed(worktree, &inner, &stores, found);
+                self.add_absorbed(worktree, &inner, &stores, found)?;
             }
         }
+        Ok(())
     }
 
     fn absorbed(
@@ -132,7 +129,7 @@ impl Repo {
             if !is_real_folder(&git_dir) || !is_repository(&git_dir) {
                 continue;
             }
-            let store = self.existing_store(self.module_store(&name), &path);
+            let store = self.existing_store(self.module_store(&name)?, &path);
             let (inner, inner_stores) = (git_dir.join("modules"), store.join("modules"));
             found.push(Submodule {
                 name: name.to_string_lossy().into_owned(),
@@ -141,28 +138,31 @@ impl Repo {
                 git_dir,
                 store,
             });
-            self.add_absorbed(worktree, &inner, &inner_stores, found);
+            self.add_absorbed(worktree, &inner, &inner_stores, found)?;
         }
         Ok(())
     }
 
     /// Describes a declared submodule that has no repository in the worktree.
+    ///
+    /// # Errors
+    /// When git cannot read the setting that names its store.
     pub fn submodule_without_files(
         &self,
         worktree: &Worktree,
         name: &Path,
         path: &Path,
-    ) -> Submodule {
-        Submodule {
+    ) -> Result<Submodule, GitError> {
+        Ok(Submodule {
             path: path.to_owned(),
             folder: None,
             git_dir: worktree
                 .admin
                 .join("modules")
                 .join(folder_of_name(name, self.formats.has_module_paths)),
-            store: self.existing_store(self.module_store(name), path),
+            store: self.existing_store(self.module_store(name)?, path),
             name: name.to_string_lossy().into_owned(),
-        }
+        })
     }
 
     /// Returns the store of a submodule: the `.git` folder in the main checkout if git has not

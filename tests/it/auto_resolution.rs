@@ -289,6 +289,25 @@ fn a_generated_file_is_regenerated_in_a_worktree_of_its_own() {
 }
 
 #[test]
+fn a_command_finds_what_set_up_wrote_and_the_generated_file_as_the_tasks_left_it() {
+    let scene = parts(
+        "test -e made.txt && grep -q set-up README.md && test -f parts.lock && \
+         cat parts/* > parts.lock",
+    );
+    // Only the tree that the command sees has both parts and a list with one of them.
+    let spoil = "[ -e parts/a ] && [ -e parts/b ] && [ $(wc -l < parts.lock) = 2 ] && \
+                 rm parts.lock && mkdir parts.lock && echo junk > parts.lock/x";
+    let set_up = format!("echo set-up >> README.md; echo made > made.txt; {spoil}; true");
+    let settings = scene.read(".dispatch.toml") + &format!("[worktree]\nsetup = [{set_up:?}]\n");
+    scene.write(".dispatch.toml", &settings);
+    scene.commit("set-up");
+    scene.run(PARTS, &[]).expect(0);
+    assert_eq!(show(&scene, "parts.lock"), "0\na\nb");
+    assert!(!show(&scene, "README.md").contains("set-up"));
+    assert!(!scene.has(&format!("{}:made.txt", scene.branch("integration"))));
+}
+
+#[test]
 fn a_command_that_fails_leaves_the_task_out_and_says_why() {
     for (command, why) in [
         (

@@ -132,6 +132,19 @@ fn the_git_program_goes_the_whole_way() {
 }
 
 #[test]
+fn a_shallow_clone_goes_the_whole_way() {
+    let mut scene = repository(&["--object-format=sha1"]).unwrap();
+    scene.write("more.txt", "more\n");
+    scene.commit("More");
+    let url = format!("file://{}", scene.repo.display());
+    scene.git(&["clone", "--quiet", "--depth=1", &url, "../shallow"]);
+    scene.repo = scene.root.join("shallow");
+    scene.git(&["config", "user.name", "Ada"]);
+    scene.git(&["config", "user.email", "ada@example.com"]);
+    whole_way(&scene);
+}
+
+#[test]
 fn a_changed_head_is_seen_where_references_are_a_reftable() {
     let Some(scene) = repository(&["--ref-format=reftable"]) else {
         return;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::harness::Scene;
+use crate::mount::skipped;
 
 const ONE: &str = "# One\n1. [A] First\n   - run: echo a > a.txt\n";
 
@@ -50,6 +51,41 @@ fn a_hook_that_refuses_to_move_the_branch_leaves_files_and_index() {
     fs::remove_file(scene.repo.join(".git/hooks/reference-transaction")).unwrap();
     before.assert_same(&scene.fingerprint());
     scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+}
+
+/// Hooks that settings name, since git 2.54.
+#[test]
+fn a_hook_that_settings_name_refuses_a_landing_and_runs_at_nothing_else() {
+    let mut scene = Scene::new();
+    let mark = scene.root.join("mark").display().to_string();
+    let hook = |name: &str, event: &str, command: &str| {
+        scene.git(&["config", "--add", &format!("hook.{name}.event"), event]);
+        scene.git(&["config", &format!("hook.{name}.command"), command]);
+    };
+    hook("lint", "pre-merge-commit", "echo not linted >&2; exit 1");
+    let listed = scene.try_git(&["hook", "list", "pre-merge-commit"]);
+    if listed.code != 0 || !listed.out.contains("lint") {
+        return skipped("this git has no hooks in settings");
+    }
+    let seen = format!("echo $0 >> {mark}; exit 1");
+    for event in ["post-checkout", "post-index-change", "post-commit"] {
+        hook("see it", event, &seen);
+    }
+    let ours = format!("grep refs/dispatch >> {mark} && exit 1; exit 0");
+    hook("reference-transaction", "reference-transaction", &ours);
+    for store in ["libgit2", "git"] {
+        scene.set_env("DISPATCH_STORE", store);
+        scene.run(ONE, &[]).expect(0);
+        assert!(!std::path::Path::new(&mark).exists(), "{store}");
+    }
+    let before = scene.fingerprint();
+    let run = scene.run_names()[0].clone();
+    let refused = scene.dispatch(&["land", &run, "--yes"]).expect(1);
+    assert!(refused.err.contains("not linted"), "{}", refused.err);
+    before.assert_same(&scene.fingerprint());
+    scene.git(&["config", "hook.lint.enabled", "false"]);
+    scene.dispatch(&["land", &run, "--yes"]).expect(0);
     assert_eq!(scene.read("a.txt"), "a\n");
 }
 

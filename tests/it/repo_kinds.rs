@@ -76,6 +76,22 @@ fn core_bare_that_a_tool_has_set_is_named_and_repaired_after_a_question() {
 }
 
 #[test]
+fn a_checkout_that_core_worktree_names_and_that_is_missing_is_named_with_the_setting() {
+    let scene = scene();
+    scene.run(ONE, &[]).expect(0);
+    scene.git(&["config", "core.worktree", "/no-such-folder"]);
+    for args in [&["land", "--yes"][..], &["status"], &["doctor"]] {
+        let ended = scene.dispatch(args).expect(1);
+        let said = "core.worktree names /no-such-folder, which is not a folder";
+        assert!(ended.err.contains(said), "{}", ended.err);
+        let hint = "`git config --unset core.worktree`";
+        assert!(ended.err.contains(hint), "{}", ended.err);
+    }
+    scene.git(&["config", "--unset", "core.worktree"]);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+}
+
+#[test]
 fn a_repository_that_is_bare_in_truth_says_where_to_go() {
     let scene = scene();
     scene.git(&["clone", "--quiet", "--bare", ".", "../bare"]);

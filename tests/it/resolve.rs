@@ -669,20 +669,62 @@ fn the_worktree_of_a_conflict_is_as_set_up_leaves_it_and_nothing_of_that_lands()
 }
 
 #[test]
-fn a_commit_of_the_user_is_made_again_without_what_set_up_wrote() {
+fn a_commit_of_the_user_is_made_again_without_what_set_up_wrote_and_his_own_is_kept() {
     let scene = clashing_after_set_up();
+    // It would put lines of its own into what git shows of a commit.
+    scene.git(&["config", "log.showSignature", "true"]);
     let place = open(&scene);
     settle(&scene, &place, BOTH);
     git(&scene, &place, &["add", "--all"]);
+    let author = "--author=Grace <grace@example.com>";
+    let message = "Both ways\n\nmy reasons";
     git(
         &scene,
         &place,
-        &["commit", "--quiet", "-m", "Both ways\n\nmy reasons"],
+        &["commit", "--quiet", author, "-m", message],
     );
-    go_on(&scene).expect(0);
+    let by_hand = git(&scene, &place, &["rev-parse", "HEAD"]);
+    let ended = go_on(&scene).expect(0);
     assert_without_set_up(&scene);
-    let messages = scene.git(&["log", "--format=%B", &scene.branch("integration")]);
-    assert!(messages.contains("my reasons"), "{messages}");
+    let candidate = scene.json()["tasks"][1]["candidate"].clone();
+    let candidate = candidate.as_str().unwrap();
+    assert_ne!(candidate, by_hand.trim());
+    let plain = ["-c", "log.showSignature=false"];
+    let raw = |commit: &str| {
+        let shown = scene.git(&[&plain[..], &["cat-file", "commit", commit]].concat());
+        let (head, message) = shown.split_once("\n\n").unwrap();
+        let author = head.lines().find(|line| line.starts_with("author "));
+        (author.unwrap().to_owned(), message.to_owned())
+    };
+    assert_eq!(raw(candidate), raw(by_hand.trim()));
+    assert!(
+        raw(candidate)
+            .0
+            .starts_with("author Grace <grace@example.com>")
+    );
+    assert!(
+        ended.err.contains("1 commit that was made"),
+        "{}",
+        ended.err
+    );
+    let below = format!("refs/dispatch/attempts/{}", scene.run_name());
+    let contains = ["for-each-ref", "--contains", by_hand.trim(), &below];
+    assert!(!scene.git(&contains).is_empty());
+}
+
+#[test]
+fn a_resolution_to_the_text_that_set_up_writes_is_kept() {
+    let scene = Scene::new();
+    scene.configure("[worktree]\nsetup = [\"sed -i '2s/.*/set-up/' src/app.ts\"]\n");
+    let plan = "# Clash\n\n1. [ONE] One way\n   - run: sed -i s/set-up/2/ src/app.ts\n\
+                2. [OTHER] Another way\n   - run: sed -i s/set-up/zwei/ src/app.ts\n";
+    scene.run(plan, &[]).expect(4);
+    let text = "one\nset-up\nthree\nfour\nfive\n";
+    settle(&scene, &open(&scene), text);
+    go_on(&scene).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), text);
+    scene.dispatch(&["assemble"]).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), text);
 }
 
 #[test]

@@ -32,6 +32,50 @@ fn another_branch_and_a_detached_commit_are_named_and_kept() {
     assert_kept(&scene, &ended, "on no branch", "d.txt");
 }
 
+/// Commits on no branch, and then removes these files of objects, as a `git gc --prune=now` does that began
+/// before the commit.
+fn removed(files: &str) -> (Scene, Ended) {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_SANDBOX_MODE", "off");
+    let file = "file() { git rev-parse --git-path objects/$(echo $1 | sed 's,..,&/,'); }";
+    let ended = run(
+        &scene,
+        &format!(
+            "{file}; git checkout -q --detach; echo d > d.txt; git add -A; git commit -qm d; \
+             c=$(git rev-parse HEAD); b=$(git rev-parse HEAD:d.txt); git switch -q -; {files}"
+        ),
+    );
+    (scene, ended)
+}
+
+#[test]
+fn a_commit_that_a_collection_removed_is_named_and_breaks_nothing() {
+    for files in ["rm -f $(file $c)", "rm -f $(file $b)"] {
+        let (scene, ended) = removed(files);
+        let said = "which was removed by a `git gc --prune=now`";
+        assert!(ended.out.contains(said), "{}", ended.out);
+        scene.git(&["for-each-ref", "--format=%(refname) %(objecttype)"]);
+        let below = format!("refs/dispatch/attempts/{}", scene.run_name());
+        assert_eq!(scene.git(&["for-each-ref", &below]), "");
+    }
+}
+
+#[test]
+fn a_kept_commit_that_a_collection_removes_later_is_put_back() {
+    let (scene, ended) = removed("true");
+    assert_kept(&scene, &ended, "on no branch", "d.txt");
+    let below = format!("refs/dispatch/attempts/{}", scene.run_name());
+    let kept = scene.git(&["for-each-ref", "--format=%(objectname)", &below]);
+    let file = scene
+        .repo
+        .join(".git/objects")
+        .join(&kept[..2])
+        .join(&kept[2..]);
+    std::fs::remove_file(file).unwrap();
+    scene.dispatch(&["doctor"]).expect(0);
+    assert_eq!(scene.git(&["cat-file", "-t", &kept]), "commit");
+}
+
 #[test]
 fn an_attempt_that_may_pass_without_a_change_is_searched_too() {
     let scene = Scene::new();

@@ -22,6 +22,7 @@ use crate::engine::worktree::remove::{remove, tear_down_if_possible};
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::engine::worktree::work::without_set_up;
 use crate::git::Git;
+use crate::git::configured_hooks::configured_events;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
@@ -59,9 +60,10 @@ impl Hooks {
             MergeMethod::Squash => SQUASH_HOOKS,
             MergeMethod::Merge | MergeMethod::FastForward => MERGE_HOOKS,
         };
+        let configured = configured_events(&git, context.repo.version)?;
         let wanted = wanted.into_iter().filter(|_| !no_verify);
         let names = wanted
-            .filter(|name| is_executable(&folder.join(name)))
+            .filter(|name| is_executable(&folder.join(name)) || configured.contains(*name))
             .collect();
         Ok(Hooks {
             folder,

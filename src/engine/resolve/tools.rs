@@ -108,7 +108,7 @@ impl Tools<'_> {
         fault::point("regenerate", "checked out");
         let shared = Arc::new(self.context.on(self.context.base));
         let population = population(&shared, &worktree, commit, self.cancel)?;
-        if let Some(failed) = self.runtime.block_on(population.populate_ignored())? {
+        if let Some(failed) = self.runtime.block_on(population.populate_beside(paths))? {
             release(self.context, &worktree);
             return Ok(Err(failed.message));
         }

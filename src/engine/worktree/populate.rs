@@ -100,16 +100,19 @@ impl Population<'_> {
         Ok(failed)
     }
 
-    /// Populates the worktree with files that git ignores: what set-up changed besides is taken back.
+    /// Populates the worktree, with these files as the tree has them: what set-up wrote there is taken back.
     ///
     /// # Errors
     /// As [`Population::populate`], and when git fails.
-    pub async fn populate_ignored(&self) -> Result<Option<SetUpFailure>, EngineError> {
+    pub async fn populate_beside(
+        &self,
+        files: &[RepoPath],
+    ) -> Result<Option<SetUpFailure>, EngineError> {
         let (failed, brought) = self.fill().await?;
-        if brought != Brought::Links {
+        if brought == Brought::SetUp {
             let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
-            let tree = self.tree;
-            blocking(move || take_back(&context, &worktree, tree)).await?;
+            let (tree, files) = (self.tree, files.to_vec());
+            blocking(move || write_from(&context, &worktree, tree, &files)).await?;
         }
         Ok(failed)
     }
@@ -186,6 +189,29 @@ fn take_back(context: &Context, worktree: &Worktree, tree: Oid) -> Result<(), En
     git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
     sweep(&git)?;
     link(context, &worktree.path)
+}
+
+/// Writes files as a tree has them, whatever is in their place. The index becomes that of the tree.
+fn write_from(
+    context: &Context,
+    worktree: &Worktree,
+    tree: Oid,
+    files: &[RepoPath],
+) -> Result<(), EngineError> {
+    let git = context.repo.git_in(worktree)?;
+    git.run(&["read-tree", "--reset", &tree.to_string()])?;
+    let args = ["checkout-index", "--force", "-z", "--stdin"];
+    let mut names = Vec::new();
+    for file in files {
+        names.extend_from_slice(file.as_bytes());
+        names.push(0);
+    }
+    let written = git.program().args(args).stdin(names).output();
+    let written = written.map_err(crate::git::GitError::from)?;
+    match written.status.success() {
+        true => Ok(()),
+        false => Err(git.failed(&args, &written).into()),
+    }
 }
 
 /// Puts an attempt's branch back on its base where set-up has committed or switched to another branch.

@@ -237,7 +237,10 @@ fn uncommitted(
 fn unfetched(context: &Context, worktree: &Worktree, path: &Path, commit: Oid) -> Option<String> {
     let declared = declared_submodules(&worktree.path).ok()?;
     let (name, path) = declared.into_iter().find(|(_, known)| known == path)?;
-    let submodule = context.repo.submodule_without_files(worktree, &name, &path);
+    let submodule = context
+        .repo
+        .submodule_without_files(worktree, &name, &path)
+        .ok()?;
     let missing = context.repo.not_in_store(&submodule, &[commit]);
     let is_missing = missing.is_ok_and(|missing| !missing.is_empty());
     is_missing.then(|| {

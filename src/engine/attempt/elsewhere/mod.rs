@@ -4,6 +4,7 @@
 //! Everything found is kept under references of the attempt, and named with the command that shows it.
 
 mod ignored_files;
+mod kept;
 mod nested;
 mod references;
 mod stash_entries;
@@ -18,7 +19,6 @@ use crate::engine::attempt::branch_makers::{Maker, branch_of, maker_of};
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::job::base_file;
 use crate::engine::worktree::hand_made_commits::remarks_on_hand_made;
-use crate::engine::worktree::remains::keep;
 use crate::engine::worktree::starting_tree::StartingTree;
 use crate::git::private_folder::PrivateFolder;
 use crate::git::private_folder::left::Left;
@@ -157,6 +157,10 @@ impl<'a> Search<'a> {
     }
 
     fn keep_checkout(&mut self, commit: Oid) -> Result<(), EngineError> {
+        if !self.store.has(commit) {
+            self.say_lost(commit);
+            return Ok(());
+        }
         if self.is_kept(commit)? {
             return Ok(());
         }
@@ -185,7 +189,11 @@ impl<'a> Search<'a> {
         let log = self.log("HEAD")?;
         for pair in log.windows(2) {
             let (after, (commit, _)) = (&pair[0].1, &pair[1]);
-            if leaves(after) && !self.is_kept(*commit)? && !self.is_in_result(*commit)? {
+            if !leaves(after) {
+                continue;
+            }
+            let is_lost = !self.store.has(*commit);
+            if is_lost || (!self.is_kept(*commit)? && !self.is_in_result(*commit)?) {
                 self.keep_checkout(*commit)?;
             }
         }
@@ -303,6 +311,11 @@ impl<'a> Search<'a> {
     fn log(&self, reference: &str) -> Result<Vec<(Oid, String)>, EngineError> {
         match (&self.left, reference) {
             (Some(left), "HEAD") => return Ok(self.known(&left.head_log)),
+            // git stops at the first commit that is missing.
+            (None, "HEAD") => {
+                let repo = &self.case.execution.context.repo;
+                return Ok(repo.head_log(&self.case.worktree)?);
+            }
             (Some(left), "refs/stash") => return Ok(self.known(&left.stash)),
             _ => {}
         }
@@ -313,35 +326,6 @@ impl<'a> Search<'a> {
     fn known(&self, log: &Log) -> Log {
         let known = log.iter().filter(|(commit, _)| self.store.has(*commit));
         known.cloned().collect()
-    }
-
-    /// Returns `true` if a kept commit contains this one.
-    fn is_kept(&self, commit: Oid) -> Result<bool, EngineError> {
-        for kept in &self.kept {
-            if self.store.is_ancestor(commit, *kept)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Keeps a commit that the attempt left, unless a kept one contains it.
-    fn keep(&mut self, commit: Oid, what: &str, show: &str) -> Result<(), EngineError> {
-        let sentence = format!("{} {what}", self.words);
-        self.keep_and_say(commit, &sentence, show)
-    }
-
-    fn keep_and_say(&mut self, commit: Oid, sentence: &str, show: &str) -> Result<(), EngineError> {
-        if self.is_kept(commit)? {
-            return Ok(());
-        }
-        let (context, spec) = (&self.case.execution.context, &self.case.execution.spec);
-        let name = context.attempt_ref(spec.task, spec.attempt);
-        keep(self.store, &name, commit)?;
-        self.kept.push(commit);
-        self.remarks
-            .push(format!("{sentence}; it is kept below {name}: `{show}`"));
-        Ok(())
     }
 }
 
