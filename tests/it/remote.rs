@@ -377,7 +377,7 @@ fn an_end_that_decides_for_the_run_is_not_taken() {
     assert!(forged.status.success(), "{forged:?}");
     wait(child).expect(3);
     gate.open();
-    assert_eq!(scene.statuses(), "1 ATTENTION");
+    assert_eq!(scene.statuses(), "1 FAILED");
     let report = scene.dispatch(&["report"]).out;
     assert!(
         report.contains("it tells more than a node does of this attempt"),

@@ -30,7 +30,7 @@ impl Chores {
     pub(super) async fn finish(&self) {
         let mut chores = std::mem::take(&mut *self.set());
         let all = async { while chores.join_next().await.is_some() {} };
-        // What is not done then is tried by nobody; it harms nothing.
+        // The rest is not tried again; it harms nothing.
         let _ = timeout(LONGEST, all).await;
     }
 }

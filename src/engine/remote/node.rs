@@ -158,7 +158,7 @@ impl Node {
                 pushed = ended(&mut pushing) => {
                     pushing = None;
                     if self.note_pushed(pushed) && !cancel.is_cancelled() {
-                        // Nobody takes the result any more.
+                        // Its result is not taken any more.
                         self.stop(cancel);
                     }
                     pause.as_mut().reset(Instant::now() + self.shown.pause(self.heartbeat));
