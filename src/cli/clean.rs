@@ -1,5 +1,7 @@
 //! `dispatch clean [RUN]`: removes the worktrees and landed branches of a finished run.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use crate::base::clock::Clock;
@@ -64,8 +66,12 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     }
     let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
+    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+    let used: BTreeSet<&str> = attempts
+        .filter_map(|attempt| attempt.executor.as_deref())
+        .collect();
     if !args.dry_run
-        && let Err(error) = remove_run(&here.repo, &context.settings, &run)
+        && let Err(error) = remove_run(&here.repo, &context.settings, &run, &used)
     {
         let said = error_chain(&error);
         ui.warning(&format!(

@@ -45,7 +45,6 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
             "max_total_disk",
             "result_grace",
             "secrets",
-            "executor",
         ],
     ),
     ("prompt", Nothing, &["template"]),
@@ -98,8 +97,9 @@ const NEEDS: &[(&str, Need, &[&str])] = &[
     ("github", UnlessOwn, &["project"]),
 ];
 
-/// The keys of a worker profile that need consent, whoever committed them: they loosen its confinement.
-const CONFINEMENT_OF_WORKER: [&str; 2] = ["sandbox", "state"];
+/// The keys of a worker profile that need consent, whoever committed them: they loosen its confinement, or send it
+/// to another machine.
+const ALWAYS_OF_WORKER: [&str; 3] = ["sandbox", "state", "executor"];
 
 /// The settings of a repository that need consent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,10 +131,6 @@ impl Brought {
             for (key, value) in keys {
                 match value.as_table().filter(|_| table == "workers") {
                     Some(profile) => brought.add_worker(key, profile),
-                    // Where code runs, and by which program, is for the user to say.
-                    None if table == "executors" => {
-                        brought.add(Always, &format!("{table}.{key}"), value);
-                    }
                     None => brought.add(need(table, key), &format!("{table}.{key}"), value),
                 }
             }
@@ -145,7 +141,7 @@ impl Brought {
     fn add_worker(&mut self, name: &str, profile: &toml::Table) {
         self.workers.push(name.to_owned());
         for (key, value) in profile {
-            let need = match CONFINEMENT_OF_WORKER.contains(&key.as_str()) {
+            let need = match ALWAYS_OF_WORKER.contains(&key.as_str()) {
                 true => Always,
                 false => UnlessOwn,
             };
@@ -183,10 +179,11 @@ fn need(table: &str, key: &str) -> Need {
 /// for each item.
 fn push(settings: &mut Vec<String>, key: &str, value: &toml::Value) {
     let last = key.rsplit('.').next().unwrap_or(key);
-    let is_program = matches!(
-        last,
-        "command" | "structural" | "resume" | "attach" | "continue"
-    );
+    let is_program = match last {
+        "command" | "structural" | "resume" | "attach" | "continue" => true,
+        "start" | "status" | "stop" | "logs" | "ssh" | "prefix" => key.starts_with("executors."),
+        _ => false,
+    };
     match value {
         toml::Value::Array(items) if is_program && items.is_empty() => {}
         toml::Value::Array(items) if is_program => {
@@ -264,6 +261,33 @@ mod tests {
     }
 
     #[test]
+    fn an_executor_is_shown_with_its_programs_and_so_is_the_choice_of_one() {
+        let text = "[run]\nexecutor = \"far\"\n[executors.far]\nkind = \"ssh\"\nhosts = [\"h1\", \"h2\"]\n\
+            program = \"/opt/dispatch\"\nssh = [\"ssh\", \"-F\", \"my config\"]\nenv = [\"TOKEN\"]\n\
+            [executors.any]\nkind = \"command\"\nstart = [\"kube\", \"start\", \"{name}\"]\n\
+            status = [\"kube\", \"status\"]\nstop = [\"kube\", \"stop\"]\nlogs = [\"kube\", \"logs\"]\nprefix = [\"ssh\", \"login\"]\n\
+            [workers.mine]\nexecutor = \"any\"\n";
+        let brought = brought(text).unwrap();
+        insta::assert_snapshot!(brought.render(), @r"
+        executors.any.kind: command
+        executors.any.logs: kube logs
+        executors.any.prefix: ssh login
+        executors.any.start: kube start '{name}'
+        executors.any.status: kube status
+        executors.any.stop: kube stop
+        executors.far.env: TOKEN
+        executors.far.hosts: h1
+        executors.far.hosts: h2
+        executors.far.kind: ssh
+        executors.far.program: /opt/dispatch
+        executors.far.ssh: ssh -F 'my config'
+        run.executor: far
+        workers.mine.executor: any
+        ");
+        assert!(!brought.is_ordinary);
+    }
+
+    #[test]
     fn choices_need_no_consent() {
         assert_eq!(
             brought("[run]\nmax_parallel = 2\nworker = \"claude\"\n[retry]\nbudget = 1\n"),
@@ -290,6 +314,8 @@ mod tests {
             "[workers.mine]\ncommand = [\"mine\"]\nstate = [\"~/.mine\"]\n",
             "[workers.mine]\ncommand = [\"mine\"]\nsandbox = \"strict\"\n",
             "[limits]\nprocesses = 1\n",
+            "[run]\nexecutor = \"far\"\n",
+            "[workers.mine]\nexecutor = \"far\"\n",
             "[later]\nkey = 1\n",
         ] {
             assert!(!is_ordinary(text), "{text}");
@@ -318,7 +344,7 @@ mod tests {
         named.sort_unstable();
         named.dedup();
         assert_eq!(named.len(), count);
-        for key in CONFINEMENT_OF_WORKER {
+        for key in ALWAYS_OF_WORKER {
             assert!(WORKER_KEYS.iter().any(|known| known.name == key), "{key}");
         }
     }

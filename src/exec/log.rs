@@ -17,21 +17,31 @@ use crate::base::regular_file;
 const HEAD: &str = "output.log";
 const TAIL: &str = "output.tail.";
 
-/// Writes the output of a job that runs on another machine, so that it is read like any other. Readers
-/// follow the file, so it only grows.
+/// Writes the end of the output of a job that runs on another machine, which begins at this byte of it, so that
+/// it is read like any other. Readers follow the files, so they only grow; output that never came here is a gap.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_copy(folder: &Path, output: &[u8]) -> io::Result<()> {
-    let path = folder.join(HEAD);
-    let known = match fs::metadata(&path) {
-        Ok(found) => usize::try_from(found.len()).unwrap_or(usize::MAX),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
+pub fn write_copy(folder: &Path, from: u64, output: &[u8]) -> io::Result<()> {
+    let known = pieces(folder)?;
+    let last = known.last();
+    let end = last.map_or(0, Piece::end);
+    let (path, new) = match (last, from.checked_sub(end)) {
+        (Some(_), Some(1..)) => (segment(folder, from), output),
+        (None, Some(1..)) => {
+            // A log has a beginning.
+            create_private(&folder.join(HEAD))?;
+            (segment(folder, from), output)
+        }
+        (last, _) => {
+            let skipped = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
+            let path = last.map_or_else(|| folder.join(HEAD), |last| last.path.clone());
+            (path, output.get(skipped..).unwrap_or_default())
+        }
     };
-    let Some(new) = output.get(known..).filter(|new| !new.is_empty()) else {
+    if new.is_empty() {
         return Ok(());
-    };
+    }
     let mut options = OpenOptions::new();
     let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
     file.write_all(new)
@@ -363,6 +373,32 @@ mod tests {
         assert_eq!(
             show(follower.read().unwrap()),
             "efgh\n[dispatch: 12 bytes of output were not kept]\nuvwxyz"
+        );
+    }
+
+    #[test]
+    fn a_copy_grows_by_the_end_of_the_output_and_shows_what_never_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut follower = Follower::new(folder.path());
+        let mut seen = String::new();
+        for (from, output) in [(0, "abc"), (1, "bcdef"), (2, "cd"), (9, "jkl"), (10, "klm")] {
+            write_copy(folder.path(), from, output.as_bytes()).unwrap();
+            seen.push_str(&show(follower.read().unwrap()));
+        }
+        insta::assert_snapshot!(seen, @r"
+        abcdef
+        [dispatch: 3 bytes of output were not kept]
+        jklm
+        ");
+        assert_eq!(show(read(folder.path()).unwrap()), seen);
+        // The whole output comes at last.
+        write_copy(folder.path(), 0, b"abcdefghijklmno").unwrap();
+        assert_eq!(show(follower.read().unwrap()), "no");
+        let late = tempfile::tempdir().unwrap();
+        write_copy(late.path(), 4, b"e").unwrap();
+        assert_eq!(
+            show(read(late.path()).unwrap()),
+            "\n[dispatch: 4 bytes of output were not kept]\ne"
         );
     }
 

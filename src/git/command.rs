@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
@@ -253,6 +254,20 @@ impl Git {
         args: impl IntoIterator<Item = S>,
     ) -> Result<Finished, GitError> {
         Ok(self.program().args(args).output()?)
+    }
+
+    /// Runs a subcommand for at most this long, and no longer than until `is_over` returns `true`; `None` if it
+    /// was killed then, with the programs that it had started.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn finish_until<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        limit: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<Finished>, GitError> {
+        Ok(self.program().args(args).output_until(limit, is_over)?)
     }
 
     /// Runs a subcommand that must succeed and returns its standard output.

@@ -68,6 +68,7 @@ mod raw_diff;
 pub mod reference_log;
 pub mod refs;
 mod reftable_lock;
+pub mod remote_answers;
 pub mod repo;
 pub mod shared_state;
 mod sharing;

@@ -8,6 +8,7 @@ mod hosts;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::harness::{Gate, Scene, statuses, wait};
 use cluster::Cluster;
@@ -98,6 +99,36 @@ fn assert_as_here(elsewhere: &Scene) {
     assert_eq!(elsewhere.lines().count(), here.lines().count());
 }
 
+/// Waits until something holds, for a minute at most.
+#[track_caller]
+fn wait_for(holds: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed().as_secs() < 60, "it does not hold");
+        std::thread::yield_now();
+    }
+}
+
+fn signal(pid: &str, name: &str) {
+    let sent = Command::new("kill")
+        .args([format!("-{name}").as_str(), pid])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Returns the number of heartbeats that the node of the only attempt has pushed.
+fn beats(scene: &Scene) -> u64 {
+    let refs = remote_refs(scene);
+    let Some(line) = refs.lines().find(|line| line.ends_with("/progress")) else {
+        return 0;
+    };
+    let remote = scene.root.join("remote.git");
+    let of = format!("{}:progress.json", line.split('\t').next().unwrap());
+    let shown = scene.try_git(&["-C", remote.to_str().unwrap(), "show", &of]);
+    let record: serde_json::Value = serde_json::from_str(&shown.out).unwrap_or_default();
+    record["beat"].as_u64().unwrap_or_default()
+}
+
 fn remote_refs(scene: &Scene) -> String {
     scene.git(&["ls-remote", "origin", "refs/dispatch/*"])
 }
@@ -105,7 +136,10 @@ fn remote_refs(scene: &Scene) -> String {
 #[test]
 fn a_run_elsewhere_has_the_results_of_one_on_this_machine() {
     let scene = scene();
-    scene.configure(&by_commands(&scene));
+    // Nothing goes to an executor that the run does not use.
+    let other =
+        "[executors.other]\nkind = \"ssh\"\nhosts = [\"h\"]\nremote = \"/nowhere/at/all\"\n";
+    scene.configure(&format!("{}{other}", by_commands(&scene)));
     let preview = scene.dispatch(&["run", &scene.plan(PLAN), "--dry-run", "--executor", "any"]);
     assert!(
         preview
@@ -143,7 +177,8 @@ fn a_run_elsewhere_has_the_results_of_one_on_this_machine() {
     }
     assert!(remote_refs(&scene).contains("refs/dispatch/remote/"));
     scene.dispatch(&["land", "--yes"]);
-    scene.dispatch(&["clean"]).expect(0);
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!cleaned.err.contains("warning"), "{}", cleaned.err);
     assert!(!remote_refs(&scene).contains("refs/dispatch/remote/"));
 }
 
@@ -182,6 +217,131 @@ fn a_second_start_of_an_attempt_finds_the_claim_of_the_first() {
     wait(child).expect(0);
     assert_eq!(scene.statuses(), "1 DONE");
     assert_eq!(scene.json()["tasks"][0]["attempts"], 1);
+}
+
+#[test]
+fn an_attempt_that_another_start_has_claimed_is_followed_to_its_end() {
+    let scene = scene();
+    let settings = by_commands(&scene);
+    scene.configure(&format!("{settings}lost_after = \"5s\"\n"));
+    let node = scene.root.join("node");
+    let (node, remote) = (node.display(), scene.root.join("remote.git"));
+    // The engine starts the job twice, and knows only the second start.
+    fs::write(
+        scene.root.join("start.sh"),
+        format!(
+            "d={node}/$1; mkdir \"$d\" || exit 0; cp \"$2\" \"$d/job.sh\"; cd \"$d\"\n\
+             XDG_CACHE_HOME={node}/first XDG_STATE_HOME={node}/first-state setsid sh job.sh </dev/null >/dev/null 2>&1 &\n\
+             until git -C {} for-each-ref | grep -q /claim; do :; done\n\
+             XDG_CACHE_HOME={node}/cache XDG_STATE_HOME={node}/state sh job.sh >out 2>&1\n\
+             echo $? >exit\n",
+            remote.display()
+        ),
+    )
+    .unwrap();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
+    let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
+    gate.wait_until_reached();
+    wait_for(|| beats(&scene) > 8);
+    gate.open();
+    wait(child).expect(0);
+    let shown = scene.dispatch(&["show", "A", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_job_is_not_started_again_while_its_engine_does_not_answer() {
+    let scene = scene();
+    scene.configure(&by_commands(&scene));
+    let start = scene.root.join("start.sh");
+    let script = fs::read_to_string(&start).unwrap();
+    let starts = scene.root.join("starts");
+    fs::write(
+        &start,
+        format!("echo one >> {}\n{script}", starts.display()),
+    )
+    .unwrap();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
+    let mut child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
+    gate.wait_until_reached();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // So it would be after a kill between the start of the job and its record.
+    let run = scene.run_name();
+    let record = scene
+        .repo
+        .join(format!(".git/dispatch/runs/{run}/attempts/1-1/job.json"));
+    let text = fs::read_to_string(&record).unwrap();
+    let mut job: serde_json::Value = serde_json::from_str(&text).unwrap();
+    job["job"] = serde_json::Value::Null;
+    fs::write(&record, job.to_string()).unwrap();
+    // Nor is there a claim that would tell the same.
+    let refs = remote_refs(&scene);
+    let claim = refs.lines().find(|line| line.ends_with("/claim")).unwrap();
+    let (oid, claim) = claim.split_once('\t').unwrap();
+    scene.git(&["push", "--quiet", "origin", &format!(":{claim}")]);
+    fs::write(scene.root.join("node/down"), "").unwrap();
+    let child = scene.start(&["resume"]);
+    let note = || scene.json()["tasks"][0]["note"].to_string();
+    wait_for(|| note().contains("the engine is down"));
+    fs::remove_file(scene.root.join("node/down")).unwrap();
+    let remote = scene.root.join("remote.git");
+    scene.git(&["-C", remote.to_str().unwrap(), "update-ref", claim, oid]);
+    gate.open();
+    wait(child).expect(0);
+    assert_eq!(fs::read_to_string(starts).unwrap(), "one\n");
+    assert_eq!(scene.json()["tasks"][0]["attempts"], 1);
+}
+
+#[test]
+fn a_cancelled_attempt_ends_although_its_git_remote_hangs() {
+    let mut scene = scene();
+    let (down, remote) = (scene.root.join("down"), scene.root.join("remote.git"));
+    let ssh = scene.root.join("ssh.sh");
+    fs::write(
+        &ssh,
+        format!(
+            "#!/bin/sh\n[ -f {} ] && exec sleep 600\nshift\nexec sh -c \"$*\"\n",
+            down.display()
+        ),
+    )
+    .unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&ssh, mode).unwrap();
+    scene.set_env("GIT_SSH", ssh.to_str().unwrap());
+    scene.set_env("GIT_SSH_VARIANT", "simple");
+    let address = format!("ssh://host{}", remote.display());
+    scene.git(&["remote", "set-url", "origin", &address]);
+    let settings = by_commands(&scene);
+    let remote = remote.display();
+    scene.configure(&format!(
+        "{settings}node_remote = \"{remote}\"\nlost_after = \"2s\"\n"
+    ));
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
+    let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "any"]);
+    gate.wait_until_reached();
+    fs::write(&down, "").unwrap();
+    scene.dispatch(&["cancel", "A"]).expect(0);
+    let ended = wait(child).expect(3);
+    assert!(ended.err.contains("may go on on"), "{}", ended.err);
+    assert!(
+        scene.statuses().contains("CANCELLED"),
+        "{}",
+        scene.statuses()
+    );
 }
 
 #[test]
@@ -299,6 +459,11 @@ fn an_executor_that_cannot_be_used_is_refused_before_anything_starts() {
         said.contains("the repository has no remote \"upstream\""),
         "{said}"
     );
+    let open = far.replace("upstream", "https://me:hunter22@git.example/shop");
+    let said = refused(&open, &plan, &["--executor", "far"]);
+    assert!(said.contains("holds a password"), "{said}");
+    assert!(said.contains("credential helper"), "{said}");
+    assert!(!said.contains("hunter22"), "{said}");
     let said = refused(far, &plan, &["--executor", "far:gpu"]);
     assert!(
         said.contains("no host of executor far has the label \"gpu\""),
@@ -375,7 +540,7 @@ fn an_attempt_on_a_lost_host_starts_again_on_another() {
     let scene = scene();
     let hosts = Hosts::start(&scene, &sshd, 2);
     let settings = hosts.settings(&["h1", "h2"]);
-    scene.configure(&format!("{settings}lost_after = \"1s\"\n"));
+    scene.configure(&format!("{settings}lost_after = \"2s\"\n"));
     let mut gate = Gate::new(&scene, "gate");
     let script = format!(
         "if [ $DISPATCH_ATTEMPT = 1 ]; then {}; fi; echo $DISPATCH_ATTEMPT > a.txt",
@@ -384,15 +549,31 @@ fn an_attempt_on_a_lost_host_starts_again_on_another() {
     let plan = scene.plan(&format!("# One\n\n1. [A] a\n   - run: {script}\n"));
     let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "far"]);
     gate.wait_until_reached();
+    // A host without power answers nobody, and pushes nothing.
     hosts.stop("h1");
+    let job = hosts.job("h1");
+    let node = fs::read_to_string(job.join("job")).unwrap();
+    signal(node.trim(), "STOP");
     let ended = wait(child).expect(0);
     assert!(
         ended.err.contains("lost on host h1 of far"),
         "{}",
         ended.err
     );
-    // The host comes back, and its attempt ends: nothing changes any more.
+    // The host comes back, and its attempt ends with a result: nothing changes any more.
+    let is_lasting = |line: &&str| !line.ends_with("/progress");
+    let lasting = || {
+        let refs = remote_refs(&scene);
+        let lines: Vec<String> = refs.lines().filter(is_lasting).map(str::to_owned).collect();
+        (lines, scene.json())
+    };
+    let before = lasting();
     gate.open();
+    signal(node.trim(), "CONT");
+    let exit = job.join("exit");
+    wait_for(|| exit.exists());
+    assert_eq!(fs::read_to_string(exit).unwrap().trim(), "5");
+    assert_eq!(lasting(), before);
     let shown = scene.dispatch(&["show", "A", "--json"]).expect(0).out;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
@@ -401,6 +582,28 @@ fn an_attempt_on_a_lost_host_starts_again_on_another() {
         scene.git(&["show", &format!("{}:a.txt", scene.branch("a"))]),
         "2"
     );
+}
+
+#[test]
+fn an_attempt_on_a_host_that_only_this_machine_cannot_reach_goes_on() {
+    let Some(sshd) = sshd() else { return };
+    let scene = scene();
+    let hosts = Hosts::start(&scene, &sshd, 2);
+    let settings = hosts.settings(&["h1", "h2"]);
+    scene.configure(&format!("{settings}lost_after = \"5s\"\n"));
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "# One\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
+    let child = scene.start(&["run", &plan, "--yes", "--plain", "--executor", "far"]);
+    gate.wait_until_reached();
+    hosts.stop("h1");
+    // Its node pushes for longer than a lost host would be waited for.
+    wait_for(|| beats(&scene) > 8);
+    gate.open();
+    wait(child).expect(0);
+    assert_eq!(scene.json()["tasks"][0]["attempts"], 1);
 }
 
 #[test]
@@ -423,14 +626,9 @@ fn a_cancelled_attempt_ends_on_its_host() {
         "{}",
         scene.statuses()
     );
-    let state = hosts.folder("h1").join("state/dispatch/jobs");
-    let job = fs::read_dir(state).unwrap().next().unwrap().unwrap().path();
-    // Its supervisor records that a moment after the end is on the remote.
-    let has_ended = |_| {
-        std::thread::yield_now();
-        job.join("exit").exists()
-    };
-    assert!((0..1_000_000).any(has_ended), "the job goes on on the host");
+    // Nothing is left there of a job whose result was taken.
+    let jobs = hosts.folder("h1").join("state/dispatch/jobs");
+    wait_for(|| fs::read_dir(&jobs).unwrap().next().is_none());
 }
 
 #[test]

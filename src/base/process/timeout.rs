@@ -1,7 +1,7 @@
 //! Runs a program with a time limit.
 
 use std::io::{self, Read, Write};
-use std::process::Stdio;
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -16,17 +16,47 @@ use crate::base::process::{Finished, ProcessError, Program};
 /// can hold its pipes open that long.
 const OUTPUT_GRACE: Duration = Duration::from_millis(200);
 
+/// The time between two questions if a program is still to go on.
+const SLICE: Duration = Duration::from_millis(100);
+
 impl Program {
     /// Runs it in its own process group for at most this long; `None` if it was killed then.
     ///
     /// # Errors
     /// When it cannot be started; its exit status is in the result.
     pub fn output_within(&self, limit: Duration) -> Result<Option<Finished>, ProcessError> {
-        self.collect_within(limit)
+        self.collect_while(|child| child.wait_timeout(limit))
             .map_err(|source| self.error(source))
     }
 
-    fn collect_within(&self, limit: Duration) -> io::Result<Option<Finished>> {
+    /// Runs it as [`Program::output_within`] does, and kills it earlier if `is_over` returns `true`.
+    ///
+    /// # Errors
+    /// As [`Program::output_within`].
+    pub fn output_until(
+        &self,
+        limit: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<Finished>, ProcessError> {
+        let start = Instant::now();
+        let wait = |child: &mut Child| {
+            loop {
+                let left = limit.saturating_sub(start.elapsed());
+                let status = child.wait_timeout(left.min(SLICE))?;
+                if status.is_some() || left.is_zero() || is_over() {
+                    return Ok(status);
+                }
+            }
+        };
+        self.collect_while(wait)
+            .map_err(|source| self.error(source))
+    }
+
+    /// Runs it and collects its output, unless `wait` ends before it.
+    fn collect_while(
+        &self,
+        wait: impl FnOnce(&mut Child) -> io::Result<Option<ExitStatus>>,
+    ) -> io::Result<Option<Finished>> {
         let _span = self.span().entered();
         let mut child = self
             .clone()
@@ -43,7 +73,7 @@ impl Program {
         }
         let stdout = Reader::start(child.stdout.take());
         let stderr = Reader::start(child.stderr.take());
-        let Some(status) = child.wait_timeout(limit)? else {
+        let Some(status) = wait(&mut child)? else {
             let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             child.wait()?;
             return Ok(None);
@@ -132,6 +162,18 @@ mod tests {
         let ended = shell(&line).output_within(Duration::from_secs(1)).unwrap();
         assert!(ended.is_none());
         assert!(alive.join().unwrap().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_program_that_is_no_longer_wanted_is_killed_before_its_time() {
+        let long = Duration::from_secs(600);
+        let ended = shell("sleep 600").output_until(long, || true).unwrap();
+        assert!(ended.is_none());
+        let ended = shell("echo hello").output_until(long, || false).unwrap();
+        assert_eq!(ended.unwrap().stdout, b"hello\n");
+        let none = Duration::ZERO;
+        let ended = shell("sleep 600").output_until(none, || false).unwrap();
+        assert!(ended.is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Completes arguments with runs, tasks, workers, branches and plan files.
+//! Completes arguments with runs, tasks, workers, executors, branches and plan files.
 //!
 //! Outside a repository, and where anything cannot be read, there are none: a shell that completes a
 //! line must stay silent.
@@ -18,6 +18,7 @@ use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::runs::load::PLAN_FILE;
 use crate::journal::{journal_ref, runs};
+use crate::model::executor::LOCAL;
 use crate::model::ids::RunId;
 use crate::report::words::minute;
 
@@ -58,6 +59,7 @@ fn completer(command: &str, arg: &Arg) -> Option<ArgValueCompleter> {
             ArgValueCompleter::new(task_names)
         }
         (_, "worker") => ArgValueCompleter::new(workers),
+        (_, "executor") => ArgValueCompleter::new(executors),
         (_, "base" | "into") => ArgValueCompleter::new(branches),
         _ => return None,
     };
@@ -117,13 +119,27 @@ fn branches(current: &OsStr) -> Candidates {
 }
 
 fn workers(current: &OsStr) -> Candidates {
-    let settings = match RepoContext::open_to_read() {
-        Ok(place) => config::load(&place.repo.top, None, &Overrides::default()),
-        Err(_) => return Candidates::new(),
+    let Some(settings) = settings() else {
+        return Candidates::new();
     };
-    let settings = settings.unwrap_or_else(|_| Settings::default());
     let names = settings.workers.keys();
     matching(names.map(CompletionCandidate::new).collect(), current)
+}
+
+fn executors(current: &OsStr) -> Candidates {
+    let Some(settings) = settings() else {
+        return Candidates::new();
+    };
+    let names = settings.executors.keys().map(String::as_str);
+    let names = std::iter::once(LOCAL).chain(names);
+    matching(names.map(CompletionCandidate::new).collect(), current)
+}
+
+/// Loads the settings of the repository; none outside of one.
+fn settings() -> Option<Settings> {
+    let place = RepoContext::open_to_read().ok()?;
+    let settings = config::load(&place.repo.top, None, &Overrides::default());
+    Some(settings.unwrap_or_else(|_| Settings::default()))
 }
 
 fn help_names(current: &OsStr) -> Candidates {

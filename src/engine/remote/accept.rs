@@ -7,7 +7,6 @@ use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::outcome_record::{
     OutcomeRecord, SET_UP_LOG, WORKER_LOG, keeps_work_of, read_log,
 };
-use crate::engine::remote::package::with_store;
 use crate::engine::runs::log::{LogPart, keep_log_of_node};
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::remains::keep;
@@ -28,7 +27,7 @@ pub(super) struct Expected {
 }
 
 /// The reason to refuse a record with facts that no node posts about this attempt.
-pub(super) const NOT_OF_NODE: &str = "it tells more than a node does of this attempt";
+const NOT_OF_NODE: &str = "it tells more than a node does of this attempt";
 
 /// Returns `true` if a fact is one that the node of an attempt posts. All others are for the run to decide,
 /// and whoever can push to the remote could forge them.
@@ -53,7 +52,7 @@ pub(super) fn take_over(
     end: Oid,
     expected: Expected,
 ) -> Result<OutcomeRecord, RemoteError> {
-    with_store(context, |store| {
+    context.repo.with_store(|store| {
         let record = OutcomeRecord::read(store, end)?;
         check(context, store, spec, &record, expected)?;
         match (record.candidate(), record.base()) {

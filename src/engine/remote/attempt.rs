@@ -22,7 +22,7 @@ use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::failure;
 use crate::engine::remote::fleet::{Fleet, Slot};
 use crate::engine::remote::job_record::JobRecord;
-use crate::engine::remote::node::off_loop;
+use crate::engine::remote::stop_request::Stop;
 use crate::engine::spec::AttemptSpec;
 use crate::exec::engine::{JobExit, JobId};
 use crate::exec::{StopSignal, Stopper};
@@ -47,21 +47,34 @@ pub struct RemoteAttempt {
 }
 
 /// The progress of an attempt elsewhere, as this process knows it.
-#[derive(Default)]
 pub(super) struct Progressed {
     pub(super) package: Option<Oid>,
     pub(super) job: Option<JobId>,
+    /// The engine may have a job that this process does not know: since when it is looked up.
+    pub(super) search: Option<Instant>,
     pub(super) slot: Option<Slot>,
+    /// The claim and the progress that were on the remote at last.
+    pub(super) in_git: (Option<Oid>, Option<Oid>),
+    /// A claim that was read, and the node that made it.
+    pub(super) claimed_by: Option<(Oid, String)>,
+    /// The claim whose job was looked up.
+    pub(super) followed: Option<Oid>,
+    pub(super) seen_progress: Option<Oid>,
+    /// The last time at which git told something new about the attempt, or could not be asked. Nothing is
+    /// concluded from a silence before it.
+    pub(super) quiet_since: Instant,
     /// The facts that were posted.
     pub(super) posted: Vec<Event>,
-    pub(super) seen_progress: Option<Oid>,
     pub(super) host: Option<String>,
+    /// The last message of the worker.
+    pub(super) worker_note: Option<Event>,
+    /// The message of this process that the board shows, if any.
+    pub(super) own_note: String,
     /// The job has ended, or is lost: since when, and how.
     pub(super) over: Option<(Instant, Over)>,
     pub(super) unreachable: Option<Instant>,
     pub(super) refused: u32,
-    pub(super) stop_asked: Option<Instant>,
-    pub(super) last_note: String,
+    pub(super) stop: Stop,
 }
 
 /// The end of a job, as its engine tells it.
@@ -109,20 +122,22 @@ impl RemoteAttempt {
 
     async fn carry(&self) -> Result<Option<Box<Outcome>>, RemoteError> {
         let (send, mut signals) = unbounded_channel();
+        let mut now = Progressed::new();
+        let asked = Arc::clone(&now.stop.asked);
         self.cancel.attach(Stopper::new(move |signal| {
+            let _ = asked.set(Instant::now());
             // The attempt may be over.
             let _ = send.send(signal);
         }));
         // While it is held, readers of the log know that more comes.
         let _alive = self.hold_log();
-        let mut now = Progressed::default();
         if let Some(record) = JobRecord::load(&self.folder()) {
             now.package = Some(record.package);
             now.slot = Some(self.fleet.retake_slot(record.host.clone()));
             now.host = record.host;
             match record.job {
                 Some(job) => now.adopt(&self.fleet, job),
-                None => self.find(&mut now).await,
+                None => now.search = Some(Instant::now()),
             }
         }
         loop {
@@ -136,30 +151,40 @@ impl RemoteAttempt {
 
     async fn round(&self, now: &mut Progressed) -> Result<Next, RemoteError> {
         let look = self.fleet.look().await?;
-        if let Ok(refs) = &look.refs {
-            let own = self.refs();
-            if let Some(end) = refs.get(&own.outcome()) {
-                return self.take(now, *end, refs.get(&own.claim()).copied()).await;
-            }
-            if let Some(progress) = refs.get(&own.progress()) {
-                self.show(now, *progress, refs.get(&own.claim()).copied())
-                    .await;
-            }
-            if now.package.is_none() {
-                // A process before this one pushed it, in this clone or another.
-                now.package = refs.get(&own.package()).copied();
-                if now.package.is_some() {
-                    self.find(now).await;
-                }
-            }
-        }
-        match (&look.refs, now.job.clone()) {
-            (Err(said), _) => {
+        let refs = match &look.refs {
+            Ok(refs) => refs,
+            Err(said) => {
+                now.quiet_since = look.at;
                 self.note(now, format!("the git remote does not answer: {said}"));
-                Ok(Next::Wait)
+                let has_no_job = now.package.is_none() && self.cancel.is_cancelled();
+                return Ok(match has_no_job || self.is_overdue(now) {
+                    true => self.stop_unheard(now),
+                    false => Next::Wait,
+                });
             }
-            (Ok(_), None) => self.hand_over(now).await,
-            (Ok(_), Some(job)) => self.judge(now, &look, &job).await,
+        };
+        let own = self.refs();
+        let at = |name: &str| refs.get(name).copied();
+        let (claim, progress) = (at(&own.claim()), at(&own.progress()));
+        if let Some(end) = at(&own.outcome()) {
+            return self.take(now, end, (claim, progress)).await;
+        }
+        self.show(now, look.at, (claim, progress)).await;
+        if now.package.is_none() {
+            // A process before this one pushed it, in this clone or another.
+            now.package = at(&own.package());
+            now.search = now.package.map(|_| Instant::now());
+        }
+        if !self.find(now).await {
+            return match now.package.filter(|_| self.is_overdue(now)) {
+                Some(package) => self.give_up(now, package, failure::stopped()).await,
+                None => Ok(Next::Wait),
+            };
+        }
+        match now.job.is_some() || claim.is_some() {
+            // A claimed attempt is never started again.
+            true => self.judge(now, &look).await,
+            false => self.hand_over(now).await,
         }
     }
 
@@ -175,8 +200,8 @@ impl RemoteAttempt {
     /// Tells the user once why the attempt waits.
     pub(super) fn note(&self, now: &mut Progressed, text: String) {
         let text = clip(&one_line(&text), 300);
-        if now.last_note != text {
-            now.last_note.clone_from(&text);
+        if now.own_note != text {
+            now.own_note.clone_from(&text);
             let task = self.spec.task;
             self.post(Message::Fact(Event::ProgressReported { task, note: text }));
         }
@@ -186,15 +211,9 @@ impl RemoteAttempt {
     async fn pause(&self, now: &mut Progressed, signals: &mut UnboundedReceiver<StopSignal>) {
         tokio::select! {
             () = tokio::time::sleep(self.fleet.profile.poll) => {}
-            Some(signal) = signals.recv() => {
-                now.stop_asked.get_or_insert_with(Instant::now);
-                if let Some(job) = now.job.clone() {
-                    let fleet = Arc::clone(&self.fleet);
-                    // An executor that does not answer is asked no further: the attempt is given up.
-                    let _ = off_loop(move || Ok(fleet.engine.cancel(&job, signal))).await;
-                }
-            }
+            Some(signal) = signals.recv() => now.stop.signal = Some(signal),
         }
+        self.deliver_stop(now).await;
     }
 
     /// Holds the lock of the worker's folder, as a supervisor does.
@@ -226,9 +245,43 @@ impl RemoteAttempt {
 }
 
 impl Progressed {
+    fn new() -> Progressed {
+        Progressed {
+            package: None,
+            job: None,
+            search: None,
+            slot: None,
+            in_git: (None, None),
+            claimed_by: None,
+            followed: None,
+            seen_progress: None,
+            quiet_since: Instant::now(),
+            posted: Vec::new(),
+            host: None,
+            worker_note: None,
+            own_note: String::new(),
+            over: None,
+            unreachable: None,
+            refused: 0,
+            stop: Stop::default(),
+        }
+    }
+
     pub(super) fn adopt(&mut self, fleet: &Fleet, job: JobId) {
         fleet.watch(&job);
         self.job = Some(job);
+        (self.over, self.unreachable) = (None, None);
+    }
+
+    /// Returns the node that has claimed the attempt, if that is known.
+    pub(super) fn claimer(&self) -> Option<&str> {
+        self.claimed_by.as_ref().map(|(_, host)| host.as_str())
+    }
+
+    /// Returns `true` if another host than that of the job has claimed the attempt.
+    pub(super) fn is_claimed_elsewhere(&self) -> bool {
+        let chosen = self.job.as_ref().and_then(|job| job.host.as_deref());
+        chosen.is_some_and(|chosen| self.claimer().is_some_and(|claimer| claimer != chosen))
     }
 }
 

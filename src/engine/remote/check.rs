@@ -1,11 +1,15 @@
 //! Checks the executors of the settings: they answer, and have a `dispatch` of the same protocol.
 
+use std::collections::BTreeSet;
+
 use crate::base::text::error_chain;
 use crate::config::Settings;
+use crate::engine::EngineError;
 use crate::engine::kernel::remote_refs::{PREFIX, of_run};
 use crate::engine::remote::PROTOCOL;
+use crate::engine::remote::address::remote_of;
 use crate::engine::remote::error::RemoteError;
-use crate::engine::remote::fleet::{engine_of, remote_of};
+use crate::engine::remote::fleet::engine_of;
 use crate::engine::remote::transport::Transport;
 use crate::git::Repo;
 use crate::model::executor::{ExecutorKind, ExecutorProfile};
@@ -50,7 +54,7 @@ fn check(repo: &Repo, profile: &ExecutorProfile) -> Vec<ExecutorFinding> {
             let answer = listed.map(|_| "the git remote answers".to_owned());
             finding(&remote, answer.map_err(|error| error_chain(&error)))
         }
-        Err(error) => finding("git remote", Err(error_chain(&error))),
+        Err(error) => finding("git remote", Err(format!("{error}; {}", error.hint))),
     };
     let program = [
         profile.program.clone(),
@@ -68,17 +72,22 @@ fn check(repo: &Repo, profile: &ExecutorProfile) -> Vec<ExecutorFinding> {
     findings
 }
 
-/// Removes what the remotes of a run's executors have of it.
+/// Removes what the remotes have of a run that used these executors. Others are not contacted.
 ///
 /// # Errors
-/// The message of the first remote that does not answer.
-pub fn remove_run(repo: &Repo, settings: &Settings, run: &RunId) -> Result<(), RemoteError> {
+/// The message of the first remote that does not answer, or of an executor that is no longer configured.
+pub fn remove_run(
+    repo: &Repo,
+    settings: &Settings,
+    run: &RunId,
+    used: &BTreeSet<&str>,
+) -> Result<(), RemoteError> {
     let mut cleaned = Vec::new();
-    for profile in settings.executors.values() {
-        if profile.kind == ExecutorKind::Local {
-            continue;
-        }
-        let (remote, _) = remote_of(repo, profile)?;
+    for name in used {
+        let profile = settings.executors.get(*name).ok_or_else(|| {
+            EngineError::Refused(format!("the executor {name:?} is not configured any more"))
+        })?;
+        let (remote, _) = remote_of(repo, profile).map_err(EngineError::from)?;
         if cleaned.contains(&remote) {
             continue;
         }

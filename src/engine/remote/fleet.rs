@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::base::text::error_chain;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::remote_refs::of_run;
+use crate::engine::remote::address::remote_of;
+use crate::engine::remote::chores::Chores;
 use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::node::off_loop;
 use crate::engine::remote::transport::Transport;
-use crate::engine::share::remote::default_remote;
 use crate::exec::engine::command::Commands;
 use crate::exec::engine::slurm::Slurm;
 use crate::exec::engine::ssh::SshHosts;
 use crate::exec::engine::{Engine, JobId, JobState};
-use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::executor::{ExecutorKind, ExecutorProfile, Host};
 
@@ -32,6 +33,7 @@ pub struct Fleet {
     run_folder: String,
     state: Mutex<State>,
     look: tokio::sync::Mutex<Option<Arc<Look>>>,
+    pub(super) chores: Chores,
 }
 
 #[derive(Default)]
@@ -49,8 +51,16 @@ pub(super) struct Look {
     pub(super) at: Instant,
     /// The references of the run, or the reason why the remote did not tell.
     pub(super) refs: Result<BTreeMap<String, Oid>, String>,
-    /// The states of the jobs that were known then.
-    pub(super) jobs: BTreeMap<String, JobState>,
+    /// The jobs that were known then, by their names, with their states.
+    jobs: BTreeMap<String, (JobId, JobState)>,
+}
+
+impl Look {
+    /// Returns the state of a job, if it was known then.
+    pub(super) fn state_of(&self, job: &JobId) -> Option<&JobState> {
+        let known = self.jobs.get(&job.name);
+        known.and_then(|(known, state)| (known == job).then_some(state))
+    }
 }
 
 /// A slot of a host, until it is dropped.
@@ -88,48 +98,6 @@ pub(super) fn engine_of(profile: &ExecutorProfile) -> Result<Box<dyn Engine>, En
     })
 }
 
-/// Returns the git remote of a profile: its name or address for this repository, and its address for the
-/// nodes.
-///
-/// # Errors
-/// When the repository has no such remote.
-pub fn remote_of(repo: &Repo, profile: &ExecutorProfile) -> Result<(String, String), EngineError> {
-    let remote = match &profile.remote {
-        Some(remote) => remote.clone(),
-        None => default_remote(repo, None)?.ok_or_else(|| {
-            EngineError::Refused(format!(
-                "executor {} has no git remote, and the repository has no default one: set `remote` under \
-                 [executors.{}]",
-                profile.name, profile.name
-            ))
-        })?,
-    };
-    // An address stands for itself.
-    let address = match remote.contains(['/', ':']) {
-        true => remote.clone(),
-        false => repo
-            .git()
-            .line(&["remote", "get-url", "--push", "--", &remote])
-            .map_err(|_| {
-                EngineError::Refused(format!(
-                    "executor {}: the repository has no remote {remote:?}",
-                    profile.name
-                ))
-            })?,
-    };
-    let address = profile.node_remote.clone().unwrap_or(address);
-    Ok((remote, absolute(repo, address)))
-}
-
-/// Makes a relative path absolute, as a node has another working directory.
-fn absolute(repo: &Repo, address: String) -> String {
-    let is_path = !address.contains(':') && !address.starts_with('/');
-    match is_path {
-        true => repo.top.join(&address).to_string_lossy().into_owned(),
-        false => address,
-    }
-}
-
 impl Fleet {
     /// Prepares an executor of a run.
     ///
@@ -143,12 +111,13 @@ impl Fleet {
         let (remote, node_address) = remote_of(&context.repo, &profile)?;
         Ok(Fleet {
             engine: engine_of(&profile)?,
+            transport: Transport::new(&context.repo, &remote).answering_within(profile.lost_after),
             profile,
-            transport: Transport::new(&context.repo, &remote),
             node_address,
             run_folder: of_run(&context.run),
             state: Mutex::default(),
             look: tokio::sync::Mutex::default(),
+            chores: Chores::default(),
         })
     }
 
@@ -179,12 +148,19 @@ impl Fleet {
             false => self.engine.poll(&jobs),
         };
         let refs = self.transport.list(&self.run_folder);
-        let names = jobs.into_iter().map(|job| job.name);
+        let states = jobs.into_iter().zip(states);
         Look {
-            refs: refs.map_err(|error| crate::base::text::error_chain(&error)),
-            jobs: names.zip(states).collect(),
+            refs: refs.map_err(|error| error_chain(&error)),
+            jobs: states
+                .map(|(job, state)| (job.name.clone(), (job, state)))
+                .collect(),
             at: Instant::now(),
         }
+    }
+
+    /// Waits a short time for the work that no attempt waited for.
+    pub async fn finish(&self) {
+        self.chores.finish().await;
     }
 
     /// Looks at a job from now on.

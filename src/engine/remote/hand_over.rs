@@ -1,6 +1,7 @@
 //! Hands an attempt to its engine: pushes the package, takes a slot, starts the job.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::fault;
 use crate::base::text::{error_chain, one_line};
@@ -9,9 +10,10 @@ use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::failure;
 use crate::engine::remote::job_record::JobRecord;
 use crate::engine::remote::node::off_loop;
-use crate::engine::remote::package::{Package, with_store};
+use crate::engine::remote::package::Package;
 use crate::engine::remote::transport::Created;
 use crate::exec::engine::{EngineFault, NewJob};
+use crate::git::Store;
 use crate::git::object_hash::digest;
 use crate::merge::oid::Oid;
 
@@ -22,9 +24,11 @@ impl RemoteAttempt {
     /// Pushes the package and starts the job, as soon as there is a slot.
     pub(super) async fn hand_over(&self, now: &mut Progressed) -> Result<Next, RemoteError> {
         if self.context.is_stopping() || self.cancel.is_cancelled() {
+            // A second request does not move the first.
+            let _ = now.stop.asked.set(Instant::now());
             return match now.package {
                 // Nothing is known of a job, but there may be one.
-                Some(package) => self.give_up(package, failure::stopped()).await,
+                Some(package) => self.give_up(now, package, failure::stopped()).await,
                 None => Ok(Next::Over(Some(Box::new(failure::stopped())))),
             };
         }
@@ -67,8 +71,12 @@ impl RemoteAttempt {
                 if let Some(host) = &host {
                     self.fleet.distrust(host);
                 }
-                // Another host may answer. One that did get the job finds its claim taken.
+                // Another host may answer. If this one did get the job, the claim decides between the two.
+                // A cluster is asked for the job before it gets it again.
                 now.slot = None;
+                if !self.fleet.engine.loses_places() {
+                    now.search = Some(Instant::now());
+                }
                 self.note(
                     now,
                     format!("{} does not answer: {said}", self.fleet.profile.name),
@@ -80,7 +88,7 @@ impl RemoteAttempt {
                     one_line(&format!("{executor} does not start the job: {said}")),
                     "`dispatch doctor` checks the executor".to_owned(),
                 );
-                return self.give_up(package, outcome).await;
+                return self.give_up(now, package, outcome).await;
             }
         }
         Ok(Next::Wait)
@@ -93,12 +101,13 @@ impl RemoteAttempt {
             Arc::clone(&self.spec),
             Arc::clone(&self.fleet),
         );
-        let name = self.refs().package();
+        let (name, transport) = (self.refs().package(), self.transport(now));
         let pushed = off_loop(move || {
             let package = Package::of(&context, &spec, &fleet.profile);
-            let package = with_store(&context, |store| package.write(&context, store))?;
+            let write = |store: &Store| package.write(&context, store);
+            let package = context.repo.with_store(write)?;
             fault::point("remote", "before its package is pushed");
-            Ok((package, fleet.transport.create(&name, package)?))
+            Ok((package, transport.create(&name, package)?))
         });
         match pushed.await {
             Ok((package, created)) => {
@@ -121,23 +130,6 @@ impl RemoteAttempt {
                 }
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// Looks up the job of a process that was killed.
-    pub(super) async fn find(&self, now: &mut Progressed) {
-        let (fleet, name) = (Arc::clone(&self.fleet), self.name());
-        let found = off_loop(move || Ok(fleet.engine.find(&name))).await;
-        match found {
-            Ok(Ok(Some(job))) => {
-                now.host.clone_from(&job.host);
-                if now.slot.is_none() {
-                    now.slot = Some(self.fleet.retake_slot(job.host.clone()));
-                }
-                now.adopt(&self.fleet, job);
-            }
-            // A second start finds the claim of the first.
-            Ok(Ok(None) | Err(_)) | Err(_) => now.slot = None,
         }
     }
 

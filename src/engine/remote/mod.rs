@@ -9,21 +9,30 @@
 //! whatever an engine says or starts.
 
 mod accept;
+pub mod address;
 pub mod attempt;
 pub mod check;
+mod chores;
 mod error;
 mod failure;
+mod find;
 pub mod fleet;
 mod follow;
 mod hand_over;
+mod job_end;
 mod job_record;
 mod judge;
 mod mirror;
 pub mod node;
 mod node_claim;
 mod node_end;
+mod node_progress;
 mod outcome_record;
 mod package;
+mod record_commit;
+mod shown;
+mod stop;
+mod stop_request;
 mod transport;
 
 pub use error::RemoteError;

@@ -1,14 +1,15 @@
 //! The side of the node: fetches an attempt, claims it, carries it out, and pushes its end.
 //!
 //! Every step may be repeated: a node that is killed and started again finds its own claim, adopts a
-//! worker that still runs, and pushes an end that it has not pushed yet. The steps are in `node_claim.rs`
-//! and `node_end.rs`.
+//! worker that still runs, and pushes an end that it has not pushed yet. The steps are in `node_claim.rs`,
+//! `node_progress.rs` and `node_end.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::base::clock::Clock;
 use crate::base::fault;
@@ -22,19 +23,19 @@ use crate::engine::kernel::message::Message;
 use crate::engine::kernel::remote_refs::RemoteRefs;
 use crate::engine::kernel::signals::{SignalRequest, Signals};
 use crate::engine::remote::error::RemoteError;
-use crate::engine::remote::outcome_record::{Progress, RecordCommit, WORKER_LOG};
-use crate::engine::remote::package::with_store;
+use crate::engine::remote::failure;
+use crate::engine::remote::shown::{Pushed, Shown};
 use crate::engine::remote::transport::Transport;
-use crate::engine::remote::{PROTOCOL, failure};
 use crate::engine::spec::AttemptSpec;
-use crate::exec::{StopSignal, adopt_orphans, log};
+use crate::exec::log::Follower;
+use crate::exec::{StopSignal, adopt_orphans};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::AttemptKey;
 use crate::model::outcome::Outcome;
 
-/// The time between two pushes of progress.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
+/// The longest wait for a push of progress at the end of the attempt.
+const LAST_PUSH: Duration = Duration::from_secs(30);
 
 /// The request to carry out one attempt.
 #[derive(Clone, Debug)]
@@ -71,9 +72,11 @@ pub(super) struct Node {
     pub(super) facts: Vec<Event>,
     pub(super) warnings: Vec<String>,
     pub(super) is_out_of_space: bool,
-    /// The progress that was pushed last, and the one that was written last.
-    pub(super) pushed: Option<Oid>,
-    pub(super) shown: Option<(usize, usize)>,
+    /// The number of facts that came, with those that others have replaced.
+    pub(super) changes: u64,
+    /// The longest time in which nothing is pushed.
+    pub(super) heartbeat: Duration,
+    pub(super) shown: Shown,
 }
 
 /// Carries out an attempt.
@@ -93,7 +96,7 @@ pub async fn carry_out(request: NodeRequest, clock: Clock) -> Result<NodeEnd, Re
     fault::point("node", "claimed");
     let refs = node.refs.clone();
     if let Some(end) = node.written_outcome()? {
-        return node.push_outcome(end).await;
+        return node.push_outcome(end, &mut signals).await;
     }
     let (post, mut inbox) = unbounded_channel();
     let cancel = CancelHandle::default();
@@ -113,7 +116,7 @@ pub async fn carry_out(request: NodeRequest, clock: Clock) -> Result<NodeEnd, Re
     };
     fault::point("node", "with the end");
     let end = node.write_outcome(outcome)?;
-    let pushed = node.push_outcome(end).await?;
+    let pushed = node.push_outcome(end, &mut signals).await?;
     tracing::debug!(folder = refs.folder(), "pushed");
     Ok(pushed)
 }
@@ -130,33 +133,59 @@ impl Node {
         signals: &mut Signals,
         cancel: &CancelHandle,
     ) -> Option<Outcome> {
-        let mut tick = interval(PROGRESS_INTERVAL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (task, attempt) = self.key();
+        let folder = self.context.attempt_folder(task, attempt).join("worker");
+        let mut output = Follower::new(&folder);
+        let mut pushing: Option<JoinHandle<Result<Pushed, RemoteError>>> = None;
         let mut outcome = None;
+        let pause = sleep(self.shown.pause(self.heartbeat));
+        tokio::pin!(pause);
         loop {
             tokio::select! {
                 message = inbox.recv() => match message {
                     // The attempt has dropped its end.
-                    None => return outcome,
+                    None => break,
                     Some(Message::Ended { outcome: end, .. }) => outcome = Some(*end),
                     Some(message) => self.note(message),
                 },
                 request = signals.next() => if request == SignalRequest::Stop {
-                    let signal = match cancel.is_cancelled() {
-                        true => StopSignal::Kill,
-                        false => StopSignal::Terminate,
-                    };
-                    self.context.stop();
-                    cancel.cancel(signal);
+                    self.stop(cancel);
                 },
-                _ = tick.tick() => self.show_progress().await,
+                () = &mut pause, if pushing.is_none() => {
+                    pushing = self.show_progress(&mut output);
+                    pause.as_mut().reset(Instant::now() + self.shown.pause(self.heartbeat));
+                }
+                pushed = ended(&mut pushing) => {
+                    pushing = None;
+                    if self.note_pushed(pushed) && !cancel.is_cancelled() {
+                        // Its result is not taken any more.
+                        self.stop(cancel);
+                    }
+                    pause.as_mut().reset(Instant::now() + self.shown.pause(self.heartbeat));
+                }
             }
         }
+        // A progress that comes after the end would stay.
+        if let Some(pushing) = pushing {
+            let _ = timeout(LAST_PUSH, pushing).await;
+        }
+        outcome
+    }
+
+    /// Stops the attempt; the second time at once.
+    fn stop(&self, cancel: &CancelHandle) {
+        let signal = match cancel.is_cancelled() {
+            true => StopSignal::Kill,
+            false => StopSignal::Terminate,
+        };
+        self.context.stop();
+        cancel.cancel(signal);
     }
 
     fn note(&mut self, message: Message) {
         match message {
             Message::Fact(fact) => {
+                self.changes += 1;
                 // Of notes, only the last one matters.
                 if matches!(fact, Event::ProgressReported { .. }) {
                     self.facts
@@ -170,71 +199,16 @@ impl Node {
         }
     }
 
-    /// Pushes the facts and the log so far, if there are new ones. What cannot be pushed now is pushed
-    /// later.
-    async fn show_progress(&mut self) {
-        if self.facts.is_empty() {
-            return;
-        }
-        let log = self.log_so_far();
-        let shown = Some((self.facts.len(), log.len()));
-        if self.shown == shown && !matches!(self.facts.last(), Some(Event::ProgressReported { .. }))
-        {
-            return;
-        }
-        let Ok(new) = self.write_progress(log) else {
-            return;
-        };
-        if self.pushed == Some(new) {
-            return;
-        }
-        let (transport, old) = (self.transport.clone(), self.pushed);
-        let name = self.refs.progress();
-        let pushed = off_loop(move || {
-            // Of an earlier process of this node.
-            let old = match old {
-                Some(old) => Some(old),
-                None => transport.list(&name)?.get(&name).copied(),
-            };
-            transport.replace(&name, old, new)
-        });
-        if pushed.await.is_ok() {
-            self.pushed = Some(new);
-            self.shown = shown;
-        }
-    }
-
-    fn write_progress(&self, log: Vec<u8>) -> Result<Oid, RemoteError> {
-        let progress = Progress {
-            protocol: PROTOCOL,
-            claim: self.claim,
-            facts: self.facts.clone(),
-        };
-        let (context, trailers) = (&self.context, self.trailers());
-        with_store(context, |store| {
-            let commit = RecordCommit {
-                store,
-                // The same progress is the same commit.
-                time: jiff::Timestamp::UNIX_EPOCH,
-                subject: "Progress of an attempt",
-                trailers: &trailers,
-            };
-            progress.write(&commit, &[(WORKER_LOG, log)])
-        })
-    }
-
-    /// Returns the worker's output so far in whole lines, so that no part of a secret is shown.
-    fn log_so_far(&self) -> Vec<u8> {
-        let (task, attempt) = self.key();
-        let folder = self.context.attempt_folder(task, attempt).join("worker");
-        let mut log = log::read(&folder).unwrap_or_default();
-        let end = log.iter().rposition(|byte| *byte == b'\n');
-        log.truncate(end.map_or(0, |end| end + 1));
-        self.context.secrets.mask_bytes(log)
-    }
-
     pub(super) fn trailers(&self) -> String {
         self.context.trailers(self.spec.task, self.spec.attempt)
+    }
+}
+
+/// Waits for the push that runs, forever if there is none; none if it failed.
+async fn ended(pushing: &mut Option<JoinHandle<Result<Pushed, RemoteError>>>) -> Option<Pushed> {
+    match pushing {
+        Some(pushing) => pushing.await.ok()?.ok(),
+        None => std::future::pending().await,
     }
 }
 

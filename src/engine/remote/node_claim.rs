@@ -12,8 +12,10 @@ use crate::engine::remote::PROTOCOL;
 use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::mirror::Mirror;
 use crate::engine::remote::node::{Node, NodeRequest};
-use crate::engine::remote::outcome_record::{Claim, RecordCommit};
-use crate::engine::remote::package::{Package, with_store};
+use crate::engine::remote::outcome_record::Claim;
+use crate::engine::remote::package::Package;
+use crate::engine::remote::record_commit::RecordCommit;
+use crate::engine::remote::shown::Shown;
 use crate::engine::remote::transport::{Created, Transport};
 use crate::engine::spec::AttemptSpec;
 use crate::exec::local::LocalExecutor;
@@ -64,12 +66,17 @@ impl Node {
                 // Noted first: a claim that is pushed and not noted would be a stranger's.
                 files::replace_private(&note, claim.to_string().as_bytes()).map_err(failed)?;
                 fault::point("node", "before its claim");
-                match transport.create(&refs.claim(), claim)? {
+                match transport.clone().quick().create(&refs.claim(), claim)? {
                     Created::Yes => (claim, false),
                     Created::Exists(_) => return Ok(None),
                 }
             }
         };
+        // The run may have given the attempt up just before the claim.
+        if transport.list(refs.folder())?.contains_key(&refs.outcome()) {
+            return Ok(None);
+        }
+        let heartbeat = package.heartbeat;
         let (spec, worktree) = (package.spec, context.worktree_path(key.0, key.1));
         let node = Node {
             spec: AttemptSpec {
@@ -86,8 +93,9 @@ impl Node {
             facts: Vec::new(),
             warnings: Vec::new(),
             is_out_of_space: false,
-            pushed: None,
-            shown: None,
+            changes: 0,
+            heartbeat,
+            shown: Shown::new(),
         };
         Ok(Some((node, is_resumed, lock)))
     }
@@ -144,7 +152,7 @@ fn write_claim(
         token,
     };
     let trailers = context.trailers(key.0, key.1);
-    with_store(context, |store| {
+    context.repo.with_store(|store| {
         claim.write(&RecordCommit {
             store,
             time: context.clock.now(),

@@ -2,20 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use crate::base::fault;
 use crate::base::removal::remove_own_folder;
 use crate::base::text::error_chain;
+use crate::engine::kernel::signals::{SignalRequest, Signals};
 use crate::engine::pool::release::release;
 use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::node::{Node, NodeEnd, off_loop};
-use crate::engine::remote::outcome_record::{
-    OutcomeRecord, RecordCommit, SET_UP_LOG, WORKER_LOG, keeps_work_of,
-};
-use crate::engine::remote::package::with_store;
+use crate::engine::remote::outcome_record::{OutcomeRecord, SET_UP_LOG, WORKER_LOG, keeps_work_of};
+use crate::engine::remote::record_commit::RecordCommit;
 use crate::engine::remote::transport::Created;
 use crate::engine::remote::{PROTOCOL, failure};
 use crate::engine::runs::log::{LogPart, masked_logs};
@@ -25,15 +24,18 @@ use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
 use crate::model::outcome::{End, Outcome};
 
-/// The number of times that the end is pushed to a remote that does not take it, with growing pauses: about
-/// ten minutes.
-const PUSHES: u32 = 12;
+/// The number of times that the end is pushed to a remote that refuses it, with growing pauses: about ten minutes.
+const REFUSALS: u32 = 12;
+
+/// The time for which the end is pushed to a remote that does not answer.
+const UNREACHABLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Node {
     /// Returns the end that an earlier process of this node wrote and could not push.
     pub(super) fn written_outcome(&self) -> Result<Option<Oid>, RemoteError> {
         let name = self.refs.outcome();
-        with_store(&self.context, |store| Ok(store.reference(&name)?))
+        let repo = &self.context.repo;
+        repo.with_store(|store| Ok(store.reference(&name)?))
     }
 
     /// Writes the end of the attempt, with everything that the run needs of it.
@@ -61,7 +63,7 @@ impl Node {
             .collect();
         let (trailers, name) = (self.trailers(), self.refs.outcome());
         let attempt_ref = context.attempt_ref(key.0, key.1);
-        with_store(context, |store| {
+        context.repo.with_store(|store| {
             let record = OutcomeRecord {
                 protocol: PROTOCOL,
                 package: self.request.package,
@@ -84,13 +86,19 @@ impl Node {
         })
     }
 
-    /// Pushes the end, and removes what this node has of the attempt.
-    pub(super) async fn push_outcome(&self, end: Oid) -> Result<NodeEnd, RemoteError> {
+    /// Pushes the end, and removes what this node has of the attempt. A remote that does not answer is tried for
+    /// a day: the result exists only here. A request to stop ends that.
+    pub(super) async fn push_outcome(
+        &self,
+        end: Oid,
+        signals: &mut Signals,
+    ) -> Result<NodeEnd, RemoteError> {
         let name = self.refs.outcome();
+        let (start, mut refusals) = (Instant::now(), 0);
         let mut pause = Duration::from_secs(1);
-        for round in 1.. {
+        loop {
             let (transport, name) = (self.transport.clone(), name.clone());
-            match off_loop(move || transport.create(&name, end)).await {
+            let error = match off_loop(move || transport.create(&name, end)).await {
                 Ok(created) => {
                     fault::point("node", "pushed");
                     let _ = self.clean().await;
@@ -100,13 +108,27 @@ impl Node {
                         Created::Exists(_) => NodeEnd::Claimed,
                     });
                 }
-                Err(error) if round >= PUSHES => return Err(error),
-                Err(error) => tracing::debug!(said = error_chain(&error), "not pushed yet"),
+                Err(error) => error,
+            };
+            let goes_on = match &error {
+                RemoteError::Unreachable { .. } => start.elapsed() < UNREACHABLE,
+                _ => {
+                    refusals += 1;
+                    refusals < REFUSALS
+                }
+            };
+            if !goes_on {
+                return Err(error);
             }
-            sleep(pause).await;
+            tracing::debug!(said = error_chain(&error), "not pushed yet");
+            tokio::select! {
+                () = sleep(pause) => {}
+                request = signals.next() => if request == SignalRequest::Stop {
+                    return Err(error);
+                }
+            }
             pause = (pause * 2).min(Duration::from_secs(90));
         }
-        Ok(NodeEnd::Claimed)
     }
 
     /// Removes the worktree, the references and the folder of an attempt whose end is on the remote. What
@@ -133,7 +155,7 @@ impl Node {
             if !is_of_pool {
                 names.push(branch_ref(&context.attempt_branch(spec.of())));
             }
-            with_store(&context, |store| {
+            repo.with_store(|store| {
                 let attempt_ref = context.attempt_ref(spec.task, spec.attempt);
                 names.extend(
                     kept_by(store, &attempt_ref)?
@@ -145,7 +167,7 @@ impl Node {
                         store.delete_reference(&name, at)?;
                     }
                 }
-                Ok(())
+                Ok::<_, RemoteError>(())
             })?;
             let folder: PathBuf = context.attempt_folder(spec.task, spec.attempt);
             let _ = remove_own_folder(&folder, 6);

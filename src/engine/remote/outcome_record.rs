@@ -1,15 +1,11 @@
 //! The records that a node pushes: its claim, its progress and the end of the attempt.
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::remote::PROTOCOL;
 use crate::engine::remote::error::RemoteError;
-use crate::engine::remote::package::read_record;
+use crate::engine::remote::record_commit::{RecordCommit, read_record};
 use crate::git::Store;
-use crate::git::commit::{By, NewCommit};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::outcome::{End, Outcome};
@@ -46,6 +42,12 @@ pub(super) struct Progress {
     pub(super) claim: Oid,
     /// The facts, in their order.
     pub(super) facts: Vec<Event>,
+    /// The number of heartbeats, so that the run sees that the node lives.
+    #[serde(default)]
+    pub(super) beat: u64,
+    /// The number of bytes of the log before those that are here.
+    #[serde(default)]
+    pub(super) log_from: u64,
 }
 
 /// The end of an attempt.
@@ -68,47 +70,9 @@ pub(super) struct OutcomeRecord {
     pub(super) kept: Vec<(String, Oid)>,
 }
 
-/// The content of a commit that holds a record.
-pub(super) struct RecordCommit<'a> {
-    pub(super) store: &'a Store,
-    pub(super) time: Timestamp,
-    /// The first line of the message.
-    pub(super) subject: &'a str,
-    /// The trailers of the attempt.
-    pub(super) trailers: &'a str,
-}
-
-impl RecordCommit<'_> {
-    fn write<T: Serialize>(
-        &self,
-        (file, record): (&str, &T),
-        logs: &[(&str, Vec<u8>)],
-        parents: &[Oid],
-    ) -> Result<Oid, RemoteError> {
-        let text = serde_json::to_vec_pretty(record).map_err(|error| RemoteError::Invalid {
-            what: file.to_owned(),
-            why: error.to_string(),
-        })?;
-        let mut files = vec![(file, self.store.write_blob(&text)?)];
-        for (name, log) in logs {
-            files.push((*name, self.store.write_blob(log)?));
-        }
-        files.sort_unstable();
-        let tree = self.store.write_tree(&files)?;
-        let message = format!("{}\n\n{}", self.subject, self.trailers);
-        Ok(self.store.write_own_commit(&NewCommit {
-            tree,
-            parents,
-            message: &message,
-            time: self.time,
-            by: By::Dispatch,
-        })?)
-    }
-}
-
 impl Claim {
     pub(super) fn write(&self, commit: &RecordCommit<'_>) -> Result<Oid, RemoteError> {
-        commit.write((CLAIM_FILE, self), &[], &[])
+        commit.write((CLAIM_FILE, self), &[], [])
     }
 
     pub(super) fn read(store: &Store, commit: Oid) -> Result<Claim, RemoteError> {
@@ -122,11 +86,8 @@ impl Progress {
         commit: &RecordCommit<'_>,
         logs: &[(&str, Vec<u8>)],
     ) -> Result<Oid, RemoteError> {
-        commit.write(
-            (PROGRESS_FILE, self),
-            logs,
-            &commits_of(&self.facts, commit.store),
-        )
+        let commits = commits_of(&self.facts, commit.store);
+        commit.write((PROGRESS_FILE, self), logs, commits)
     }
 
     pub(super) fn read(store: &Store, commit: Oid) -> Result<Progress, RemoteError> {
@@ -157,10 +118,11 @@ impl OutcomeRecord {
         let of_outcome = self.outcome.iter().flat_map(Outcome::commits);
         let kept = self.kept.iter().map(|(_, oid)| *oid);
         let all = commits_of(&self.facts, commit.store).into_iter();
-        let all = all.chain(of_outcome).chain(kept);
-        let mut seen = BTreeSet::new();
-        let parents: Vec<Oid> = all.filter(|oid| seen.insert(oid.to_string())).collect();
-        commit.write((OUTCOME_FILE, self), logs, &parents)
+        commit.write(
+            (OUTCOME_FILE, self),
+            logs,
+            all.chain(of_outcome).chain(kept),
+        )
     }
 
     pub(super) fn read(store: &Store, commit: Oid) -> Result<OutcomeRecord, RemoteError> {

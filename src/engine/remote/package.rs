@@ -1,18 +1,17 @@
 //! The written-down attempt that travels to a node.
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::config::settings::{GithubSettings, NotifySettings, WorktreeSettings};
-use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::remote::PROTOCOL;
 use crate::engine::remote::error::RemoteError;
+use crate::engine::remote::record_commit::{RecordCommit, read_record};
 use crate::engine::spec::AttemptSpec;
 use crate::git::Store;
-use crate::git::commit::{By, NewCommit};
 use crate::merge::oid::Oid;
 use crate::model::executor::ExecutorProfile;
 use crate::model::ids::RunId;
@@ -42,6 +41,8 @@ pub(super) struct Package {
     /// The name and address of the user, for commits.
     #[serde(default)]
     pub(super) user: Option<(String, String)>,
+    /// The longest time in which the node pushes nothing.
+    pub(super) heartbeat: Duration,
 }
 
 impl Package {
@@ -53,31 +54,24 @@ impl Package {
             run: context.run.clone(),
             base: context.base,
             plan: render(&context.plan, Format::Json),
-            settings: for_node(&context.settings, profile),
+            settings: for_node(&context.settings, spec, profile),
             spec: spec.clone(),
             user: user(context),
+            heartbeat: heartbeat(profile),
         }
     }
 
     /// Writes it as a commit, whose parents are the commits that the node needs.
     pub(super) fn write(&self, context: &Context, store: &Store) -> Result<Oid, RemoteError> {
-        let text = serde_json::to_vec_pretty(self).map_err(|error| RemoteError::Invalid {
-            what: FILE.to_owned(),
-            why: error.to_string(),
-        })?;
-        let blob = store.write_blob(&text)?;
-        let tree = store.write_tree(&[(FILE, blob)])?;
-        let needed = self.needed();
-        let parents: Vec<Oid> = needed.into_iter().filter(|oid| store.has(*oid)).collect();
+        let parents = self.needed().into_iter().filter(|oid| store.has(*oid));
         let (task, attempt) = (self.spec.task, self.spec.attempt);
-        let trailers = context.trailers(task, attempt);
-        Ok(store.write_own_commit(&NewCommit {
-            tree,
-            parents: &parents,
-            message: &format!("Attempt {attempt} at {task} of {}\n\n{trailers}", self.run),
+        let commit = RecordCommit {
+            store,
             time: context.clock.now(),
-            by: By::Dispatch,
-        })?)
+            subject: &format!("Attempt {attempt} at {task} of {}", self.run),
+            trailers: &context.trailers(task, attempt),
+        };
+        commit.write((FILE, self), &[], parents)
     }
 
     /// Reads the package of a commit.
@@ -112,47 +106,26 @@ impl Package {
         let conflict = spec.brief.conflict.as_ref();
         let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
         let sides = sides.map(|sides| [sides.run_base, sides.base, sides.candidate, sides.onto]);
-        let all = std::iter::once(self.base)
+        std::iter::once(self.base)
             .chain(dependencies)
             .chain(spec.known.iter().copied())
             .chain(failed)
-            .chain(sides.into_iter().flatten());
-        let mut seen = BTreeSet::new();
-        all.filter(|oid| seen.insert(oid.to_string())).collect()
+            .chain(sides.into_iter().flatten())
+            .collect()
     }
 }
 
-/// Reads a JSON file of a commit's tree, whose protocol must be this one.
-pub(super) fn read_record<T: for<'a> Deserialize<'a>>(
-    store: &Store,
-    commit: Oid,
-    file: &str,
-) -> Result<T, RemoteError> {
-    let invalid = |why: String| RemoteError::Invalid {
-        what: file.to_owned(),
-        why,
-    };
-    let entry = store.entry(store.tree_of(commit)?, file)?;
-    let entry = entry.ok_or_else(|| invalid("it is missing".to_owned()))?;
-    let bytes = store.blob(entry.oid)?;
-    let json: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
-    // The protocol is read first, as all else may have another form.
-    let theirs = json.get("protocol").and_then(serde_json::Value::as_u64);
-    if theirs != Some(u64::from(PROTOCOL)) {
-        return Err(RemoteError::Protocol {
-            what: file.to_owned(),
-            theirs: theirs.unwrap_or_default(),
-            ours: env!("CARGO_PKG_VERSION"),
-        });
-    }
-    serde_json::from_value(json).map_err(|error| invalid(error.to_string()))
+/// Returns the longest time in which a node with a living attempt pushes nothing.
+pub(super) fn heartbeat(profile: &ExecutorProfile) -> Duration {
+    (profile.lost_after / 5).clamp(Duration::from_secs(1), Duration::from_secs(60))
 }
 
-/// Returns the settings for a node: it sends no notification, starts nothing elsewhere, and has its worktrees at
-/// places of its own.
-fn for_node(settings: &Settings, profile: &ExecutorProfile) -> Settings {
+/// Returns the settings for a node: it sends no notification, starts nothing elsewhere, knows no worker but its
+/// own, and has its worktrees at places of its own.
+fn for_node(settings: &Settings, spec: &AttemptSpec, profile: &ExecutorProfile) -> Settings {
     let mut settings = settings.clone();
+    // Commands and variables of others may hold secrets, and are of no use there.
+    settings.workers.retain(|name, _| *name == spec.worker.name);
     settings.executors.clear();
     settings.notify = NotifySettings::default();
     settings.github = GithubSettings::default();
@@ -171,13 +144,4 @@ fn user(context: &Context) -> Option<(String, String)> {
     let (name, rest) = line.split_once(" <")?;
     let (email, _) = rest.split_once('>')?;
     Some((name.to_owned(), email.to_owned()))
-}
-
-/// Turns a failure of the store into one of the transport.
-pub(super) fn with_store<T>(
-    context: &Context,
-    work: impl FnOnce(&Store) -> Result<T, RemoteError>,
-) -> Result<T, RemoteError> {
-    let store = Store::open(&context.repo).map_err(EngineError::from)?;
-    work(&store)
 }

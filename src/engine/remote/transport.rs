@@ -1,14 +1,24 @@
 //! Speaks to the git remote: lists, fetches and creates references.
 //!
 //! A reference is created only where there is none, so of two who create it one wins. Hooks do not run
-//! and git asks for no password, because no user waits for this.
+//! and git asks for no password, because no user waits for this. Every call has a deadline: a remote that
+//! takes a connection and says nothing more is as unreachable as one that takes none.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use crate::base::text::one_line;
+use crate::base::process::Finished;
 use crate::engine::remote::error::RemoteError;
+use crate::git::remote_answers::{last_lines, parse_references};
 use crate::git::{Git, Repo};
 use crate::merge::oid::Oid;
+
+/// The longest wait for a list of references, or for a push of references only.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// The longest time that objects may travel: a slow line and a large repository are allowed.
+const TRANSFER: Duration = Duration::from_secs(60 * 60);
 
 /// The result of creating a reference.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +34,10 @@ pub(super) enum Created {
 pub(super) struct Transport {
     repo: Repo,
     remote: String,
+    answer: Duration,
+    transfer: Duration,
+    /// Set once the attempt is to stop, and the time that a call may take from then on.
+    stop: Option<(Arc<OnceLock<Instant>>, Duration)>,
 }
 
 impl Transport {
@@ -31,7 +45,46 @@ impl Transport {
         Transport {
             repo: repo.clone(),
             remote: remote.to_owned(),
+            answer: ANSWER,
+            transfer: TRANSFER,
+            stop: None,
         }
+    }
+
+    /// Waits at most this long for an answer that takes no objects with it, if that is shorter.
+    #[must_use]
+    pub(super) fn answering_within(mut self, limit: Duration) -> Transport {
+        self.answer = self.answer.min(limit);
+        self
+    }
+
+    /// Pushes and fetches only what is small.
+    #[must_use]
+    pub(super) fn quick(mut self) -> Transport {
+        self.transfer = self.answer;
+        self
+    }
+
+    /// Ends every call this long after the attempt was asked to stop.
+    #[must_use]
+    pub(super) fn until(&self, stop: &Arc<OnceLock<Instant>>, grace: Duration) -> Transport {
+        Transport {
+            stop: Some((Arc::clone(stop), grace)),
+            ..self.clone()
+        }
+    }
+
+    /// Runs a git that speaks to the remote, for at most this long.
+    fn finish(&self, args: &[&str], limit: Duration) -> Result<Finished, RemoteError> {
+        let is_over = || {
+            let stop = self.stop.as_ref();
+            stop.is_some_and(|(stop, grace)| stop.get().is_some_and(|at| at.elapsed() >= *grace))
+        };
+        let finished = self.git().finish_until(args, limit, is_over)?;
+        finished.ok_or_else(|| RemoteError::Unreachable {
+            remote: self.remote.clone(),
+            said: format!("no answer within {} s", limit.as_secs().max(1)),
+        })
     }
 
     fn git(&self) -> Git {
@@ -43,16 +96,11 @@ impl Transport {
     pub(super) fn list(&self, folder: &str) -> Result<BTreeMap<String, Oid>, RemoteError> {
         let pattern = format!("{}/*", folder.trim_end_matches('/'));
         let args = ["ls-remote", "--refs", "--", &self.remote, &pattern];
-        let finished = self.git().finish(args)?;
+        let finished = self.finish(&args, self.answer)?;
         if !finished.status.success() {
             return Err(self.unreachable(&finished.stderr));
         }
-        let text = String::from_utf8_lossy(&finished.stdout);
-        let reference = |line: &str| {
-            let (oid, name) = line.split_once('\t')?;
-            Some((name.to_owned(), oid.parse().ok()?))
-        };
-        Ok(text.lines().filter_map(reference).collect())
+        Ok(parse_references(&finished.stdout).into_iter().collect())
     }
 
     /// Fetches references under their own names, with every object checked.
@@ -69,7 +117,7 @@ impl Transport {
             &self.remote,
         ];
         args.extend(specs.iter().map(String::as_str));
-        let finished = self.git().finish(&args)?;
+        let finished = self.finish(&args, self.transfer)?;
         if finished.status.success() {
             return Ok(());
         }
@@ -115,7 +163,7 @@ impl Transport {
         let specs: Vec<String> = names.iter().map(|name| format!(":{name}")).collect();
         let mut args = vec!["push", "--quiet", "--no-verify", "--", &self.remote];
         args.extend(specs.iter().map(String::as_str));
-        let finished = self.git().finish(&args)?;
+        let finished = self.finish(&args, self.answer)?;
         match finished.status.success() {
             true => Ok(()),
             false => Err(self.unreachable(&finished.stderr)),
@@ -135,7 +183,7 @@ impl Transport {
             &self.remote,
             &spec,
         ];
-        let finished = self.git().finish(args)?;
+        let finished = self.finish(&args, self.transfer)?;
         match finished.status.code() {
             Some(0) => Ok(()),
             // The remote answered, and refused.
@@ -159,8 +207,6 @@ impl Transport {
 /// Returns the last lines of git's message on one line, without its advice.
 fn last_words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let is_told = |line: &&str| !line.trim().is_empty() && !line.starts_with("hint:");
-    let lines: Vec<&str> = text.lines().filter(is_told).collect();
-    let from = lines.len().saturating_sub(4);
-    one_line(&lines[from..].join("; "))
+    let lines = text.lines().filter(|line| !line.starts_with("hint:"));
+    last_lines(&lines.collect::<Vec<_>>().join("\n"), 4).join("; ")
 }

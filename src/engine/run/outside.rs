@@ -188,6 +188,9 @@ impl<'a> Outside<'a> {
             return None;
         }
         remove_idle(&self.context).await;
+        for fleet in self.fleets.values() {
+            fleet.finish().await;
+        }
         let unsent = self.notifier.finish().await;
         while let Ok(message) = inbox.try_recv() {
             if let Message::Warning(text) = message {

@@ -1,7 +1,7 @@
 //! Speaks to a remote with the user's own git: hooks, helpers for passwords, questions on the terminal.
 
-use crate::base::text::one_line;
 use crate::engine::share::ShareError;
+use crate::git::remote_answers::{last_lines, parse_references};
 use crate::git::{Git, GitError, Repo};
 use crate::merge::oid::Oid;
 
@@ -52,22 +52,13 @@ pub fn is_remote(repo: &Repo, name: &str) -> Result<bool, GitError> {
     Ok(name.contains(['/', ':']) || remotes.lines().any(|known| known == name))
 }
 
-/// Returns the last lines of what git said; its reason stands at the end, under the progress and the
-/// output of hooks.
-fn last_lines(said: &str) -> String {
+/// Renders the end of what git said.
+fn failure(said: &str) -> String {
     const MOST: usize = 12;
-    let lines: Vec<String> = said
-        .lines()
-        .map(one_line)
-        .filter(|line| !line.is_empty())
-        .collect();
-    match lines.as_slice() {
+    match last_lines(said, MOST).as_slice() {
         [] => "git failed without a message".to_owned(),
         [only] => only.clone(),
-        several => {
-            let from = several.len().saturating_sub(MOST);
-            format!("git failed:\n  {}", several[from..].join("\n  "))
-        }
+        several => format!("git failed:\n  {}", several.join("\n  ")),
     }
 }
 
@@ -80,11 +71,7 @@ pub(super) fn references(
     let mut args = vec!["ls-remote", "--refs", remote];
     args.extend(patterns.iter().map(String::as_str));
     let output = talk(&repo.git().in_foreground(), remote, &args)?;
-    let reference = |line: &str| {
-        let (oid, name) = line.split_once('\t')?;
-        Some((name.to_owned(), oid.parse().ok()?))
-    };
-    Ok(output.lines().filter_map(reference).collect())
+    Ok(parse_references(output.as_bytes()))
 }
 
 /// Runs a git that speaks to the remote.
@@ -102,6 +89,6 @@ pub(super) fn talk(git: &Git, remote: &str, args: &[&str]) -> Result<String, Sha
     }
     Err(ShareError::Remote {
         remote: remote.to_owned(),
-        said: last_lines(&String::from_utf8_lossy(&finished.stderr)),
+        said: failure(&String::from_utf8_lossy(&finished.stderr)),
     })
 }

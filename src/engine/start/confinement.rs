@@ -100,14 +100,16 @@ pub(super) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     remarks.into_iter().collect()
 }
 
-/// Lists the workers of a plan's tasks, each with the least confinement that its task asks for.
+/// Lists the workers of a plan's tasks that run on this machine, each with the least confinement that its task asks
+/// for. A node checks its own.
 fn workers<'a>(
     plan: &'a Plan,
     settings: &'a Settings,
 ) -> impl Iterator<Item = (&'a Worker, Option<Confinement>)> {
-    plan.tasks().iter().flat_map(|task| {
+    plan.tasks().iter().flat_map(move |task| {
         let names = worker_names(task, settings).into_iter();
         let workers = names.filter_map(|name| settings.workers.get(name));
+        let workers = workers.filter(|worker| settings.executor_of(task, Some(worker)).is_local());
         workers.map(|worker| (worker, task.fields.sandbox))
     })
 }

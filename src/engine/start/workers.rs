@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::process::find_program;
-use crate::base::text::error_chain;
 use crate::config::Settings;
-use crate::engine::remote::fleet::remote_of;
+use crate::engine::remote::address::remote_of;
 use crate::engine::start::error::StartError;
 use crate::git::Repo;
 use crate::model::executor::ExecutorChoice;
@@ -95,9 +94,8 @@ pub(super) fn refuse_remotes(
         };
         remote_of(repo, profile).map_err(|error| StartError::Executor {
             task: tasks[0],
-            message: error_chain(&error),
-            hint: "`git remote add NAME ADDRESS` adds one; it must be an address that the nodes reach, too"
-                .to_owned(),
+            message: error.to_string(),
+            hint: error.hint,
         })?;
         checked.push(choice.name);
     }

@@ -82,7 +82,7 @@ impl Engine for Commands {
             .map(drop)
     }
 
-    fn find(&self, name: &str) -> Result<Option<JobId>, EngineFault> {
+    fn find(&self, name: &str, _on: Option<&str>) -> Result<Option<JobId>, EngineFault> {
         let job = JobId {
             name: name.to_owned(),
             id: String::new(),
@@ -105,7 +105,7 @@ impl Engine for Commands {
 
     fn check(&self, _program: &[String]) -> Vec<Checked> {
         let state = self
-            .find("dispatch/check/0/0")
+            .find("dispatch/check/0/0", None)
             .map_err(|fault| fault.to_string());
         vec![Checked {
             place: self.profile.status.first().cloned().unwrap_or_default(),
@@ -191,6 +191,9 @@ mod tests {
         Unreachable("down")
         Unreachable("exit status: 1")
         "#);
-        assert_eq!(engine("echo unknown").find("dispatch/r/1/1"), Ok(None));
+        assert_eq!(
+            engine("echo unknown").find("dispatch/r/1/1", None),
+            Ok(None)
+        );
     }
 }

@@ -139,17 +139,26 @@ pub trait Engine: Send + Sync {
     /// When the engine does not answer or refuses.
     fn cancel(&self, job: &JobId, signal: StopSignal) -> Result<(), EngineFault>;
 
-    /// Finds a job by its name, after the process that started it was killed.
+    /// Finds a job by its name, after the process that started it was killed. Of several, that on this node comes
+    /// first, then one that has not ended.
     ///
     /// # Errors
-    /// When the engine does not answer.
-    fn find(&self, name: &str) -> Result<Option<JobId>, EngineFault>;
+    /// When the engine does not answer, which says nothing about the job.
+    fn find(&self, name: &str, on: Option<&str>) -> Result<Option<JobId>, EngineFault>;
 
     /// Reads the output of a job, of which the engine may keep none.
     ///
     /// # Errors
     /// When the engine does not answer.
     fn logs(&self, job: &JobId) -> Result<Vec<u8>, EngineFault>;
+
+    /// Removes what the engine keeps of a job that has ended. Returns `false` if it has not ended yet.
+    ///
+    /// # Errors
+    /// When the engine does not answer or refuses.
+    fn discard(&self, _job: &JobId) -> Result<bool, EngineFault> {
+        Ok(true)
+    }
 
     /// Checks every place where jobs run: it answers, and has `dispatch`.
     fn check(&self, program: &[String]) -> Vec<Checked>;

@@ -157,10 +157,9 @@ impl Engine for Slurm {
         }
     }
 
-    fn find(&self, name: &str) -> Result<Option<JobId>, EngineFault> {
+    fn find(&self, name: &str, on: Option<&str>) -> Result<Option<JobId>, EngineFault> {
         let found = self.squeue(&format!("--name={name}"))?;
-        // Of two with the same name, git lets only one work.
-        Ok(found.into_iter().next_back().map(|(id, _)| JobId {
+        Ok(choose(found, on).map(|id| JobId {
             name: name.to_owned(),
             id,
             host: None,
@@ -182,6 +181,19 @@ impl Engine for Slurm {
     }
 }
 
+/// Chooses one of the jobs with the same name, of which git lets only one work: that which runs on this node,
+/// else the last one that has not ended, else the last one.
+fn choose(found: Vec<(String, JobState)>, on: Option<&str>) -> Option<String> {
+    let rank = |state: &JobState| match state {
+        JobState::Running(Some(node)) if on == Some(node) => 3,
+        JobState::Running(_) => 2,
+        JobState::Queued(_) => 1,
+        _ => 0,
+    };
+    let best = found.into_iter().max_by_key(|(_, state)| rank(state));
+    best.map(|(id, _)| id)
+}
+
 fn printed(finished: &Finished) -> Result<String, EngineFault> {
     if finished.status.success() {
         return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
@@ -197,6 +209,18 @@ fn printed(finished: &Finished) -> Result<String, EngineFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_jobs_with_one_name_that_of_the_claiming_node_is_chosen() {
+        let running =
+            |id: &str, node: &str| (id.to_owned(), JobState::Running(Some(node.to_owned())));
+        let ended = ("9".to_owned(), JobState::Vanished);
+        let jobs = vec![running("7", "n1"), running("8", "n2"), ended.clone()];
+        assert_eq!(choose(jobs.clone(), Some("n1")).as_deref(), Some("7"));
+        assert_eq!(choose(jobs, None).as_deref(), Some("8"));
+        assert_eq!(choose(vec![ended], Some("n1")).as_deref(), Some("9"));
+        assert_eq!(choose(Vec::new(), None), None);
+    }
 
     #[test]
     fn a_job_is_submitted_with_the_resources_of_its_profile() {

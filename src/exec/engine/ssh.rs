@@ -188,23 +188,38 @@ impl Engine for SshHosts {
         self.shell(&job.id, &script).map(drop)
     }
 
-    fn find(&self, name: &str) -> Result<Option<JobId>, EngineFault> {
+    fn find(&self, name: &str, on: Option<&str>) -> Result<Option<JobId>, EngineFault> {
+        let is_asked = |host: &&Host| on.is_none_or(|on| host.name == on);
+        // A node with another name than those of the profile is not one of its hosts.
+        let is_own = on.is_none_or(|on| self.hosts.iter().any(|host| host.name == on));
         let mut unreachable = None;
-        for host in &self.hosts {
-            match self.shell(&host.name, &ssh_script::known(name)) {
-                Ok(answer) if answer.trim() == "absent" => {}
-                Ok(_) => {
-                    return Ok(Some(JobId {
-                        name: name.to_owned(),
-                        id: host.name.clone(),
-                        host: Some(host.name.clone()),
-                    }));
+        let mut ended = None;
+        for host in self.hosts.iter().filter(|host| !is_own || is_asked(host)) {
+            let answer = match self.shell(&host.name, &ssh_script::states(&[name])) {
+                Ok(answer) => answer,
+                Err(fault) => {
+                    unreachable = Some(fault);
+                    continue;
                 }
-                Err(fault) => unreachable = Some(fault),
+            };
+            let job = || JobId {
+                name: name.to_owned(),
+                id: host.name.clone(),
+                host: Some(host.name.clone()),
+            };
+            match ssh_script::parse_state(answer.trim()) {
+                JobState::Vanished => {}
+                JobState::Running(_) => return Ok(Some(job())),
+                _ => ended = Some(job()),
             }
         }
         // The job may be on the host that did not answer.
-        unreachable.map_or(Ok(None), Err)
+        unreachable.map_or(Ok(ended), Err)
+    }
+
+    fn discard(&self, job: &JobId) -> Result<bool, EngineFault> {
+        let answer = self.shell(&job.id, &ssh_script::discard(&job.name))?;
+        Ok(answer.trim() != "runs")
     }
 
     fn logs(&self, job: &JobId) -> Result<Vec<u8>, EngineFault> {

@@ -85,9 +85,17 @@ pub(super) fn output(name: &str) -> String {
     format!("{JOBS}tail -c 65536 \"$jobs\"/{folder}/out 2>/dev/null\nexit 0\n")
 }
 
-/// Renders the script that prints which of these jobs the host knows: `absent` or anything else.
-pub(super) fn known(name: &str) -> String {
-    states(&[name])
+/// Renders the script that removes the folder of a job that has ended. It prints `runs` if that has not. Only files
+/// of dispatch are removed, never through a link, and a folder with anything else in it stays.
+pub(super) fn discard(name: &str) -> String {
+    let folder = shell_word(&folder_name(name));
+    format!(
+        "{JOBS}d=\"$jobs\"/{folder}\n[ -d \"$d\" ] && [ ! -L \"$d\" ] || {{ echo gone; exit 0; }}\n\
+         [ -f \"$d/exit\" ] || {{ echo runs; exit 0; }}\n\
+         jobs=$(cd \"$jobs\" && pwd -P) && cd \"$d\" && [ \"$(pwd -P)\" = \"$jobs\"/{folder} ] || exit 1\n\
+         rm -f run.sh supervise.sh boot pid pid.new job job.new out exit.new exit\n\
+         cd .. && rmdir {folder} && echo gone\nexit 0\n"
+    )
 }
 
 /// Parses one line of the answer to [`states`].
@@ -170,5 +178,34 @@ mod tests {
         assert!(looks.into_iter().any(lost));
         std::fs::write(job.join("boot"), "another").expect("written");
         assert!(lost(parse_state(&sh(folder, &states(&[name])))));
+    }
+
+    #[test]
+    fn the_folder_of_an_ended_job_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, name) = (folder.path(), "dispatch/r/3/1");
+        let jobs = folder.join("dispatch/jobs");
+        let job = jobs.join("dispatch.r.3.1");
+        assert_eq!(sh(folder, &discard(name)), "gone");
+        sh(folder, &start(name, "#!/bin/sh\numask 077\nsleep 600\n"));
+        assert_eq!(sh(folder, &discard(name)), "runs");
+        while !job.join("job").exists() {}
+        sh(folder, &signal(name, StopSignal::Kill));
+        while !job.join("exit").exists() {}
+        assert_eq!(sh(folder, &discard(name)), "gone");
+        assert!(!job.exists());
+        // A folder of someone else behind a link, and a file that is not of dispatch.
+        let other = folder.join("other");
+        std::fs::create_dir(&other).expect("a folder");
+        std::fs::write(other.join("exit"), "0").expect("written");
+        std::os::unix::fs::symlink(&other, &job).expect("a link");
+        sh(folder, &discard(name));
+        assert!(other.join("exit").exists() && job.exists());
+        let mixed = jobs.join("dispatch.r.3.2");
+        std::fs::create_dir(&mixed).expect("a folder");
+        std::fs::write(mixed.join("exit"), "0").expect("written");
+        std::fs::write(mixed.join("notes"), "mine").expect("written");
+        sh(folder, &discard("dispatch/r/3/2"));
+        assert!(mixed.join("notes").exists());
     }
 }

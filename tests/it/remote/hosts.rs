@@ -103,6 +103,13 @@ impl Hosts {
         self.root.join(name)
     }
 
+    /// Returns the folder of the only job on a host.
+    pub(super) fn job(&self, name: &str) -> PathBuf {
+        let jobs = self.folder(name).join("state/dispatch/jobs");
+        let mut jobs = fs::read_dir(jobs).unwrap();
+        jobs.next().unwrap().unwrap().path()
+    }
+
     /// Renders the executor `far` with these hosts.
     pub(super) fn settings(&self, hosts: &[&str]) -> String {
         let config = self.root.join("config");
