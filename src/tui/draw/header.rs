@@ -56,7 +56,7 @@ fn left(view: &RunView, now: Timestamp) -> Option<String> {
 
 fn notice(view: &RunView) -> Option<String> {
     if view.board.standing == Standing::Interrupted {
-        return Some("interrupted: no process drives the run; :resume drives it again".to_owned());
+        return Some("interrupted: no process drives the run; :resume resumes it".to_owned());
     }
     if view.board.standing == Standing::Elsewhere {
         return Some(format!(

@@ -323,7 +323,7 @@ fn an_interrupted_run_says_how_it_continues() {
     insta::assert_snapshot!(board.frame().lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     Checkout v2 · checkout-7k3q             1m 40s · interrupted
     ████░░░░░░░░ 2 of 6 done · 1 failed · 1 in progress
-    interrupted: no process drives the run; :resume drives it again
+    interrupted: no process drives the run; :resume resumes it
     ");
 }
 
