@@ -111,8 +111,13 @@ fn the_third_ctrl_c_leaves_at_once_while_a_worker_hangs() {
     gate.wait_until_reached();
     // A shim that is gone while something holds its lock hangs regardless of signals.
     let attempt = ".git/dispatch/runs/RUN/attempts/1-1/worker/proc.json";
-    let record = scene.read(&attempt.replace("RUN", &scene.run_name()));
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let attempt = attempt.replace("RUN", &scene.run_name());
+    let mut record = serde_json::Value::Null;
+    // The shim writes down its worker when that has begun already.
+    crate::process::until("the worker is written down", || {
+        record = serde_json::from_str(&scene.read(&attempt)).unwrap();
+        record["worker"]["pid"].is_i64()
+    });
     let shim = record["shim"]["pid"].as_i64().unwrap() as i32;
     let lock = crate::process::copy_of_stdin(shim);
     crate::process::send(shim, Signal::KILL);

@@ -1,4 +1,4 @@
-//! What the keys do.
+//! The keys of the board.
 
 use super::*;
 
