@@ -31,6 +31,17 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Replaces a file like [`replace`], without syncing it. A link in its place is replaced, not followed.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = temporary_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Waits until the entries of a folder are on the disk.
 ///
 /// # Errors

@@ -69,6 +69,47 @@ pub fn remove_own_folder(path: &Path, depth: usize) -> io::Result<()> {
     }
 }
 
+/// A folder that was opened without following a link in the last parts of its path. It stays the same
+/// folder, whatever its path leads to by now.
+#[derive(Debug)]
+pub struct OwnFolder {
+    path: PathBuf,
+    _opened: OwnedFd,
+}
+
+impl OwnFolder {
+    /// Opens a folder of this user, following no link in the last `depth` parts of its path. Returns `None`
+    /// if there is none.
+    ///
+    /// # Errors
+    /// When one of these parts is anything but a folder, or the folder belongs to another user.
+    pub fn open(path: &Path, depth: usize) -> io::Result<Option<OwnFolder>> {
+        let mut below: Vec<&std::ffi::OsStr> = path.iter().rev().take(depth).collect();
+        below.reverse();
+        let root = path.ancestors().nth(depth).unwrap_or(Path::new("/"));
+        let Some(opened) = gone_as_none(open_below(root, &below))? else {
+            return Ok(None);
+        };
+        if rustix::fs::fstat(&opened)?.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(not_own(path));
+        }
+        let by_number = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        let path = match by_number.is_dir() {
+            true => by_number,
+            false => path.to_owned(),
+        };
+        Ok(Some(OwnFolder {
+            path,
+            _opened: opened,
+        }))
+    }
+
+    /// The path by which this process reaches it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// Opens a folder below `root` without following a link on the way.
 fn open_below(root: &Path, folders: &[&std::ffi::OsStr]) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
@@ -101,7 +142,7 @@ fn gone_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 fn not_own(path: &Path) -> io::Error {
     let message = format!(
-        "{} is not a folder of this user, so nothing is removed below it",
+        "{} is not a folder of this user, so nothing below it is used or removed",
         path.display()
     );
     io::Error::new(io::ErrorKind::PermissionDenied, message)

@@ -144,7 +144,9 @@ impl Worktree {
     /// When the admin folder cannot be written.
     pub fn lock(&self, reason: &str) -> Result<(), WorktreeError> {
         let file = self.admin.join("locked");
-        at(&file, fs::write(&file, format!("{reason}\n")))
+        // The worker may have put a link there.
+        let text = format!("{reason}\n");
+        at(&file, files::replace_unsynced(&file, text.as_bytes()))
     }
 
     /// Returns `true` while its worker uses a git folder of its own, whose commits and index are not

@@ -5,16 +5,18 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
 use crate::git::command::Git;
 
 /// The file of the configuration in the admin folder.
 pub(super) const FILE: &str = "config.worktree";
 
-/// The record of what git copied.
-const RECORD: &str = "dispatch-config.worktree";
+/// The folder of the records of what git copied, in the shared folder: a worker may be able to write the
+/// admin folder of its worktree.
+const RECORDS: &str = "dispatch/worktree-settings";
 
 /// Keys that a worker may set in its own worktree: they name no program and no other folder.
 const HARMLESS: [&str; 4] = [
@@ -32,10 +34,26 @@ const HARMLESS_PREFIXES: [&str; 4] = ["user.name", "user.email", "author.", "com
 /// # Errors
 /// When the admin folder cannot be written.
 pub(super) fn record(admin: &Path) -> io::Result<()> {
+    let record = record_of(admin);
     match regular_file::read(&admin.join(FILE), RECORD_LIMIT) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        read => fs::write(admin.join(RECORD), read?),
+        // One of an earlier worktree of this name says nothing about this one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::remove_file(record) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+        read => {
+            let read = read?;
+            files::private_folder(record.parent().unwrap_or(admin))?;
+            files::replace_private(&record, &read)
+        }
     }
+}
+
+/// The path of the record for an admin folder.
+fn record_of(admin: &Path) -> PathBuf {
+    let name = admin.file_name().unwrap_or_default();
+    let common = admin.ancestors().nth(2).unwrap_or(admin);
+    common.join(RECORDS).join(name)
 }
 
 /// Returns a setting that neither git copied nor a worker may make; `None` if there is none.
@@ -81,7 +99,7 @@ fn read(admin: &Path) -> io::Result<Option<OwnConfig>> {
         read => read?,
     };
     let settings = parse(admin, &text);
-    let recorded = regular_file::read(&admin.join(RECORD), RECORD_LIMIT).unwrap_or_default();
+    let recorded = regular_file::read(&record_of(admin), RECORD_LIMIT).unwrap_or_default();
     if recorded == text {
         return Ok(Some(OwnConfig {
             settings,

@@ -57,6 +57,36 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
 }
 
 #[test]
+fn what_a_worker_plants_in_the_entry_of_its_worktree_is_not_followed_and_not_run() {
+    let scene = unconfined();
+    let (victim, ran) = (scene.root.join("victim"), scene.root.join("ran"));
+    fs::write(&victim, "precious\n").unwrap();
+    let plants = [
+        format!(
+            "for name in head-log used; do ln -sf '{}' $A/dispatch-$name; done",
+            victim.display()
+        ),
+        // The second file is the place in which dispatch once kept what git had copied.
+        format!(
+            "printf '[filter \"q\"]\\n\\tclean = touch {}; cat\\n' > $A/config.worktree; \
+             cp $A/config.worktree $A/dispatch-config.worktree; echo '* filter=q' > .gitattributes",
+            ran.display()
+        ),
+    ];
+    for (number, plant) in plants.iter().enumerate() {
+        let script = scene.root.join(format!("plant-{number}.sh"));
+        let lines =
+            format!("A=$(git rev-parse --absolute-git-dir); {plant}; echo 2 >> README.md\n");
+        fs::write(&script, lines).unwrap();
+        let command = format!("sh {}", script.display());
+        scene.run(&plan(&[&command]), &[]);
+        scene.dispatch(&["clean", &scene.run_name()]);
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious\n");
+    assert!(!ran.exists(), "the planted filter was run");
+}
+
+#[test]
 fn by_policy_such_an_attempt_fails_and_what_it_made_is_kept() {
     let scene = unconfined();
     scene.configure("[run]\noutside_writes = \"fail\"\n");

@@ -417,3 +417,39 @@ git gc -q --prune=now && git update-ref -d refs/heads/main
         assert_eq!(left.count(), 0, "{settings}");
     }
 }
+
+#[test]
+fn a_link_in_place_of_the_worktrees_entry_moves_nothing_of_the_user() {
+    let Some(scene) = confined() else { return };
+    for (name, made) in [
+        ("entry", "rm -rf $A; ln -s $D $A"),
+        (
+            "parent",
+            "P=$(dirname $A); rm -rf $P; mkdir $D/$(basename $A); ln -s $D $P",
+        ),
+        ("beside", "ln -s $D $(dirname $A)/beside"),
+    ] {
+        let docs = scene.root.join(name);
+        fs::create_dir_all(docs.join("sub")).unwrap();
+        // Names that git knows, so that they would be taken for the worktree's own.
+        for file in ["ORIG_HEAD", "sub/note", "index"] {
+            fs::write(docs.join(file), "precious\n").unwrap();
+        }
+        let lines = format!(
+            "D='{}'; A=$(git rev-parse --absolute-git-dir); {made}; echo 2 >> README.md",
+            docs.display()
+        );
+        scene.run(&plan(&scene, &lines), &[]);
+        let run = scene.run_name();
+        scene.dispatch(&["clean", &run, "--force", "all"]);
+        for file in ["ORIG_HEAD", "sub/note", "index"] {
+            let content = fs::read_to_string(docs.join(file));
+            assert_eq!(
+                content.ok().as_deref(),
+                Some("precious\n"),
+                "{name}: {file}"
+            );
+        }
+        scene.git(&["fsck"]);
+    }
+}

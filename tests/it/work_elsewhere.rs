@@ -50,6 +50,10 @@ fn removed(files: &str) -> (Scene, Ended) {
 
 #[test]
 fn a_commit_that_a_collection_removed_is_named_and_breaks_nothing() {
+    // Only git reads the log of HEAD in a reftable, and it stops at a missing commit.
+    if crate::harness::has_reftable() {
+        return;
+    }
     for files in ["rm -f $(file $c)", "rm -f $(file $b)"] {
         let (scene, ended) = removed(files);
         let said = "which was removed by a `git gc --prune=now`";

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::base::files;
 use crate::base::text::first_names;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -25,7 +26,8 @@ const MARK: &str = "dispatch-used";
 /// Marks that dispatch has done with a worktree. Changes from now on are the user's.
 pub fn mark_used(context: &Context, worktree: &Worktree) {
     mark_end(&context.repo, worktree);
-    let _ = fs::write(worktree.admin.join(MARK), "");
+    // The worker may have put a link there.
+    let _ = files::replace_unsynced(&worktree.admin.join(MARK), b"");
 }
 
 /// Marks that dispatch uses a worktree. Until [`mark_used`], changes are those of its commands.

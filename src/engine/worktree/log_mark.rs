@@ -1,8 +1,7 @@
 //! Marks the entry in the log of a worktree's HEAD with which an attempt ended, so that later steps are
 //! known as those of the user.
 
-use std::fs;
-
+use crate::base::files;
 use crate::base::regular_file;
 use crate::git::Repo;
 use crate::git::reference_log::Log;
@@ -16,7 +15,8 @@ const FILE: &str = "dispatch-head-log";
 pub fn mark_end(repo: &Repo, worktree: &Worktree) {
     let log = repo.head_log(worktree).unwrap_or_default();
     let mark = log.first().map(|_| entry(&log, 0)).unwrap_or_default();
-    let _ = fs::write(worktree.admin.join(FILE), mark);
+    // The worker may have put a link there.
+    let _ = files::replace_unsynced(&worktree.admin.join(FILE), mark.as_bytes());
 }
 
 /// Reads the mark; an empty text if there is none.

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::regular_file::{self, RECORD_LIMIT};
-use crate::base::removal::remove_own_folder;
+use crate::base::removal::{OwnFolder, remove_own_folder};
 use crate::git::head::{keeps_reftable, read_head};
 use crate::git::private_folder::PrivateFolder;
 use crate::git::repo::Repo;
@@ -39,8 +39,12 @@ pub(super) fn hand_back(
     head: Option<&Head>,
     has_index: bool,
 ) -> Result<(), WorktreeError> {
-    let (entry, admin) = (private.entry(), &worktree.admin);
-    for found in fs::read_dir(&entry).into_iter().flatten().flatten() {
+    let admin = &worktree.admin;
+    let opened = at(&private.folder, private.open_entry())?;
+    // Without one, the worktree keeps what it had.
+    let entry = opened.as_ref().map(OwnFolder::path);
+    let entries = entry.map(fs::read_dir).into_iter().flatten();
+    for found in entries.flatten().flatten() {
         let name = found.file_name();
         let text = name.to_string_lossy();
         let is_own = text.starts_with("dispatch-") || text.ends_with(".lock");
@@ -52,9 +56,11 @@ pub(super) fn hand_back(
             at(admin, replace(&found.path(), &admin.join(&name)))?;
         }
     }
-    at(admin, copy(&entry, admin, "info/sparse-checkout"))?;
-    if !keeps_reftable(admin) {
-        at(admin, copy(&entry, admin, "logs/HEAD"))?;
+    if let Some(entry) = entry {
+        at(admin, copy(entry, admin, "info/sparse-checkout"))?;
+        if !keeps_reftable(admin) {
+            at(admin, copy(entry, admin, "logs/HEAD"))?;
+        }
     }
     fault::point("private folder", "with its index handed back");
     if let Some(head) = head {
@@ -114,7 +120,9 @@ pub(super) fn nested_worktrees(private: &PrivateFolder) -> Vec<Worktree> {
             admin,
         })
     };
-    let others = entries
+    // A link leads to what is not the worker's.
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let others = folders
         .map(|entry| entry.path())
         .filter(|path| *path != own);
     others.filter_map(worktree).collect()

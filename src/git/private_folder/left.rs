@@ -95,8 +95,10 @@ impl PrivateFolder {
     /// Reads what its worker left.
     ///
     /// # Errors
-    /// When a file that git would read is not a regular one, or cannot be read.
+    /// When a file that git would read is not a regular one, or cannot be read, or the worker put a link in
+    /// place of its folder.
     pub fn left(&self) -> io::Result<Left> {
+        drop(self.open_entry()?);
         let mut others = packed_references(&self.folder)?;
         add_loose_references(&self.folder, "refs", &mut others)?;
         others.retain(|name, _| is_of_worker(name));
@@ -123,7 +125,8 @@ impl PrivateFolder {
         let entries = fs::read_dir(self.folder.join("worktrees"));
         let mut found = Vec::new();
         for entry in entries.into_iter().flatten().flatten() {
-            if entry.path() == own {
+            // A link leads to what is not the worker's.
+            if entry.path() == own || !entry.file_type()?.is_dir() {
                 continue;
             }
             let worktree = entry.file_name().to_string_lossy().into_owned();
@@ -144,7 +147,7 @@ impl PrivateFolder {
                 regular_file::read_line(&admin.join("gitdir"))
                     .is_ok_and(|link| Path::new(link.trim_end()).exists())
             };
-            if admin != own && !is_there() {
+            if admin != own && entry.file_type()?.is_dir() && !is_there() {
                 let log = log(&admin.join("logs/HEAD"))?;
                 found.extend(log.first().map(|(commit, _)| *commit));
             }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::base::files::{self, is_own_folder};
 use crate::base::regular_file::{self, RECORD_LIMIT};
-use crate::base::removal::remove_own_folder;
+use crate::base::removal::{OwnFolder, remove_own_folder};
 use crate::git::frozen_settings::{COPIED, FrozenSettings};
 use crate::git::private_mark::PrivateMark;
 use crate::git::quarantine::alternates_of;
@@ -46,6 +46,9 @@ const KEYS: [&str; 2] = ["git-crypt", "git-agecrypt"];
 
 /// Entries of a worktree that stay in the repository: links, locks, and what is copied in another way.
 const NOT_COPIED: [&str; 4] = ["HEAD", "commondir", "gitdir", "locked"];
+
+/// The last parts of the path of an entry that the worker can replace, and the folder of all workers.
+const ENTRY_DEPTH: usize = 4;
 
 /// The folder of the worker's objects.
 const OBJECTS: &str = "objects";
@@ -135,6 +138,15 @@ impl PrivateFolder {
     /// The worktree's entry.
     fn entry(&self) -> PathBuf {
         self.folder.join("worktrees").join(&self.name)
+    }
+
+    /// Opens the worktree's entry; `None` if the worker removed it.
+    ///
+    /// # Errors
+    /// When it, or a folder on the way to it, is a link or no folder of this user: the worker could have
+    /// put a link to anything in its place.
+    fn open_entry(&self) -> io::Result<Option<OwnFolder>> {
+        OwnFolder::open(&self.entry(), ENTRY_DEPTH)
     }
 
     fn objects(&self) -> PathBuf {
