@@ -37,15 +37,23 @@ pub(super) fn record(admin: &Path) -> io::Result<()> {
     let record = record_of(admin);
     match regular_file::read(&admin.join(FILE), RECORD_LIMIT) {
         // One of an earlier worktree of this name says nothing about this one.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::remove_file(record) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => forget(admin),
         read => {
             let read = read?;
             files::private_folder(record.parent().unwrap_or(admin))?;
             files::replace_private(&record, &read)
         }
+    }
+}
+
+/// Removes the record of a worktree.
+///
+/// # Errors
+/// When it cannot be removed.
+pub(super) fn forget(admin: &Path) -> io::Result<()> {
+    match fs::remove_file(record_of(admin)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -173,6 +181,14 @@ mod tests {
         );
         record(&admin).unwrap();
         assert_eq!(found(), None);
+        // A worker can write what lies in the folder itself.
+        fs::write(
+            admin.join("dispatch-config.worktree"),
+            "[core]\n\tfsmonitor = x\n",
+        )
+        .unwrap();
+        fs::write(&file, "[core]\n\tfsmonitor = x\n").unwrap();
+        assert!(found().is_some());
         let sparse = "[core]\n\tsparseCheckout = true\n[user]\n\tname = Agent\n";
         fs::write(&file, format!("{copied}{sparse}")).unwrap();
         assert_eq!(found(), None);
@@ -183,5 +199,8 @@ mod tests {
         fs::write(common.path().join(FILE), "[core]\n\tfsmonitor = touch x\n").unwrap();
         fs::write(&file, "[core]\n\tfsmonitor = touch x\n").unwrap();
         assert_eq!(found(), None, "the main checkout has it, too");
+        fs::remove_file(&file).unwrap();
+        record(&admin).unwrap();
+        assert!(!record_of(&admin).exists(), "nothing was copied this time");
     }
 }

@@ -471,6 +471,8 @@ impl Repo {
                     fs::rename(&worktree.admin, away.path().join("admin")),
                 )?;
             }
+            // The next worktree of this name replaces one that stays.
+            let _ = worktree_config::forget(&worktree.admin);
         }
         fault::point("worktree", "out of sight");
         let private = PrivateFolder::of(self, worktree);

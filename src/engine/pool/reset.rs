@@ -19,11 +19,10 @@ use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
 
 /// Files and folders in the admin folder of a worktree that a new one has, too.
-const OF_A_NEW_ONE: [&str; 8] = [
+const OF_A_NEW_ONE: [&str; 7] = [
     "HEAD",
     "commondir",
     "config.worktree",
-    "dispatch-config.worktree",
     "git-agecrypt",
     "git-crypt",
     "gitdir",
